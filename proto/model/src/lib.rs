@@ -1,1 +1,35 @@
-//! Under construction.
+//! The words of Parallax: **Check → Round → Assignment → Attempt (facts) → Outcome → Verdict**, plus **Profile**.
+//!
+//! Every type here is valid by construction, does no I/O and knows nothing of the wire or of SQL. Read from the leaves up:
+//!
+//! | module | word |
+//! |---|---|
+//! | [`id`], [`clock`], [`bytes`] | names of things, instants, byte strings |
+//! | [`target`], [`profile`], [`selector`], [`cadence`] | what an operator types |
+//! | [`check`], [`vantage`], [`assignment`] | what is watched, from where, and one vantage's share of a round |
+//! | [`facts`], [`attempt`] | what an agent saw |
+//! | [`outcome`] | what one attempt means, from its facts alone |
+//! | [`verdict`], [`catalogue`] | what a round means, and the page of every cause |
+//!
+//! ```
+//! use parallax_model::target::Target;
+//! let target: Target = "api.example.test:8443@192.0.2.7".parse()?;
+//! assert_eq!(target.port, 8443);
+//! # Ok::<(), parallax_model::target::TargetError>(())
+//! ```
+
+pub mod assignment;
+pub mod attempt;
+pub mod bytes;
+pub mod cadence;
+pub mod catalogue;
+pub mod check;
+pub mod clock;
+pub mod facts;
+pub mod id;
+pub mod outcome;
+pub mod profile;
+pub mod selector;
+pub mod target;
+pub mod vantage;
+pub mod verdict;

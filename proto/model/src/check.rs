@@ -1,0 +1,164 @@
+//! What an operator wants watched.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    bytes::Bytes,
+    cadence::{Cadence, Spread},
+    clock::Timestamp,
+    id::{CheckId, CheckName, ProfileName, RoundId},
+    profile::{DEFAULT_PROFILES, Profile, REQUIRED_PROFILE},
+    selector::Selector,
+    target::Target,
+};
+
+/// What an operator wants watched: target, profiles, vantages, cadence, limits.
+///
+/// An ad-hoc probe is a check of cadence [`Cadence::Once`] without a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Stays the same over all revisions.
+    pub id: CheckId,
+    /// The operator's name for it; none for an ad-hoc probe.
+    pub name: Option<CheckName>,
+    /// Grows by one with every change.
+    pub revision: u64,
+    /// What is probed.
+    pub target: Target,
+    /// The profiles that every vantage tries, in order.
+    pub profiles: Vec<ProfileName>,
+    /// Whether the operator named the profiles, which makes each of them required.
+    pub profiles_named: bool,
+    /// Which vantages take part.
+    pub from: Selector,
+    /// Takes at most this many vantages, none for all.
+    pub limit: Option<u32>,
+    /// Thins the vantages out so that these labels differ as much as possible.
+    pub diverse: Vec<String>,
+    /// When rounds start.
+    pub cadence: Cadence,
+    /// How vantages are spread over a round's window.
+    pub spread: Spread,
+    /// Where the numbering of rounds begins.
+    pub anchor: Timestamp,
+    /// Caps on time, attempts and connections.
+    pub limits: Limits,
+    /// Further trust anchors (DER) for the judgement of certificates.
+    pub trust: Vec<Bytes>,
+    /// SHA-256 digests of the public keys (SPKI) that the owner expects; empty for any.
+    pub expected_keys: Vec<Bytes>,
+    /// Whether rounds are held back.
+    pub paused: bool,
+}
+
+/// Caps on what one round may cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// The whole round, follow-ups and verdict included; milliseconds, default 60,000.
+    pub round_ms: u64,
+    /// One attempt from SYN to end; milliseconds, default 5,000.
+    pub attempt_ms: u64,
+    /// Attempts per cell before it is decided, at least 2; default 2.
+    pub attempts: u32,
+    /// Bytes read from a server in one attempt; default 262,144.
+    pub read_bytes: u64,
+    /// Connections to the target per vantage and round, follow-ups included; default 120.
+    pub connections: u32,
+    /// Connections a second to the target per vantage after the first failure; default 20.
+    pub connections_per_second: u32,
+    /// Bytes of transcript kept per attempt; default 4,096.
+    pub transcript_bytes: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { round_ms: 60_000, attempt_ms: 5_000, attempts: 2, read_bytes: 262_144, connections: 120, connections_per_second: 20, transcript_bytes: 4_096 }
+    }
+}
+
+/// Says why a check is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CheckError {
+    /// A profile does not exist.
+    #[error("there is no profile {0:?}: 'parallax profile list' shows all")]
+    UnknownProfile(String),
+    /// No profile at all.
+    #[error("a check needs at least one profile")]
+    NoProfile,
+    /// A number is out of its range.
+    #[error("{field} must be {range}")]
+    OutOfRange {
+        /// The field's name.
+        field: &'static str,
+        /// What is allowed.
+        range: &'static str,
+    },
+}
+
+impl Check {
+    /// Makes a check that probes `target` once from every vantage with the default profiles.
+    pub fn once(target: Target, anchor: Timestamp) -> Self {
+        let profiles = DEFAULT_PROFILES.iter().map(|name| name.parse().expect("built-in names are names")).collect();
+        Self {
+            id: CheckId::new(),
+            name: None,
+            revision: 1,
+            target,
+            profiles,
+            profiles_named: false,
+            from: Selector::all(),
+            limit: None,
+            diverse: Vec::new(),
+            cadence: Cadence::Once,
+            spread: Spread::Aligned,
+            anchor,
+            limits: Limits::default(),
+            trust: Vec::new(),
+            expected_keys: Vec::new(),
+            paused: false,
+        }
+    }
+
+    /// Replaces the default profiles by named ones, each of which is then required.
+    pub fn with_profiles(mut self, names: &[String]) -> Result<Self, CheckError> {
+        let known = |name: &String| Profile::builtin(name).map(|profile| profile.name).ok_or_else(|| CheckError::UnknownProfile(name.clone()));
+        self.profiles = names.iter().map(known).collect::<Result<_, _>>()?;
+        self.profiles_named = true;
+        self.validated()
+    }
+
+    /// Returns the check when every number is in its range and every profile exists.
+    pub fn validated(self) -> Result<Self, CheckError> {
+        let in_range = |field, range, fine: bool| if fine { Ok(()) } else { Err(CheckError::OutOfRange { field, range }) };
+        if self.profiles.is_empty() {
+            return Err(CheckError::NoProfile);
+        }
+        if let Some(name) = self.profiles.iter().find(|name| Profile::builtin(name.as_str()).is_none()) {
+            return Err(CheckError::UnknownProfile(name.to_string()));
+        }
+        in_range("the round's time limit", "1s to 10m", (1_000..=600_000).contains(&self.limits.round_ms))?;
+        in_range("the attempt's time limit", "100ms to 60s", (100..=60_000).contains(&self.limits.attempt_ms))?;
+        in_range("attempts", "2 to 16", (2..=16).contains(&self.limits.attempts))?;
+        in_range("connections", "1 to 1000", (1..=1_000).contains(&self.limits.connections))?;
+        in_range("the expected key", "a SHA-256 digest of 32 bytes", self.expected_keys.iter().all(|key| key.0.len() == 32))?;
+        Ok(self)
+    }
+
+    /// Tells whether a failure of this profile everywhere is a fault by itself.
+    pub fn requires(&self, profile: &ProfileName) -> bool {
+        self.profiles_named || profile.as_str() == REQUIRED_PROFILE
+    }
+
+    /// Returns the identifier of the round that starts at `start`.
+    pub fn round_at(&self, start: Timestamp) -> RoundId {
+        RoundId::scheduled(self.id, start)
+    }
+
+    /// Returns how long a scheduled round may take: its time limit, but not beyond the start of the next one.
+    pub fn round_span(&self, start: Timestamp) -> Duration {
+        let limit = Duration::from_millis(self.limits.round_ms);
+        self.cadence.window(self.anchor, start).map_or(limit, |window| limit.min(window))
+    }
+}

@@ -1,0 +1,87 @@
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+/// How a name was resolved, and to what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsFacts {
+    /// The name that was asked for.
+    pub name: String,
+    /// Which resolver was asked.
+    pub resolver: ResolverKind,
+    /// One per query type, A and AAAA.
+    pub answers: Vec<DnsAnswer>,
+    /// The addresses that came out, in the order of the answers, without repetition.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Which resolver was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResolverKind {
+    /// The host's own, as its configuration names it.
+    System,
+    /// One that the check names.
+    Named(SocketAddr),
+    /// None: the address was given or stands in the host's own table.
+    Literal,
+}
+
+/// The answer to one query.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsAnswer {
+    /// The query type (RFC 1035 section 3.2.2), 1 for A, 28 for AAAA, 65 for HTTPS.
+    pub record_type: u16,
+    /// The server that was asked, none when it never came to a query.
+    pub server: Option<SocketAddr>,
+    /// What carried the query.
+    pub transport: DnsTransport,
+    /// How the lookup ended.
+    pub end: LookupEnd,
+    /// The records of the answer section, aliases included.
+    pub records: Vec<DnsRecord>,
+    /// From query to answer, microseconds.
+    pub elapsed_us: u64,
+    /// Whether a second, different response to the same query arrived.
+    pub second_answer: bool,
+}
+
+/// What carried a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names are the protocols' own")]
+pub enum DnsTransport {
+    Udp,
+    Tcp,
+    Tls,
+    Https,
+}
+
+/// How a lookup ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LookupEnd {
+    /// A response with this RCODE (RFC 1035 section 4.1.1, extended by RFC 6891).
+    Response(u16),
+    /// No response in time.
+    TimedOut,
+    /// The query could not be sent or the resolver's host refused it; errno, 0 when unknown.
+    Failed(i32),
+    /// A response that is not DNS.
+    Malformed,
+    /// The host has no resolver configured.
+    NoResolver,
+}
+
+/// One record of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsRecord {
+    /// The owner name.
+    pub name: String,
+    /// The record type.
+    pub record_type: u16,
+    /// Time to live, seconds.
+    pub ttl_seconds: u32,
+    /// The data in presentation form.
+    pub data: String,
+}

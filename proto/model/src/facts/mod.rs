@@ -1,0 +1,65 @@
+//! What an agent saw, stage by stage, with units and without meaning.
+//!
+//! A stage that was not reached is absent. Times are microseconds on the agent's monotonic clock, counted from the start of the attempt unless said otherwise.
+
+mod dns;
+mod http;
+mod path;
+mod tcp;
+mod tls;
+
+use std::net::SocketAddr;
+
+pub use dns::{DnsAnswer, DnsFacts, DnsRecord, DnsTransport, LookupEnd, ResolverKind};
+pub use http::{HttpEnd, HttpFacts};
+pub use path::{Reply, ReplyTtlFacts, Sibling, StepEnd, TtlRange, WalkFacts, WalkPayload, WalkStep};
+use serde::{Deserialize, Serialize};
+pub use tcp::{ConnectEnd, TcpFacts, TcpInfo};
+pub use tls::{AlertSeen, Direction, HandshakeFacts, HelloSent, LocalRefusal, ServerAnswerFacts, TlsEnd, TlsFacts, TranscriptEntry};
+
+/// Everything that one attempt saw.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    /// Why the attempt was not made or not finished; then nothing else is said about the target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_completed: Option<NotCompleted>,
+    /// The lookup, of a [`Resolve`](crate::assignment::Experiment::Resolve) attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns: Option<DnsFacts>,
+    /// The connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<TcpFacts>,
+    /// The handshake.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsFacts>,
+    /// The HEAD request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpFacts>,
+    /// Arrival TTLs of the server's packets, of a [`ReplyTtl`](crate::assignment::Experiment::ReplyTtl) attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_ttl: Option<ReplyTtlFacts>,
+    /// The walk along the path, of a walk attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub walk: Option<WalkFacts>,
+}
+
+/// Why an attempt was not made or not finished: never evidence about the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotCompleted {
+    /// The agent's own policy refuses this address.
+    PolicyDenied(SocketAddr),
+    /// The agent cannot do what was asked.
+    Unsupported,
+    /// The share's window had passed.
+    SkippedLate,
+    /// The agent was stopped or killed while it ran.
+    Interrupted,
+    /// The coordinator or the operator called it off.
+    Cancelled,
+    /// The share's cap on connections or time was used up.
+    OverLimit,
+    /// The agent's host lacks something (file descriptors, ports, memory); the errno says what.
+    OutOfResources(i32),
+}
