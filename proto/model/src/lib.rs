@@ -7,7 +7,7 @@
 //! | [`id`], [`clock`], [`bytes`] | names of things, instants, byte strings |
 //! | [`target`], [`profile`], [`selector`], [`cadence`] | what an operator types |
 //! | [`check`], [`vantage`], [`assignment`] | what is watched, from where, and one vantage's share of a round |
-//! | [`facts`], [`attempt`] | what an agent saw |
+//! | [`facts`], [`attempt`], [`echo`] | what an agent saw |
 //! | [`outcome`] | what one attempt means, from its facts alone |
 //! | [`verdict`], [`catalogue`] | what a round means, and the page of every cause |
 //!
@@ -25,6 +25,7 @@ pub mod cadence;
 pub mod catalogue;
 pub mod check;
 pub mod clock;
+pub mod echo;
 pub mod facts;
 pub mod id;
 pub mod outcome;
