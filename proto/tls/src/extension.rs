@@ -134,10 +134,7 @@ impl Extension {
                 writer.vec_u8(|writer| writer.bytes(bytes));
             }
             Self::Cookie(cookie) => writer.vec_u16(|writer| writer.bytes(cookie)),
-            Self::ExtendedMasterSecret
-            | Self::EncryptThenMac
-            | Self::PostHandshakeAuth
-            | Self::SignedCertificateTimestamp => {}
+            Self::ExtendedMasterSecret | Self::EncryptThenMac | Self::PostHandshakeAuth | Self::SignedCertificateTimestamp => {}
             Self::StatusRequest => writer.bytes(&OCSP_WITHOUT_DETAILS),
             // One more than an extension can hold is enough to be cut there.
             Self::Padding(count) => writer.zeros((*count).min(usize::from(u16::MAX) + 1)),
@@ -151,16 +148,12 @@ impl Extension {
         let typed = match extension_type {
             ExtensionType::SERVER_NAME => Self::ServerName(single_host_name(reader.vec_u16(WHAT)?)?),
             ExtensionType::SUPPORTED_GROUPS => Self::SupportedGroups(pairs(reader.vec_u16(WHAT)?, NamedGroup)?),
-            ExtensionType::SIGNATURE_ALGORITHMS => {
-                Self::SignatureAlgorithms(pairs(reader.vec_u16(WHAT)?, SignatureScheme)?)
-            }
-            ExtensionType::SIGNATURE_ALGORITHMS_CERT => {
-                Self::SignatureAlgorithmsCert(pairs(reader.vec_u16(WHAT)?, SignatureScheme)?)
-            }
+            ExtensionType::SIGNATURE_ALGORITHMS => Self::SignatureAlgorithms(pairs(reader.vec_u16(WHAT)?, SignatureScheme)?),
+            ExtensionType::SIGNATURE_ALGORITHMS_CERT => Self::SignatureAlgorithmsCert(pairs(reader.vec_u16(WHAT)?, SignatureScheme)?),
             ExtensionType::SUPPORTED_VERSIONS => Self::SupportedVersions(pairs(reader.vec_u8(WHAT)?, ProtocolVersion)?),
-            ExtensionType::KEY_SHARE => Self::KeyShare(items(reader.vec_u16(WHAT)?, |reader| {
-                Ok((NamedGroup(reader.u16(WHAT)?), reader.vec_u16(WHAT)?.to_vec()))
-            })?),
+            ExtensionType::KEY_SHARE => {
+                Self::KeyShare(items(reader.vec_u16(WHAT)?, |reader| Ok((NamedGroup(reader.u16(WHAT)?), reader.vec_u16(WHAT)?.to_vec())))?)
+            }
             ExtensionType::ALPN => Self::Alpn(items(reader.vec_u16(WHAT)?, |reader| Ok(reader.vec_u8(WHAT)?.to_vec()))?),
             ExtensionType::EC_POINT_FORMATS => Self::EcPointFormats(reader.vec_u8(WHAT)?.to_vec()),
             ExtensionType::PSK_KEY_EXCHANGE_MODES => Self::PskKeyExchangeModes(reader.vec_u8(WHAT)?.to_vec()),
@@ -195,10 +188,7 @@ fn pairs<T>(list: &[u8], item: impl Fn(u16) -> T) -> Result<Vec<T>, DecodeError>
     Reader::new(list).rest_of_u16("extension", item)
 }
 
-fn items<T>(
-    list: &[u8],
-    item: impl Fn(&mut Reader<'_>) -> Result<T, DecodeError>,
-) -> Result<Vec<T>, DecodeError> {
+fn items<T>(list: &[u8], item: impl Fn(&mut Reader<'_>) -> Result<T, DecodeError>) -> Result<Vec<T>, DecodeError> {
     let mut reader = Reader::new(list);
     let mut items = Vec::new();
     while !reader.is_empty() {

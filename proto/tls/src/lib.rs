@@ -6,7 +6,7 @@
 //! - [`reader`], [`writer`]: a cursor over borrowed bytes and its counterpart, with the length-prefixed vectors of RFC 8446 section 3.4.
 //! - [`registry`]: newtypes over wire numbers (versions, suites, groups, alerts …) which keep values that nobody named yet.
 //! - [`record`]: the record layer: headers, [`record::encode_records`], the incremental [`record::Deframer`] and [`record::HandshakeJoiner`].
-//! - [`alert`]: [`Alert`].
+//! - [`mod@alert`] holds [`Alert`].
 //! - [`extension`], [`client_hello`]: [`ClientHello`] with its ordered extensions, and [`server_name_offset`], which finds the name in written bytes.
 //! - [`server_flight`]: what a server sends in clear: ServerHello, HelloRetryRequest, and the messages of TLS 1.2.
 //! - [`server_answer`]: everything above in one pure function over a server's bytes, [`read_server_answer`].

@@ -42,7 +42,7 @@ impl<'a> Reader<'a> {
             .position
             .checked_add(count)
             .and_then(|end| self.bytes.get(self.position..end))
-            .ok_or(DecodeError::new(what, DecodeErrorKind::Truncated))?;
+            .ok_or_else(|| DecodeError::new(what, DecodeErrorKind::Truncated))?;
         self.position += count;
         Ok(taken)
     }
@@ -105,18 +105,10 @@ impl<'a> Reader<'a> {
 
     /// Fails unless every byte was read.
     pub fn expect_end(&self, what: &'static str) -> Result<(), DecodeError> {
-        if self.is_empty() {
-            Ok(())
-        } else {
-            Err(DecodeError::new(what, DecodeErrorKind::TrailingBytes))
-        }
+        if self.is_empty() { Ok(()) } else { Err(DecodeError::new(what, DecodeErrorKind::TrailingBytes)) }
     }
 
-    fn vector(
-        &mut self,
-        what: &'static str,
-        length: impl Fn(&mut Self) -> Result<usize, DecodeError>,
-    ) -> Result<&'a [u8], DecodeError> {
+    fn vector(&mut self, what: &'static str, length: impl Fn(&mut Self) -> Result<usize, DecodeError>) -> Result<&'a [u8], DecodeError> {
         let start = self.position;
         let vector = length(self).and_then(|length| self.take(length, what));
         if vector.is_err() {

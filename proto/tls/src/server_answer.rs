@@ -30,9 +30,7 @@ impl RecordSummary {
     /// Returns the number of all records.
     #[must_use]
     pub fn total(&self) -> u32 {
-        [self.handshake, self.alert, self.change_cipher_spec, self.application_data, self.other]
-            .into_iter()
-            .fold(0, u32::saturating_add)
+        [self.handshake, self.alert, self.change_cipher_spec, self.application_data, self.other].into_iter().fold(0, u32::saturating_add)
     }
 }
 
@@ -69,7 +67,7 @@ impl ServerAnswer {
     /// Returns the version that the server chose, in ServerHello or, before it, in HelloRetryRequest.
     #[must_use]
     pub fn version(&self) -> Option<ProtocolVersion> {
-        self.server_hello.as_ref().or(self.hello_retry_requests.first()).map(ServerHello::selected_version)
+        self.server_hello.as_ref().or_else(|| self.hello_retry_requests.first()).map(ServerHello::selected_version)
     }
 
     /// Says whether nothing further can come in clear, so that a client without keys may stop reading.

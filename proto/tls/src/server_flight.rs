@@ -3,15 +3,13 @@
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::reader::Reader;
 use crate::record::HandshakeMessage;
-use crate::registry::{
-    CipherSuite, ExtensionType, HandshakeType, KeyExchange, NamedGroup, ProtocolVersion, SignatureScheme,
-};
+use crate::registry::{CipherSuite, ExtensionType, HandshakeType, KeyExchange, NamedGroup, ProtocolVersion, SignatureScheme};
 use crate::writer::handshake_message;
 
 /// The random that makes a ServerHello a HelloRetryRequest (RFC 8446 section 4.1.3).
 pub const HELLO_RETRY_REQUEST_RANDOM: [u8; 32] = [
-    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11,
-    0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e,
+    0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
 
 /// A ServerHello of any version, or a HelloRetryRequest, which has the same shape (RFC 8446 section 4.1.3).
@@ -245,11 +243,7 @@ pub struct ServerKeyExchange {
 
 impl ServerKeyExchange {
     /// Reads a whole handshake message, header included; `None` for a suite whose parameters this crate does not know.
-    pub fn decode(
-        bytes: &[u8],
-        version: ProtocolVersion,
-        suite: CipherSuite,
-    ) -> Result<Option<Self>, DecodeError> {
+    pub fn decode(bytes: &[u8], version: ProtocolVersion, suite: CipherSuite) -> Result<Option<Self>, DecodeError> {
         const WHAT: &str = "server key exchange";
         let mut reader = Reader::new(HandshakeMessage::body_of(bytes, HandshakeType::SERVER_KEY_EXCHANGE, WHAT)?);
         if suite.has_pre_shared_key() {
@@ -260,11 +254,8 @@ impl ServerKeyExchange {
             KeyExchange::FiniteField => finite_field(&mut reader)?,
             KeyExchange::Tls13 | KeyExchange::Other => return Ok(None),
         };
-        let signature_scheme = if version >= ProtocolVersion::TLS12 && !reader.is_empty() {
-            Some(SignatureScheme(reader.u16("signature scheme")?))
-        } else {
-            None
-        };
+        let signature_scheme =
+            if version >= ProtocolVersion::TLS12 && !reader.is_empty() { Some(SignatureScheme(reader.u16("signature scheme")?)) } else { None };
         if !reader.is_empty() {
             reader.vec_u16("signature")?;
         }

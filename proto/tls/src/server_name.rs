@@ -10,14 +10,16 @@ use crate::registry::{ContentType, ExtensionType, HandshakeType};
 
 /// Finds the host name of `server_name` in what a client wrote first: TLS records that start with a ClientHello.
 ///
-/// The range counts from the first byte of the stream. When the name itself is cut by a record border, the range
+/// The range counts from the first byte of the stream and is never empty. When the name itself is cut by a record border, the range
 /// runs from its first to its last byte and includes the header between. The stream may end anywhere behind the name.
 #[must_use]
 pub fn server_name_offset(bytes: &[u8]) -> Option<Range<usize>> {
     let stream = HandshakeStream::of(bytes);
     let name = host_name_range(&stream.payload).ok()??;
-    let last = name.end.checked_sub(1)?;
-    Some(stream.offset_of(name.start)?..stream.offset_of(last)? + 1)
+    if name.is_empty() {
+        return None;
+    }
+    Some(stream.offset_of(name.start)?..stream.offset_of(name.end - 1)? + 1)
 }
 
 /// The joined payloads of the leading handshake records, with the way back to offsets in the stream.
@@ -131,7 +133,10 @@ mod tests {
 
     #[test]
     fn an_empty_name_has_no_inside() {
-        let wire = hello().with_server_name("").to_records(ProtocolVersion::TLS10);
-        assert!(server_name_offset(&wire).is_none_or(|range| range.is_empty()));
+        let message = hello().with_server_name("").encode();
+        for size in 1..=message.len() {
+            let wire = encode_records(ContentType::HANDSHAKE, ProtocolVersion::TLS10, &message, size);
+            assert_eq!(server_name_offset(&wire), None, "records of {size}");
+        }
     }
 }

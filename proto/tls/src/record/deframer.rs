@@ -114,10 +114,7 @@ impl Deframer {
             return DeframeError::Record(error);
         }
         let waiting = &self.buffer[self.start..];
-        DeframeError::NotTls {
-            offset: self.passed + self.start as u64,
-            first: waiting[..waiting.len().min(SAMPLE_LEN)].to_vec(),
-        }
+        DeframeError::NotTls { offset: self.passed + self.start as u64, first: waiting[..waiting.len().min(SAMPLE_LEN)].to_vec() }
     }
 }
 
@@ -138,11 +135,7 @@ mod tests {
                     seen.push((record.content_type, record.payload.to_vec()));
                 }
             }
-            let expected = [
-                (ContentType::ALERT, vec![2, 40]),
-                (ContentType::APPLICATION_DATA, vec![]),
-                (ContentType::HANDSHAKE, vec![9]),
-            ];
+            let expected = [(ContentType::ALERT, vec![2, 40]), (ContentType::APPLICATION_DATA, vec![]), (ContentType::HANDSHAKE, vec![9])];
             assert_eq!(seen, expected, "pieces of {size}");
             assert_eq!(deframer.buffered(), 0);
         }

@@ -32,17 +32,9 @@ impl<'a> HandshakeMessage<'a> {
     }
 
     /// Reads exactly one message of the given type and returns its body.
-    pub(crate) fn body_of(
-        bytes: &'a [u8],
-        message_type: HandshakeType,
-        what: &'static str,
-    ) -> Result<&'a [u8], DecodeError> {
+    pub(crate) fn body_of(bytes: &'a [u8], message_type: HandshakeType, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let message = Self::decode(bytes)?;
-        if message.message_type == message_type {
-            Ok(message.body)
-        } else {
-            Err(DecodeError::new(what, DecodeErrorKind::Unexpected))
-        }
+        if message.message_type == message_type { Ok(message.body) } else { Err(DecodeError::new(what, DecodeErrorKind::Unexpected)) }
     }
 }
 
@@ -113,11 +105,7 @@ impl HandshakeJoiner {
             return Ok(None);
         };
         self.start += HEADER_LEN + length;
-        Ok(Some(HandshakeMessage {
-            message_type: HandshakeType(message_type),
-            body,
-            bytes: &waiting[..HEADER_LEN + length],
-        }))
+        Ok(Some(HandshakeMessage { message_type: HandshakeType(message_type), body, bytes: &waiting[..HEADER_LEN + length] }))
     }
 }
 

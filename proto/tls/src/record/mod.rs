@@ -94,12 +94,7 @@ pub struct OwnedRecord {
 ///
 /// `max_fragment` is held between 1 and [`MAX_FRAGMENT`]; an empty payload makes no record.
 #[must_use]
-pub fn encode_records(
-    content_type: ContentType,
-    version: ProtocolVersion,
-    payload: &[u8],
-    max_fragment: usize,
-) -> Vec<u8> {
+pub fn encode_records(content_type: ContentType, version: ProtocolVersion, payload: &[u8], max_fragment: usize) -> Vec<u8> {
     let size = max_fragment.clamp(1, MAX_FRAGMENT);
     let mut bytes = Vec::with_capacity(payload.len() + HEADER_LEN * payload.len().div_ceil(size));
     for fragment in payload.chunks(size) {
