@@ -11,7 +11,7 @@ use proptest::sample::Index;
 use crate::support;
 
 /// Gives the bytes to every decoder and checks what must hold whatever they are.
-fn decode_everything(bytes: &[u8], piece: usize) {
+pub(crate) fn decode_everything(bytes: &[u8], piece: usize) {
     if let Ok(hello) = ClientHello::decode(bytes) {
         assert_eq!(hello.encode(), bytes);
     }

@@ -1,6 +1,8 @@
 //! The codec from outside: recorded bytes, values round, hostile bytes.
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod known_hellos;
