@@ -20,7 +20,9 @@ pub enum LabError {
         path: String,
     },
     /// The namespaces could not be made.
-    #[error("no namespaces for the lab ({reason}); run it as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0)")]
+    #[error(
+        "no namespaces for the lab ({reason}); run it as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0)"
+    )]
     Sandbox {
         /// What the system said.
         reason: String,

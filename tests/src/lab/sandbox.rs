@@ -115,7 +115,10 @@ impl Sandbox {
     /// Writes a file inside the sandbox, and the folders above it.
     pub fn write(&self, inside: &str, content: impl AsRef<[u8]>) -> Result<(), LabError> {
         let path = self.outside(inside);
-        path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, content)).map_err(|source| LabError::File { path: inside.to_owned(), source })
+        path.parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| fs::write(&path, content))
+            .map_err(|source| LabError::File { path: inside.to_owned(), source })
     }
 
     /// Reads a text file of the sandbox.

@@ -51,7 +51,8 @@ pub const RESPONDERS: [&str; 4] = ["198.51.100.10:7444", "[2001:db8:100::10]:744
 pub const RESOLVER: (&str, &str) = ("dns", "198.18.53.53");
 
 const NODES: [&str; 23] = [
-    "a", "b", "c", "d", "i", "acc-a", "acc-b", "acc-c", "mb-a", "mb-b", "mb-c", "ra1", "ra2", "rb1", "rb2", "core", "edge", "lan", "s1", "s2", "ctl", "dns", "sink",
+    "a", "b", "c", "d", "i", "acc-a", "acc-b", "acc-c", "mb-a", "mb-b", "mb-c", "ra1", "ra2", "rb1", "rb2", "core", "edge", "lan", "s1", "s2", "ctl", "dns",
+    "sink",
 ];
 
 /// Tells whether the lab has a namespace of that name.
@@ -74,9 +75,6 @@ pub fn script() -> String {
     plan.server_segment();
     plan.stub("ctl", "core", "core", "198.51.100", "2001:db8:100", "10");
     plan.stub("ctl", "core2", "ctl2", "203.0.113", "2001:db8:113", "10");
-    for line in ["rule add from 203.0.113.10 lookup 2", "rule add from 2001:db8:113::10 lookup 2"] {
-        plan.at("ctl", line.into());
-    }
     plan.stub("dns", "core", "dns", "198.18.53", "2001:db8:53", "53");
     plan.stub("sink", "core", "sink", "198.18.66", "2001:db8:66", "66");
     plan.script()
@@ -96,11 +94,9 @@ impl Plan {
     /// Joins two namespaces with a pair of interfaces that do no segmentation offload, so that rules see what a wire would carry.
     fn wire(&mut self, left: &'static str, left_interface: &str, right: &'static str, right_interface: &str) {
         let one_segment = "gso_max_segs 1 gro_max_size 1500";
-        self.links.push(format!(
-            "link add {left_interface} netns {left} {one_segment} type veth peer name {right_interface} netns {right} {one_segment}"
-        ));
-        self.at(left, format!("link set {left_interface} up"));
-        self.at(right, format!("link set {right_interface} up"));
+        self.links.push(format!("link add name {left_interface} netns {left} {one_segment} type veth peer name {right_interface} netns {right} {one_segment}"));
+        self.at(left, format!("link set dev {left_interface} up"));
+        self.at(right, format!("link set dev {right_interface} up"));
     }
 
     fn address(&mut self, node: &'static str, interface: &str, ipv4: &str, ipv6: &str) {
@@ -153,10 +149,10 @@ impl Plan {
         self.at("core", "route add 192.0.2.0/24 via 198.18.100.2".into());
         self.at("core", "route add 2001:db8:5::/64 via 2001:db8:e::2".into());
         self.at("lan", "link add bridge type bridge forward_delay 0 stp_state 0 mcast_snooping 0".into());
-        self.at("lan", "link set bridge up".into());
+        self.at("lan", "link set dev bridge up".into());
         for (node, hosts) in [("edge", &["1"][..]), ("s1", &["11", "12", "13"]), ("s2", &["21", "22", "23"]), ("i", &["100"])] {
             self.wire(node, "lan", "lan", node);
-            self.at("lan", format!("link set {node} master bridge"));
+            self.at("lan", format!("link set dev {node} master bridge"));
             for host in hosts {
                 self.address(node, "lan", &format!("192.0.2.{host}/24"), &format!("2001:db8:5::{host}/64"));
             }
@@ -190,28 +186,30 @@ impl Plan {
         for (node, lines) in &self.configuration {
             let _ = writeln!(text, "ip -n {node} -batch - <<'END'\nlink set lo up\n{}\nEND", lines.join("\n"));
         }
+        // A batch file takes rules of one family only.
+        text.push_str("ip -n ctl rule add from 203.0.113.10 lookup 2\nip -n ctl -6 rule add from 2001:db8:113::10 lookup 2\n");
         format!("SYSCTLS='{SYSCTLS}'\n{text}")
     }
 }
 
 /// Forwarding on, no rate limit on ICMP errors, no duplicate address detection; what an older kernel does not have in a namespace is left as it is.
 const SYSCTLS: &str = "
-set() { [ -w /proc/sys/net/$1 ] && echo $2 > /proc/sys/net/$1; return 0; }
-set ipv4/ip_forward 1
-set ipv4/conf/all/rp_filter 0
-set ipv4/conf/default/rp_filter 0
-set ipv4/icmp_ratelimit 0
-set ipv4/icmp_msgs_per_sec 100000
-set ipv4/icmp_msgs_burst 10000
-set ipv4/icmp_errors_use_inbound_ifaddr 1
-set ipv4/ip_unprivileged_port_start 0
-set ipv4/tcp_mtu_probing 0
-set ipv6/conf/all/accept_dad 0
-set ipv6/conf/default/accept_dad 0
-set ipv6/conf/default/accept_ra 0
-set ipv6/conf/default/router_solicitations 0
-set ipv6/conf/all/forwarding 1
-set ipv6/icmp/ratelimit 0
+put() { [ -w /proc/sys/net/$1 ] && echo $2 > /proc/sys/net/$1; return 0; }
+put ipv4/ip_forward 1
+put ipv4/conf/all/rp_filter 0
+put ipv4/conf/default/rp_filter 0
+put ipv4/icmp_ratelimit 0
+put ipv4/icmp_msgs_per_sec 100000
+put ipv4/icmp_msgs_burst 10000
+put ipv4/icmp_errors_use_inbound_ifaddr 1
+put ipv4/ip_unprivileged_port_start 0
+put ipv4/tcp_mtu_probing 0
+put ipv6/conf/all/accept_dad 0
+put ipv6/conf/default/accept_dad 0
+put ipv6/conf/default/accept_ra 0
+put ipv6/conf/default/router_solicitations 0
+put ipv6/conf/all/forwarding 1
+put ipv6/icmp/ratelimit 0
 ";
 
 #[cfg(test)]

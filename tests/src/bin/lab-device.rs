@@ -1,0 +1,79 @@
+//! Userspace devices of the lab: a client that tells what it saw, a relay that reads ClientHellos, an intercepting proxy.
+
+use std::{io::Write as _, net::SocketAddr};
+
+use clap::{Parser, ValueEnum};
+use parallax_tests::{
+    device::{
+        client::{Call, call},
+        front::Front,
+        intercept,
+    },
+    lab::{Authority, scenario::Hello},
+};
+
+#[derive(Parser)]
+#[command(about = "Userspace devices of the lab")]
+enum Device {
+    /// Makes one connection and prints what was seen, as JSON.
+    Look {
+        address: SocketAddr,
+        #[arg(long, default_value = "")]
+        name: String,
+        #[arg(long, value_enum, default_value = "small")]
+        hello: Kind,
+        #[arg(long)]
+        mss: Option<u32>,
+    },
+    /// Relays to a server after a look at the ClientHello.
+    Front {
+        #[arg(long)]
+        listen: SocketAddr,
+        #[arg(long)]
+        upstream: SocketAddr,
+        /// Resets connections whose ClientHello does not hold this name.
+        #[arg(long)]
+        only_name: Option<String>,
+        /// Reads once, at most so many bytes, and closes if the ClientHello is not complete.
+        #[arg(long)]
+        read_once: Option<usize>,
+    },
+    /// Ends TLS that a firewall redirected here, and signs anew.
+    Intercept {
+        #[arg(long)]
+        listen: SocketAddr,
+        #[arg(long, default_value = "Inspection")]
+        authority: String,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Kind {
+    Small,
+    Large,
+    Tls12,
+    Split,
+    Garbage,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Device::parse() {
+        Device::Look { address, name, hello, mss } => {
+            let hello = match hello {
+                Kind::Small => Hello::Small,
+                Kind::Large => Hello::Large,
+                Kind::Tls12 => Hello::Tls12,
+                Kind::Split => Hello::Split,
+                Kind::Garbage => Hello::Garbage,
+            };
+            let contact = call(&Call { address, name, hello, mss });
+            writeln!(std::io::stdout(), "{}", serde_json::to_string(&contact)?)?;
+        }
+        Device::Front { listen, upstream, only_name, read_once } => Front { listen, upstream, only_name, read_once }.serve()?,
+        Device::Intercept { listen, authority } => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(intercept::serve(listen, Authority::new(&authority)?))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,266 @@
+//! The lab by hand: list, check, run, bring up, or enter scenarios.
+
+use std::{
+    env,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::{ExitCode, Stdio},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Parser, Subcommand};
+use parallax_tests::lab::{
+    Lab, Programs, Scenario,
+    judge::Grade,
+    look, report,
+    run::{self, Report},
+    topology,
+};
+
+#[derive(Parser)]
+#[command(about = "A small internet in network namespaces, with a fault in it and a fleet that looks for it")]
+struct Arguments {
+    /// The folder with parallax, parallax-coordinator and parallax-agent.
+    #[arg(long, global = true, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release"))]
+    bin_dir: PathBuf,
+    /// The folder with the scenario files.
+    #[arg(long, global = true, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios"))]
+    scenarios: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Lists the scenarios.
+    List,
+    /// Shows what each scenario does on the wire, without the products, and compares with what its file states.
+    Check(Chosen),
+    /// Runs the fleet in each scenario and judges its verdicts.
+    Run {
+        #[command(flatten)]
+        chosen: Chosen,
+        /// Prints the reports, verdicts included, as one JSON array.
+        #[arg(long)]
+        json: bool,
+        /// Where logs of scenarios go whose verdict is not right.
+        #[arg(long)]
+        logs: Option<PathBuf>,
+    },
+    /// Brings a scenario up and leaves it up until Ctrl-C.
+    Up {
+        /// The scenario, by its name or the beginning of it.
+        scenario: String,
+        /// Without the products.
+        #[arg(long)]
+        no_fleet: bool,
+    },
+    /// Brings a scenario up, runs one command in it, and ends with the command's code.
+    Exec {
+        /// The scenario, by its name or the beginning of it.
+        scenario: String,
+        /// The namespace.
+        #[arg(long, default_value = topology::CONTROL)]
+        at: String,
+        /// Without the products.
+        #[arg(long)]
+        no_fleet: bool,
+        /// The command; `parallax` alone means the one under test, with the administrator's context.
+        #[arg(last = true, required = true)]
+        words: Vec<String>,
+    },
+    /// Shows the small lab: a filter at one of three sites, and a broken chain at another server.
+    Small {
+        /// Leaves it up until Ctrl-C.
+        #[arg(long)]
+        keep: bool,
+    },
+}
+
+#[derive(Args)]
+struct Chosen {
+    /// Names, or their beginnings; `all` for every scenario.
+    #[arg(required_unless_present = "required")]
+    names: Vec<String>,
+    /// Only the required ones.
+    #[arg(long)]
+    required: bool,
+    /// How many at a time.
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+}
+
+fn main() -> ExitCode {
+    match act(Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "lab: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let all = Scenario::read_all(&arguments.scenarios)?;
+    match arguments.command {
+        Command::List => list(&all),
+        Command::Check(chosen) => check(&choose(&all, &chosen)?, &any_programs(&arguments.bin_dir)?),
+        Command::Run { chosen, json, logs } => run_chosen(&choose(&all, &chosen)?, &Programs::in_folder(&arguments.bin_dir)?, &chosen, json, logs),
+        Command::Up { scenario, no_fleet } => {
+            let lab = bring_up(&find(&all, &scenario)?, &arguments.bin_dir, no_fleet)?;
+            describe(&lab, no_fleet)?;
+            wait_for_interrupt()
+        }
+        Command::Exec { scenario, at, no_fleet, words } => exec(&bring_up(&find(&all, &scenario)?, &arguments.bin_dir, no_fleet)?, &at, &words),
+        Command::Small { keep } => small(&bring_up(&find(&all, "small")?, &arguments.bin_dir, false)?, keep),
+    }
+}
+
+fn list(all: &[Scenario]) -> anyhow::Result<ExitCode> {
+    for scenario in all {
+        writeln!(io::stdout(), "{}{:<34} {}", if scenario.required { " " } else { "~" }, scenario.id, scenario.title)?;
+    }
+    writeln!(io::stdout(), "\n~ not required yet")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(scenarios: &[Scenario], programs: &Programs) -> anyhow::Result<ExitCode> {
+    let mut differs = false;
+    for scenario in scenarios {
+        let lab = Lab::start(scenario, programs).with_context(|| scenario.id.clone())?;
+        writeln!(io::stdout(), "{}: {}", scenario.id, scenario.title)?;
+        for symptom in &scenario.symptoms {
+            for sight in look(&lab, symptom)? {
+                let faces: Vec<_> = sight.contacts.iter().map(|contact| contact.face.as_str()).collect();
+                let contact = sight.contacts.last().cloned().unwrap_or_default();
+                writeln!(
+                    io::stdout(),
+                    "  {:<5} {:<24} {:<17} {:?}: {}; certificate {}, acknowledged {}, out of order {}, {} bytes, {} ms, SYN-ACK hop limit {:?}, reset {:?}",
+                    sight.from,
+                    sight.address,
+                    if symptom.name.is_empty() { "(no name)" } else { &symptom.name },
+                    symptom.hello,
+                    faces.join(", "),
+                    contact.certificate.as_deref().unwrap_or("none"),
+                    contact.acknowledged,
+                    contact.out_of_order,
+                    contact.received_bytes,
+                    contact.elapsed_ms,
+                    sight.accept_ttls,
+                    sight.reset_ttls
+                )?;
+                for difference in &sight.differences {
+                    writeln!(io::stdout(), "  DIFFERS: {difference}")?;
+                    differs = true;
+                }
+            }
+        }
+    }
+    Ok(if differs { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn run_chosen(scenarios: &[Scenario], programs: &Programs, chosen: &Chosen, json: bool, logs: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    programs.check()?;
+    let progress = |report: &Report| {
+        let _ = if json { write!(io::stderr(), "{}", report::line(report)) } else { write!(io::stdout(), "{}", report::line(report)) };
+    };
+    let reports = run::run_all(scenarios, programs, chosen.jobs, logs, progress);
+    if json {
+        writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&reports)?)?;
+    } else {
+        write!(io::stdout(), "{}", report::summary(&reports))?;
+    }
+    Ok(if report::has_failed(&reports) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn exec(lab: &Lab, at: &str, words: &[String]) -> anyhow::Result<ExitCode> {
+    let Some((program, rest)) = words.split_first() else { bail!("there is no command") };
+    let mut command = if program == "parallax" { lab.parallax([]) } else { lab.command(at, program) };
+    let status = command.args(rest).stdin(Stdio::inherit()).status().with_context(|| program.clone())?;
+    Ok(ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)))
+}
+
+fn small(lab: &Lab, keep: bool) -> anyhow::Result<ExitCode> {
+    let mut is_right = true;
+    for probe in &lab.scenario().probes {
+        let mut out = io::stdout().lock();
+        writeln!(out, "\n$ parallax probe {} --trust root.pem", probe.target)?;
+        let table = run::probe_output(lab, probe, &[])?;
+        out.write_all(&table.stdout)?;
+        let judged = run::ask(lab, probe);
+        if judged.judgement.grade != Grade::Right {
+            is_right = false;
+            writeln!(out, "This verdict is {}: {}", report::word(judged.judgement.grade), judged.judgement.reasons.join("; "))?;
+            writeln!(out, "{}", String::from_utf8_lossy(&table.stderr).trim())?;
+        }
+    }
+    if keep {
+        describe(lab, false)?;
+        wait_for_interrupt();
+    }
+    Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn bring_up(scenario: &Scenario, folder: &Path, no_fleet: bool) -> anyhow::Result<Lab> {
+    let programs = if no_fleet { any_programs(folder)? } else { Programs::in_folder(folder)? };
+    if !no_fleet {
+        programs.check()?;
+    }
+    let mut lab = Lab::start(scenario, &programs)?;
+    if !no_fleet {
+        lab.start_fleet()?;
+    }
+    Ok(lab)
+}
+
+fn describe(lab: &Lab, no_fleet: bool) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    let scenario = lab.scenario();
+    writeln!(out, "\nscenario {} is up: {}", scenario.id, scenario.title)?;
+    writeln!(out, "namespaces: {}", topology::nodes().join(" "))?;
+    writeln!(out, "a shell at vantage a:\n  {} sh", lab.sandbox().entrance(Some("a")).join(" "))?;
+    if !no_fleet {
+        let parallax = lab.parallax([]);
+        let words: Vec<_> = std::iter::once(parallax.get_program()).chain(parallax.get_args()).map(|word| word.to_string_lossy()).collect();
+        for probe in &scenario.probes {
+            writeln!(out, "a round of the fleet:\n  {} probe {} --trust /run/lab/pki/root.pem {}", words.join(" "), probe.target, probe.args.join(" "))?;
+        }
+    }
+    writeln!(out, "logs: {}\nCtrl-C ends it all.", lab.sandbox().outside("/run/lab/logs").display())?;
+    Ok(())
+}
+
+/// Ctrl-C ends this process, and with it the sandbox, whose lifeline it holds.
+fn wait_for_interrupt() -> ! {
+    loop {
+        thread::sleep(Duration::from_secs(3600));
+    }
+}
+
+/// The lab alone does not need the products: any folder stands for theirs.
+fn any_programs(folder: &Path) -> anyhow::Result<Programs> {
+    Ok(Programs::in_folder(folder).or_else(|_| Programs::in_folder(env::temp_dir().as_path()))?)
+}
+
+fn find(all: &[Scenario], name: &str) -> anyhow::Result<Scenario> {
+    let exact = all.iter().find(|scenario| scenario.id == name);
+    let mut begins = all.iter().filter(|scenario| scenario.id.starts_with(name));
+    match (exact, begins.next(), begins.next()) {
+        (Some(scenario), _, _) | (None, Some(scenario), None) => Ok(scenario.clone()),
+        (None, None, _) => bail!("there is no scenario {name:?}; lab list shows all"),
+        (None, Some(first), Some(second)) => bail!("{name:?} can mean {} or {}", first.id, second.id),
+    }
+}
+
+fn choose(all: &[Scenario], chosen: &Chosen) -> anyhow::Result<Vec<Scenario>> {
+    let wanted = |scenario: &&Scenario| chosen.names.is_empty() || chosen.names.iter().any(|name| name == "all" || scenario.id.starts_with(name));
+    let list: Vec<_> = all.iter().filter(wanted).filter(|scenario| scenario.required || !chosen.required).cloned().collect();
+    for name in chosen.names.iter().filter(|name| *name != "all") {
+        if !all.iter().any(|scenario| scenario.id.starts_with(name)) {
+            bail!("there is no scenario {name:?}; lab list shows all");
+        }
+    }
+    Ok(list)
+}

@@ -1,0 +1,87 @@
+//! A relay in front of a server that looks at the ClientHello first: a naive reader, or a router by name.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    thread,
+    time::Duration,
+};
+
+/// What the relay does with a ClientHello.
+#[derive(Debug, Clone)]
+pub struct Front {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where good connections go.
+    pub upstream: SocketAddr,
+    /// Any connection whose first bytes do not hold this name is reset.
+    pub only_name: Option<String>,
+    /// Reads once, at most so many bytes, and closes if the first record is not complete by then.
+    pub read_once: Option<usize>,
+}
+
+impl Front {
+    /// Serves until the process ends.
+    pub fn serve(self) -> io::Result<()> {
+        let listener = TcpListener::bind(self.listen)?;
+        for stream in listener.incoming() {
+            let (stream, front) = (stream?, self.clone());
+            thread::spawn(move || front.handle(stream));
+        }
+        Ok(())
+    }
+
+    fn handle(&self, mut client: TcpStream) -> io::Result<()> {
+        client.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let mut first = vec![0; self.read_once.unwrap_or(16_384)];
+        let mut count = client.read(&mut first)?;
+        while self.read_once.is_none() && !is_complete(&first[..count]) && count < first.len() {
+            match client.read(&mut first[count..])? {
+                0 => break,
+                more => count += more,
+            }
+        }
+        let first = &first[..count];
+        if self.read_once.is_some() && !is_complete(first) {
+            return client.shutdown(Shutdown::Both);
+        }
+        let is_known = |name: &String| first.windows(name.len()).any(|window| window == name.as_bytes());
+        if !self.only_name.as_ref().is_none_or(is_known) {
+            return socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO));
+        }
+        let mut server = TcpStream::connect(self.upstream)?;
+        server.write_all(first)?;
+        client.set_read_timeout(None)?;
+        let (mut reader, mut writer) = (server.try_clone()?, client.try_clone()?);
+        let back = thread::spawn(move || {
+            let _ = io::copy(&mut reader, &mut writer);
+            writer.shutdown(Shutdown::Write)
+        });
+        let _ = io::copy(&mut client, &mut server);
+        let _ = server.shutdown(Shutdown::Write);
+        let _ = back.join();
+        Ok(())
+    }
+}
+
+/// Tells whether the bytes hold a whole TLS record (RFC 8446, section 5.1), or no TLS at all.
+fn is_complete(bytes: &[u8]) -> bool {
+    match bytes {
+        [22, _, _, high, low, rest @ ..] => rest.len() >= usize::from(*high) * 256 + usize::from(*low),
+        [22, ..] => false,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_complete_when_its_length_is_reached() {
+        assert!(!is_complete(&[22, 3, 1]));
+        assert!(!is_complete(&[22, 3, 1, 0, 3, 1, 2]));
+        assert!(is_complete(&[22, 3, 1, 0, 3, 1, 2, 3]));
+        assert!(is_complete(b"GET / HTTP/1.1"));
+    }
+}

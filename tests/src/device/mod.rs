@@ -1,0 +1,6 @@
+//! Userspace devices of the lab: what firewall rules cannot do, and a client that sees what happens on the wire.
+
+pub mod client;
+pub mod front;
+pub mod intercept;
+pub mod tcp_info;

@@ -1,0 +1,183 @@
+//! Runs scenarios: brings each up, asks the fleet, judges the answer.
+
+use std::{
+    collections::VecDeque,
+    error::Error,
+    path::{Path, PathBuf},
+    process::Output,
+    sync::{Mutex, PoisonError, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+
+use super::{
+    Lab, LabError, Programs, Scenario,
+    judge::{Document, Grade, Judgement, judge},
+    sandbox::{HOME, PROGRAMS},
+    scenario::Probe,
+    topology,
+};
+
+/// What became of one scenario.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The scenario.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// Whether anything but right is a failure.
+    pub required: bool,
+    /// Its twins.
+    pub twins: Vec<String>,
+    /// One judgement per probe.
+    pub probes: Vec<ProbeReport>,
+    /// Seconds from nothing to all vantages online.
+    pub ready_seconds: f64,
+    /// Why the lab itself failed, if it did.
+    pub failure: Option<String>,
+}
+
+/// What became of one probe.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProbeReport {
+    /// The target.
+    pub target: String,
+    /// How good the verdict was.
+    pub judgement: Judgement,
+    /// The findings, as `cause tier vantages`.
+    pub found: Vec<String>,
+    /// The exit code of the command line.
+    pub exit_code: Option<i32>,
+    /// Seconds from the command to its end.
+    pub seconds: f64,
+    /// The verdict document.
+    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
+    pub document: serde_json::Value,
+}
+
+impl Report {
+    /// Returns the worst grade of its probes.
+    pub fn grade(&self) -> Grade {
+        if self.failure.is_some() {
+            return Grade::Wrong;
+        }
+        self.probes.iter().map(|probe| probe.judgement.grade).max().unwrap_or(Grade::Wrong)
+    }
+
+    /// Tells whether a path was taken for the server's side, or the reverse.
+    pub fn is_confused(&self) -> bool {
+        self.probes.iter().any(|probe| probe.judgement.confused)
+    }
+}
+
+/// Runs one scenario; logs of anything but a right verdict are kept in a folder of its name below `logs`.
+pub fn run(scenario: &Scenario, programs: &Programs, logs: Option<&Path>) -> Report {
+    let mut report = Report {
+        id: scenario.id.clone(),
+        title: scenario.title.clone(),
+        required: scenario.required,
+        twins: scenario.twins.clone(),
+        probes: Vec::new(),
+        ready_seconds: 0.0,
+        failure: None,
+    };
+    let started = Instant::now();
+    let mut lab = match Lab::start(scenario, programs) {
+        Ok(lab) => lab,
+        Err(error) => return Report { failure: Some(whole(&error)), ..report },
+    };
+    let online = lab.start_fleet();
+    report.ready_seconds = started.elapsed().as_secs_f64();
+    match online {
+        Ok(()) => report.probes = scenario.probes.iter().map(|probe| ask(&lab, probe)).collect(),
+        Err(error) => report.failure = Some(whole(&error)),
+    }
+    if let Some(folder) = logs.filter(|_| report.grade() != Grade::Right) {
+        let _ = lab.keep_logs(&folder.join(&scenario.id));
+    }
+    report
+}
+
+/// Runs scenarios, so many at a time; `done` hears of each as it ends.
+pub fn run_all(scenarios: &[Scenario], programs: &Programs, jobs: usize, logs: Option<PathBuf>, mut done: impl FnMut(&Report)) -> Vec<Report> {
+    let queue: Mutex<VecDeque<_>> = Mutex::new(scenarios.iter().collect());
+    let (sender, receiver) = mpsc::channel();
+    let mut reports = thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            let (sender, queue, logs) = (sender.clone(), &queue, logs.as_deref());
+            scope.spawn(move || {
+                loop {
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                    let Some(scenario) = next else { break };
+                    if sender.send(run(scenario, programs, logs)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        receiver.iter().inspect(&mut done).collect::<Vec<_>>()
+    });
+    reports.sort_by_key(|report| scenarios.iter().position(|scenario| scenario.id == report.id));
+    reports
+}
+
+/// Asks the fleet for one round and judges the verdict.
+pub fn ask(lab: &Lab, probe: &Probe) -> ProbeReport {
+    let started = Instant::now();
+    let output = probe_output(lab, probe, &["-o", "json"]);
+    let seconds = started.elapsed().as_secs_f64();
+    let mut report = ProbeReport {
+        target: probe.target.clone(),
+        judgement: Judgement::none(String::new()),
+        found: Vec::new(),
+        exit_code: None,
+        seconds,
+        document: serde_json::Value::Null,
+    };
+    let output = match output {
+        Ok(output) => output,
+        Err(error) => return ProbeReport { judgement: Judgement::none(whole(&error)), ..report },
+    };
+    report.exit_code = output.status.code();
+    report.document = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    match serde_json::from_value::<Document>(report.document.clone()) {
+        Ok(document) => {
+            let line = |finding: &super::judge::Finding| format!("{} {:?} [{}]", finding.cause, finding.tier, finding.scope.vantages.join(" ")).to_lowercase();
+            report.found = document.findings.iter().map(line).collect();
+            report.judgement = judge(probe, &document);
+        }
+        Err(error) => {
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            let last = stderr.lines().last().unwrap_or_default().to_owned();
+            report.judgement = Judgement::none(format!("no verdict on standard output ({error}); exit code {:?}; {last}", report.exit_code));
+        }
+    }
+    report
+}
+
+/// Runs `parallax probe` for a scenario's probe, with further arguments.
+pub fn probe_output(lab: &Lab, probe: &Probe, further: &[&str]) -> Result<Output, LabError> {
+    // A probe ends by itself within its time limit; `timeout` is for the one that does not.
+    let mut command = lab.command(topology::CONTROL, "timeout");
+    let context = format!("{HOME}/coordinator/admin.toml");
+    let root = format!("{HOME}/pki/root.pem");
+    command.args(["-k", "5", &PATIENCE.as_secs().to_string(), &format!("{PROGRAMS}/parallax"), "--context", &context]);
+    command.args(["probe", &probe.target, "--trust", &root]).args(&probe.args).args(further);
+    command.output().map_err(|source| LabError::Spawn { program: "parallax".into(), source })
+}
+
+/// An error and all its sources in one line.
+fn whole(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(&format!(": {source}"));
+        next = source.source();
+    }
+    text
+}
+
+const PATIENCE: Duration = Duration::from_secs(100);
