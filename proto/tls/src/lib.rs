@@ -13,6 +13,7 @@
 //!
 //! Decoders accept any bytes: they return an error value, never panic, and hold no more memory than their documented caps.
 //! What [`ClientHello::decode`] accepts, [`ClientHello::encode`] writes again byte for byte.
+//! `fuzz/` searches for inputs that break this (`RUSTC_BOOTSTRAP=1 cargo fuzz run client_hello` in the package's folder); its seeds are replayed by every test run.
 //!
 //! ```
 //! use parallax_tls::registry::{CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme};
