@@ -214,6 +214,15 @@ fn messages_in_the_wrong_place_end_the_reading() {
 }
 
 #[test]
+fn change_cipher_spec_means_nothing_in_tls13() {
+    let mut bytes = handshake_record(&tls13_hello().encode());
+    bytes.extend([20, 3, 3, 0, 1, 1]);
+    bytes.extend(handshake_record(&[14, 0, 0, 0]));
+    let answer = read_server_answer(&bytes);
+    assert_eq!((answer.error.unwrap().kind, answer.saw_encrypted_records), (DecodeErrorKind::Unexpected, false));
+}
+
+#[test]
 fn endless_streams_stay_within_the_caps() {
     let mut reader = ServerAnswerReader::new();
     let retry = ServerHello { random: HELLO_RETRY_REQUEST_RANDOM, ..tls13_hello() };
