@@ -15,6 +15,8 @@
 mod connection;
 mod hello;
 mod identity;
+#[cfg(test)]
+mod loopback_tests;
 mod serve;
 
 pub use identity::{Identity, IdentityError};
