@@ -1,1 +1,15 @@
-//! Under construction.
+//! Where the coordinator keeps what it knows: one trait with a method per use case, and the backends behind it. The only SQL.
+//!
+//! Read from the leaves up: [`StoreError`] says what can go wrong and who can act, [`records`] are the words that only a store needs, [`Store`] is the contract,
+//! [`sqlite`] the embedded backend. A second backend passes the same contract suite.
+
+mod error;
+pub mod records;
+mod store;
+
+pub use error::{Cause, Result, StoreError};
+pub use records::{
+    AuditEntry, EnrolOutcome, IngestResult, IssuedCertificate, JoinToken, OperatorToken, PutCheck, Retained, Role, RoundRecord, RoundVantage, ShareState,
+    VantageSeen,
+};
+pub use store::Store;
