@@ -106,7 +106,7 @@ fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let all = Scenario::read_all(&arguments.scenarios)?;
     match arguments.command {
         Command::List => list(&all),
-        Command::Check(chosen) => check(&choose(&all, &chosen)?, &any_programs(&arguments.bin_dir)?),
+        Command::Check(chosen) => check(&choose(&all, &chosen)?, &any_programs(&arguments.bin_dir)?, chosen.jobs),
         Command::Run { chosen, json, logs } => run_chosen(&choose(&all, &chosen)?, &Programs::in_folder(&arguments.bin_dir)?, &chosen, json, logs),
         Command::Up { scenario, no_fleet } => {
             let lab = bring_up(&find(&all, &scenario)?, &arguments.bin_dir, no_fleet)?;
@@ -126,39 +126,29 @@ fn list(all: &[Scenario]) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn check(scenarios: &[Scenario], programs: &Programs) -> anyhow::Result<ExitCode> {
-    let mut differs = false;
-    for scenario in scenarios {
-        let lab = Lab::start(scenario, programs).with_context(|| scenario.id.clone())?;
-        writeln!(io::stdout(), "{}: {}", scenario.id, scenario.title)?;
-        for symptom in &scenario.symptoms {
-            for sight in look(&lab, symptom)? {
-                let faces: Vec<_> = sight.contacts.iter().map(|contact| contact.face.as_str()).collect();
-                let contact = sight.contacts.last().cloned().unwrap_or_default();
-                writeln!(
-                    io::stdout(),
-                    "  {:<5} {:<24} {:<17} {:?}: {}; certificate {}, acknowledged {}, out of order {}, {} bytes, {} ms, SYN-ACK hop limit {:?}, reset {:?}",
-                    sight.from,
-                    sight.address,
-                    if symptom.name.is_empty() { "(no name)" } else { &symptom.name },
-                    symptom.hello,
-                    faces.join(", "),
-                    contact.certificate.as_deref().unwrap_or("none"),
-                    contact.acknowledged,
-                    contact.out_of_order,
-                    contact.received_bytes,
-                    contact.elapsed_ms,
-                    sight.accept_ttls,
-                    sight.reset_ttls
-                )?;
-                for difference in &sight.differences {
-                    writeln!(io::stdout(), "  DIFFERS: {difference}")?;
-                    differs = true;
-                }
-            }
+fn check(scenarios: &[Scenario], programs: &Programs, jobs: usize) -> anyhow::Result<ExitCode> {
+    let mut is_right = true;
+    let each = |scenario: &Scenario| {
+        let title = format!("{}: {}\n", scenario.id, scenario.title);
+        match symptoms(scenario, programs) {
+            Ok(text) => (!text.contains(report::DIFFERS), title + &text),
+            Err(error) => (false, format!("{title}  FAILED: {error:#}\n")),
         }
+    };
+    run::side_by_side(scenarios, jobs, each, |(is_as_stated, text)| {
+        is_right &= is_as_stated;
+        let _ = write!(io::stdout(), "{text}");
+    });
+    Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn symptoms(scenario: &Scenario, programs: &Programs) -> anyhow::Result<String> {
+    let lab = Lab::start(scenario, programs)?;
+    let mut text = String::new();
+    for symptom in &scenario.symptoms {
+        text.extend(look(&lab, symptom)?.iter().map(|sight| report::sight(symptom, sight)));
     }
-    Ok(if differs { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(text)
 }
 
 fn run_chosen(scenarios: &[Scenario], programs: &Programs, chosen: &Chosen, json: bool, logs: Option<PathBuf>) -> anyhow::Result<ExitCode> {

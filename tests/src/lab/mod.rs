@@ -240,11 +240,9 @@ enum Awaited {
 fn network_fault(fault: &Fault) -> String {
     let mut text = String::new();
     for (key, value) in &fault.sysctl {
-        text.push_str(&format!("echo {value} > /proc/sys/net/{}\n", key.replace('.', "/")));
+        text.push_str(&format!("echo {value} > /proc/sys/net/{}\n", key.trim_start_matches("net.").replace('.', "/")));
     }
-    if !fault.ip.is_empty() {
-        text.push_str(&format!("ip -batch - <<'END'\n{}\nEND\n", fault.ip.join("\n")));
-    }
+    text.extend(fault.ip.iter().map(|line| format!("ip {line}\n")));
     text.extend(fault.tc.iter().map(|line| format!("tc {line}\n")));
     if !fault.nft.is_empty() {
         text.push_str(&format!("nft -f - <<'END'\n{}\nEND\n", fault.nft));

@@ -47,21 +47,10 @@ fn server(origin: &Origin) -> String {
 
 /// Returns the arguments of a dnsmasq that knows the resolver's records and nothing else.
 pub(super) fn dnsmasq(resolver: &Resolver) -> Vec<String> {
-    let mut arguments: Vec<String> = [
-        "--keep-in-foreground",
-        "--conf-file=/dev/null",
-        "--no-resolv",
-        "--no-hosts",
-        "--no-poll",
-        "--local=//",
-        "--user=root",
-        "--group=root",
-        "--pid-file=",
-        "--log-facility=-",
-        "--cache-size=0",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let mut arguments: Vec<String> =
+        ["--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--no-poll", "--local=//", "--pid-file=", "--log-facility=-", "--cache-size=0"]
+            .map(str::to_owned)
+            .to_vec();
     arguments.push(format!("--port={}", resolver.port));
     for (name, addresses) in &resolver.records {
         arguments.extend(addresses.iter().map(|address| format!("--host-record={name},{address}")));

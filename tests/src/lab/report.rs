@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{judge::Grade, run::Report};
+use super::{judge::Grade, look::Sight, run::Report, scenario::Symptom};
+
+/// The mark of a symptom that is not as its file states.
+pub const DIFFERS: &str = "DIFFERS";
 
 /// The word for a grade.
 pub fn word(grade: Grade) -> &'static str {
@@ -25,6 +28,31 @@ pub fn line(report: &Report) -> String {
     let reasons = report.probes.iter().flat_map(|probe| probe.judgement.reasons.iter());
     for reason in report.failure.iter().chain(reasons) {
         let _ = writeln!(text, "{:<17}{reason}", "");
+    }
+    text
+}
+
+/// One line for what one namespace saw, with what differs from the symptom that the file states.
+pub fn sight(symptom: &Symptom, sight: &Sight) -> String {
+    let faces: Vec<_> = sight.contacts.iter().map(|contact| contact.face.as_str()).collect();
+    let contact = sight.contacts.last().cloned().unwrap_or_default();
+    let name = if symptom.name.is_empty() { "(no name)" } else { &symptom.name };
+    let mut text = format!(
+        "  {:<5} {:<24} {name:<18} {:<8} {}; certificate {}, acknowledged {}, out of order {}, {} bytes, {} ms, hop limits of SYN-ACK {:?}, reset {:?}\n",
+        sight.from,
+        sight.address,
+        format!("{:?}", symptom.hello).to_lowercase(),
+        faces.join(", "),
+        contact.certificate.as_deref().unwrap_or("none"),
+        contact.acknowledged,
+        contact.out_of_order,
+        contact.received_bytes,
+        contact.elapsed_ms,
+        sight.accept_ttls,
+        sight.reset_ttls
+    );
+    for difference in &sight.differences {
+        let _ = writeln!(text, "  {DIFFERS}: {difference}");
     }
     text
 }

@@ -102,26 +102,40 @@ pub fn run(scenario: &Scenario, programs: &Programs, logs: Option<&Path>) -> Rep
 
 /// Runs scenarios, so many at a time; `done` hears of each as it ends.
 pub fn run_all(scenarios: &[Scenario], programs: &Programs, jobs: usize, logs: Option<PathBuf>, mut done: impl FnMut(&Report)) -> Vec<Report> {
+    let mut reports = Vec::new();
+    side_by_side(
+        scenarios,
+        jobs,
+        |scenario| run(scenario, programs, logs.as_deref()),
+        |report| {
+            done(&report);
+            reports.push(report);
+        },
+    );
+    reports.sort_by_key(|report| scenarios.iter().position(|scenario| scenario.id == report.id));
+    reports
+}
+
+/// Does the same with every scenario, so many at a time; `done` gets the results as they come.
+pub fn side_by_side<T: Send>(scenarios: &[Scenario], jobs: usize, each: impl Fn(&Scenario) -> T + Sync, done: impl FnMut(T)) {
     let queue: Mutex<VecDeque<_>> = Mutex::new(scenarios.iter().collect());
     let (sender, receiver) = mpsc::channel();
-    let mut reports = thread::scope(|scope| {
+    thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
-            let (sender, queue, logs) = (sender.clone(), &queue, logs.as_deref());
+            let (sender, queue, each) = (sender.clone(), &queue, &each);
             scope.spawn(move || {
                 loop {
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                     let Some(scenario) = next else { break };
-                    if sender.send(run(scenario, programs, logs)).is_err() {
+                    if sender.send(each(scenario)).is_err() {
                         break;
                     }
                 }
             });
         }
         drop(sender);
-        receiver.iter().inspect(&mut done).collect::<Vec<_>>()
+        receiver.iter().for_each(done);
     });
-    reports.sort_by_key(|report| scenarios.iter().position(|scenario| scenario.id == report.id));
-    reports
 }
 
 /// Asks the fleet for one round and judges the verdict.

@@ -155,7 +155,7 @@ pub struct Fault {
     /// Kernel settings below `/proc/sys/net`.
     #[serde(default)]
     pub sysctl: BTreeMap<String, u32>,
-    /// Lines for `ip -batch`.
+    /// Command lines for `ip`.
     #[serde(default)]
     pub ip: Vec<String>,
     /// Command lines for `tc`.
