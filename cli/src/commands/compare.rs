@@ -1,0 +1,189 @@
+//! `parallax compare`: which vantage, site, network, address or profile differs from the others, and since when.
+
+use std::collections::BTreeMap;
+
+use parallax_model::{
+    check::Check,
+    clock::Timestamp,
+    outcome::Outcome,
+    target::Target,
+    verdict::{MatrixCell, Verdict},
+};
+use parallax_proto::v1::run_round_request::What;
+use serde_json::json;
+
+use crate::{
+    args::{By, Compare, Output},
+    client::Client,
+    exit::{DIFFERENCE, DONE, Failure},
+    render::{self, listing::Listing},
+};
+
+const LIMIT: u32 = 100_000;
+
+/// Runs the command.
+pub async fn run(client: &mut Client, words: &Compare, output: Output) -> Result<u8, Failure> {
+    let labels = labels(client).await?;
+    let key = |cell: &MatrixCell| key(words.by, cell, &labels);
+    let until = super::now();
+    let verdicts = window(client, words, super::ago(words.since), until).await?;
+    let now = columns(&verdicts, &key);
+    let before = match words.vs {
+        Some(span) => {
+            let end = super::ago(words.since);
+            Some(columns(&window_only(client, &words.subject, end - span, end).await?, &key))
+        }
+        None => None,
+    };
+    let differs = before.as_ref().is_some_and(|before| changed(before, &now));
+    listing(&now, before.as_ref()).print(output)?;
+    if matches!(output, Output::Table | Output::Wide) {
+        render::answer(&format!("\n{}", conclusion(words, &now, verdicts.len())));
+    }
+    Ok(if differs { DIFFERENCE } else { DONE })
+}
+
+/// Finds the verdicts of the window; a target that was never probed is probed now.
+async fn window(client: &mut Client, words: &Compare, since: Timestamp, until: Timestamp) -> Result<Vec<Verdict>, Failure> {
+    let found = window_only(client, &words.subject, since, until).await?;
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let Ok(target) = words.subject.parse::<Target>() else { return Ok(found) };
+    if !words.subject.contains(['.', ':']) {
+        return Err(Failure::usage(format!("{:?} has no rounds in this window; --since widens it, 'parallax check list' shows the checks", words.subject)));
+    }
+    render::remark(&format!("no rounds of {target} in this window: probing it now"));
+    let check = Check::once(target, super::now());
+    let limit = std::time::Duration::from_millis(check.limits.round_ms);
+    Ok(vec![super::probe::round(client, What::Check((&check).into()), limit).await?])
+}
+
+async fn window_only(client: &mut Client, subject: &str, since: Timestamp, until: Timestamp) -> Result<Vec<Verdict>, Failure> {
+    match super::verdicts(client, subject, "", since, until, LIMIT).await {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => match subject.parse::<Target>() {
+            Ok(target) => super::verdicts(client, "", &target.authority(), since, until, LIMIT).await,
+            Err(_) => Ok(Vec::new()),
+        },
+    }
+}
+
+type Labels = BTreeMap<String, BTreeMap<String, String>>;
+
+async fn labels(client: &mut Client) -> Result<Labels, Failure> {
+    Ok(super::vantage::list(client).await?.into_iter().map(|vantage| (vantage.name, vantage.labels.into_iter().collect())).collect())
+}
+
+fn key(by: By, cell: &MatrixCell, labels: &Labels) -> String {
+    let label = |name: &str| labels.get(&cell.vantage).and_then(|labels| labels.get(name)).map_or_else(|| format!("(no {name})"), Clone::clone);
+    match by {
+        By::Vantage => cell.vantage.clone(),
+        By::Site => label("site"),
+        By::Asn => label("asn"),
+        By::Address => cell.address.clone(),
+        By::Profile => cell.profile.clone(),
+    }
+}
+
+/// What one column of the comparison adds up to.
+#[derive(Default)]
+struct Column {
+    rounds: u32,
+    attempts: u32,
+    failures: u32,
+    outcomes: BTreeMap<String, u32>,
+    failing_since: Option<Timestamp>,
+    handshakes_ms: Vec<f64>,
+}
+
+impl Column {
+    fn share(&self) -> f64 {
+        if self.attempts == 0 { 0.0 } else { f64::from(self.failures) / f64::from(self.attempts) }
+    }
+
+    fn usual_failure(&self) -> String {
+        self.outcomes.iter().max_by_key(|entry| entry.1).map_or_else(|| "-".to_owned(), |entry| entry.0.clone())
+    }
+
+    fn median_ms(&self) -> Option<f64> {
+        let mut sorted = self.handshakes_ms.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len() / 2).copied()
+    }
+}
+
+/// Adds verdicts, oldest first, up to one column per key.
+fn columns(verdicts: &[Verdict], key: &impl Fn(&MatrixCell) -> String) -> BTreeMap<String, Column> {
+    let mut columns: BTreeMap<String, Column> = BTreeMap::new();
+    for verdict in verdicts {
+        let mut failed: BTreeMap<String, bool> = BTreeMap::new();
+        for cell in verdict.matrix.iter().filter(|cell| cell.attempts > 0) {
+            let name = key(cell);
+            let column = columns.entry(name.clone()).or_default();
+            column.attempts += cell.attempts;
+            column.failures += cell.failures;
+            column.handshakes_ms.extend(cell.handshake_ms);
+            if cell.outcome != Outcome::Ok {
+                *column.outcomes.entry(cell.outcome.to_string()).or_default() += cell.failures;
+            }
+            *failed.entry(name).or_default() |= cell.failures > 0;
+        }
+        for (name, failed) in failed {
+            let column = columns.entry(name).or_default();
+            column.rounds += 1;
+            column.failing_since = if failed { column.failing_since.or(Some(verdict.started_at)) } else { None };
+        }
+    }
+    columns
+}
+
+fn changed(before: &BTreeMap<String, Column>, now: &BTreeMap<String, Column>) -> bool {
+    let face = |columns: &BTreeMap<String, Column>| -> Vec<(String, bool, String)> {
+        columns.iter().map(|(name, column)| (name.clone(), column.share() >= 0.5, column.usual_failure())).collect()
+    };
+    face(before) != face(now)
+}
+
+fn listing(now: &BTreeMap<String, Column>, before: Option<&BTreeMap<String, Column>>) -> Listing {
+    let percent = |column: &Column| format!("{:.0} %", column.share() * 100.0);
+    let row = |(name, column): (&String, &Column)| {
+        vec![
+            name.clone(),
+            column.rounds.to_string(),
+            format!("{}/{}", column.failures, column.attempts),
+            percent(column),
+            before.and_then(|before| before.get(name)).map_or_else(|| "-".to_owned(), percent),
+            column.usual_failure(),
+            column.median_ms().map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1}")),
+            column.failing_since.map_or_else(|| "-".to_owned(), super::instant),
+        ]
+    };
+    let document = |(name, column): (&String, &Column)| {
+        json!({
+            "name": name, "rounds": column.rounds, "attempts": column.attempts, "failures": column.failures, "share": column.share(),
+            "share_before": before.and_then(|before| before.get(name)).map(Column::share), "outcomes": column.outcomes,
+            "handshake_ms": column.median_ms(), "failing_since": column.failing_since,
+        })
+    };
+    Listing {
+        headings: &["WHO", "ROUNDS", "FAILED", "SHARE", "BEFORE", "USUAL FAILURE", "HANDSHAKE MS", "FAILING SINCE"],
+        rows: now.iter().map(row).collect(),
+        documents: now.iter().map(document).collect(),
+        empty: "no rounds in this window; --since widens it",
+    }
+}
+
+fn conclusion(words: &Compare, columns: &BTreeMap<String, Column>, rounds: usize) -> String {
+    let (failing, fine): (Vec<_>, Vec<_>) = columns.iter().partition(|entry| entry.1.failing_since.is_some());
+    let names = |entries: &[(&String, &Column)]| entries.iter().map(|entry| entry.0.as_str()).collect::<Vec<_>>().join(", ");
+    match (failing.is_empty(), fine.is_empty()) {
+        (true, _) => format!("no difference over {rounds} rounds: nothing fails now"),
+        (false, true) => format!("no difference over {rounds} rounds: all fail alike; 'parallax history {}' shows what", words.subject),
+        (false, false) => {
+            let since = failing.iter().filter_map(|entry| entry.1.failing_since).min().map(super::instant).unwrap_or_default();
+            let kind = failing.iter().map(|entry| entry.1.usual_failure()).next().unwrap_or_default();
+            format!("{} differs since {since}: {kind}; fine: {}", names(&failing), names(&fine))
+        }
+    }
+}

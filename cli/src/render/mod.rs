@@ -1,0 +1,67 @@
+//! The only place that prints: answers to standard output, everything else to standard error.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the place")]
+
+pub mod listing;
+pub mod matrix;
+pub mod progress;
+pub mod verdict;
+
+use std::{io::IsTerminal, process::ExitCode};
+
+use owo_colors::OwoColorize;
+use serde::Serialize;
+
+use crate::exit::{ERROR, Failure};
+
+/// Prints an error as one sentence and returns its exit code.
+pub fn failure(failure: &Failure) -> ExitCode {
+    anstream::eprintln!("{} {failure}", "parallax:".red().bold());
+    ExitCode::from(failure.code)
+}
+
+/// Prints a remark for the person at the terminal, to standard error.
+pub fn remark(text: &str) {
+    anstream::eprintln!("{text}");
+}
+
+/// Prints text that is the answer itself.
+pub fn answer(text: &str) {
+    anstream::println!("{}", text.trim_end_matches('\n'));
+}
+
+/// Prints a value as one JSON document.
+pub fn json(value: &impl Serialize) -> Result<(), Failure> {
+    answer(&serde_json::to_string_pretty(value).map_err(|error| Failure::new(ERROR, error.to_string()))?);
+    Ok(())
+}
+
+/// Prints a value as one line of JSON.
+pub fn json_line(value: &impl Serialize) -> Result<(), Failure> {
+    answer(&serde_json::to_string(value).map_err(|error| Failure::new(ERROR, error.to_string()))?);
+    Ok(())
+}
+
+/// Prints a value as YAML.
+pub fn yaml(value: &impl Serialize) -> Result<(), Failure> {
+    answer(&serde_saphyr::to_string(value).map_err(|error| Failure::new(ERROR, error.to_string()))?);
+    Ok(())
+}
+
+/// Returns how wide text may run: the terminal's width, at most 120, and 100 where there is no terminal.
+pub fn width() -> usize {
+    if std::io::stdout().is_terminal() { textwrap_width().min(120) } else { 100 }
+}
+
+fn textwrap_width() -> usize {
+    std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok())
+        .or_else(|| terminal_size::terminal_size().map(|(columns, _)| usize::from(columns.0)))
+        .unwrap_or(100)
+}
+
+/// Breaks a paragraph into lines that begin with `first` and go on with `rest`.
+pub fn wrap(text: &str, first: &str, rest: &str) -> String {
+    let options = textwrap::Options::new(width()).initial_indent(first).subsequent_indent(rest).break_words(false);
+    textwrap::fill(text, options)
+}

@@ -1,0 +1,140 @@
+//! A verdict as text: matrix, findings in plain sentences, what to do next.
+
+use owo_colors::{OwoColorize, Style};
+use parallax_model::verdict::{Finding, Locus, Tier, Verdict};
+use serde_json::json;
+
+use crate::{
+    args::Output,
+    exit::{self, Failure},
+    render::{self, listing::Listing, matrix},
+};
+
+/// Prints one verdict in the form that was asked for and returns its exit code.
+pub fn print(verdict: &Verdict, output: Output) -> Result<u8, Failure> {
+    match output {
+        Output::Table => render::answer(&text(verdict, false)),
+        Output::Wide => render::answer(&text(verdict, true)),
+        Output::Json => render::json(verdict)?,
+        Output::Jsonl => render::json_line(verdict)?,
+        Output::Yaml => render::yaml(verdict)?,
+        Output::Csv => cells(verdict).print(Output::Csv)?,
+        Output::Nagios => {
+            render::answer(&one_line(verdict));
+            return Ok(exit::nagios(verdict));
+        }
+    }
+    Ok(exit::of_verdict(verdict))
+}
+
+/// Writes a verdict as people read it.
+pub fn text(verdict: &Verdict, wide: bool) -> String {
+    let mut out = String::new();
+    let state = if verdict.healthy { "healthy".green().bold().to_string() } else { "not healthy".red().bold().to_string() };
+    let vantages = &verdict.vantages;
+    out.push_str(&format!(
+        "{}  {state}   {} of {} vantages reported   round {}\n\n",
+        verdict.target.bold(),
+        vantages.reported,
+        vantages.eligible,
+        verdict.round.dimmed()
+    ));
+    out.push_str(&matrix::draw(verdict, render::width()));
+    out.push_str("\n\n");
+    out.push_str(&render::wrap(&verdict.headline, "", "").bold().to_string());
+    out.push('\n');
+    for finding in &verdict.findings {
+        out.push('\n');
+        out.push_str(&self::finding(finding, wide));
+    }
+    for discarded in &vantages.discarded {
+        out.push_str(&format!("\n{}", render::wrap(&format!("{} is not scored: {}", discarded.vantage, discarded.cause), "  ", "  ")));
+    }
+    if !vantages.missing.is_empty() {
+        out.push_str(&format!("\n{}", render::wrap(&format!("not heard: {}", vantages.missing.join(", ")), "  ", "  ")));
+    }
+    for gate in &vantages.gates_not_run {
+        out.push_str(&format!("\n{}", render::wrap(&format!("not run: {gate}"), "  ", "  ").dimmed()));
+    }
+    out.trim_end().to_owned()
+}
+
+fn finding(finding: &Finding, wide: bool) -> String {
+    let style = match finding.locus {
+        Locus::Server | Locus::Edge | Locus::Dns => Style::new().red().bold(),
+        Locus::Path | Locus::Policy => Style::new().magenta().bold(),
+        Locus::Vantage | Locus::Undetermined => Style::new().yellow().bold(),
+    };
+    let tier = if finding.tier == Tier::Insufficient { String::new() } else { format!("  {}", finding.tier) };
+    let mechanism = finding.mechanism.as_ref().map(|mechanism| format!("  {mechanism}")).unwrap_or_default();
+    let mut lines = vec![format!("{} {}{tier}{}", "■".style(style), finding.cause.style(style), mechanism.dimmed())];
+    lines.push(render::wrap(&scope(finding), "  ", "  "));
+    if let Some(location) = &finding.location {
+        let router = location.router.as_ref().map(|router| format!(" (last router that answered: {router})")).unwrap_or_default();
+        let hops = if location.first_hop == location.last_hop {
+            format!("hop {}", location.first_hop)
+        } else {
+            format!("hops {} to {}", location.first_hop, location.last_hop)
+        };
+        lines.push(render::wrap(&format!("where     {hops}{router}"), "  ", "            "));
+    }
+    for evidence in &finding.evidence {
+        lines.push(render::wrap(&format!("because   {}", evidence.text), "  ", "            "));
+        if wide {
+            let attempts: Vec<String> = evidence.attempts.iter().map(ToString::to_string).collect();
+            lines.push(render::wrap(&format!("{} ← {}", evidence.rule, attempts.join(" ")), "            ", "            ").dimmed().to_string());
+        }
+    }
+    if let Some(counter) = &finding.counter {
+        lines.push(render::wrap(&format!("unless    {}: {}", counter.cause, counter.next), "  ", "            "));
+    }
+    lines.push(render::wrap(&format!("mend      {}", finding.remedy.summary), "  ", "            "));
+    lines.extend(finding.remedy.steps.iter().flat_map(|step| step.lines()).map(|line| format!("            {line}")));
+    lines.join("\n") + "\n"
+}
+
+fn scope(finding: &Finding) -> String {
+    let list = |items: &[String]| if items.is_empty() { "all".to_owned() } else { items.join(", ") };
+    let share = if finding.scope.share < 0.995 { format!(", {:.0} % of the attempts", finding.scope.share * 100.0) } else { String::new() };
+    format!(
+        "who       vantages {} · addresses {} · profiles {}{share}",
+        list(&finding.scope.vantages),
+        list(&finding.scope.addresses),
+        list(&finding.scope.profiles)
+    )
+}
+
+/// Writes a verdict as one line, as monitoring plug-ins do.
+pub fn one_line(verdict: &Verdict) -> String {
+    let state = ["OK", "WARNING", "CRITICAL", "UNKNOWN"][usize::from(exit::nagios(verdict)).min(3)];
+    let failing = verdict.matrix.iter().filter(|cell| cell.failures > 0).count();
+    format!("PARALLAX {state} - {}: {} | cells={} failing={failing}", verdict.target, verdict.headline.replace(['|', '\n'], " "), verdict.matrix.len())
+}
+
+fn cells(verdict: &Verdict) -> Listing {
+    let rows = verdict.matrix.iter().map(|cell| {
+        vec![cell.vantage.clone(), cell.address.clone(), cell.profile.clone(), cell.outcome.to_string(), cell.attempts.to_string(), cell.failures.to_string()]
+    });
+    Listing {
+        headings: &["VANTAGE", "ADDRESS", "PROFILE", "OUTCOME", "ATTEMPTS", "FAILURES"],
+        rows: rows.collect(),
+        documents: vec![json!(verdict)],
+        empty: "no cell was tried",
+    }
+}
+
+/// Says in a few words what a verdict found, for lists.
+pub fn summary(verdict: &Verdict) -> String {
+    if verdict.findings.is_empty() {
+        return if verdict.healthy { "healthy".to_owned() } else { "not judged".to_owned() };
+    }
+    let say = |finding: &Finding| {
+        let vantages = if finding.locus == Locus::Server || finding.scope.vantages.is_empty() {
+            String::new()
+        } else {
+            format!(" at {}", finding.scope.vantages.join(", "))
+        };
+        format!("{}{vantages} ({})", finding.cause, finding.tier)
+    };
+    verdict.findings.iter().map(say).collect::<Vec<_>>().join("; ")
+}
