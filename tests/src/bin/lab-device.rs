@@ -1,6 +1,6 @@
 //! Userspace devices of the lab: a client that tells what it saw, a relay that reads ClientHellos, an intercepting proxy.
 
-use std::{io::Write as _, net::SocketAddr};
+use std::{io::Write as _, net::SocketAddr, time::Duration};
 
 use clap::{Parser, ValueEnum};
 use parallax_tests::{
@@ -8,6 +8,7 @@ use parallax_tests::{
         client::{Call, call},
         front::Front,
         intercept,
+        wire::Wire,
     },
     lab::{Authority, scenario::Hello},
 };
@@ -37,6 +38,15 @@ enum Device {
         /// Reads once, at most so many bytes, and closes if the ClientHello is not complete.
         #[arg(long)]
         read_once: Option<usize>,
+    },
+    /// Makes two TAP interfaces and carries frames between them, late and with loss.
+    Wire {
+        left: String,
+        right: String,
+        #[arg(long, default_value_t = 0)]
+        delay_ms: u64,
+        #[arg(long, default_value_t = 0)]
+        lost_per_million: u32,
     },
     /// Ends TLS that a firewall redirected here, and signs anew.
     Intercept {
@@ -70,6 +80,7 @@ fn main() -> anyhow::Result<()> {
             writeln!(std::io::stdout(), "{}", serde_json::to_string(&contact)?)?;
         }
         Device::Front { listen, upstream, only_name, read_once } => Front { listen, upstream, only_name, read_once }.serve()?,
+        Device::Wire { left, right, delay_ms, lost_per_million } => Wire { delay: Duration::from_millis(delay_ms), lost_per_million }.serve(&left, &right)?,
         Device::Intercept { listen, authority } => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(intercept::serve(listen, Authority::new(&authority)?))?;

@@ -28,6 +28,12 @@ struct Arguments {
     /// The folder with the scenario files.
     #[arg(long, global = true, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios"))]
     scenarios: PathBuf,
+    /// How late frames are between edge and core, in milliseconds each way, instead of what the scenario says.
+    #[arg(long, global = true)]
+    delay_ms: Option<u64>,
+    /// How many of a million frames are lost there, instead of what the scenario says.
+    #[arg(long, global = true)]
+    lost_per_million: Option<u32>,
     #[command(subcommand)]
     command: Command,
 }
@@ -103,7 +109,11 @@ fn main() -> ExitCode {
 }
 
 fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let all = Scenario::read_all(&arguments.scenarios)?;
+    let mut all = Scenario::read_all(&arguments.scenarios)?;
+    for scenario in &mut all {
+        scenario.delay_ms = arguments.delay_ms.unwrap_or(scenario.delay_ms);
+        scenario.lost_per_million = arguments.lost_per_million.unwrap_or(scenario.lost_per_million);
+    }
     match arguments.command {
         Command::List => list(&all),
         Command::Check(chosen) => check(&choose(&all, &chosen)?, &any_programs(&arguments.bin_dir)?, chosen.jobs),
@@ -235,7 +245,7 @@ fn any_programs(folder: &Path) -> anyhow::Result<Programs> {
 }
 
 fn find(all: &[Scenario], name: &str) -> anyhow::Result<Scenario> {
-    let exact = all.iter().find(|scenario| scenario.id == name);
+    let exact = all.iter().find(|scenario| scenario.id == name || scenario.id.starts_with(&format!("{name}-")));
     let mut begins = all.iter().filter(|scenario| scenario.id.starts_with(name));
     match (exact, begins.next(), begins.next()) {
         (Some(scenario), _, _) | (None, Some(scenario), None) => Ok(scenario.clone()),

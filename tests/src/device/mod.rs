@@ -4,3 +4,4 @@ pub mod client;
 pub mod front;
 pub mod intercept;
 pub mod tcp_info;
+pub mod wire;

@@ -81,9 +81,10 @@ impl Lab {
         requirements::check(scenario)?;
         let sandbox = Sandbox::start(&programs.under_test)?;
         let mut lab = Self { fleet: Fleet::default(), daemons: Vec::new(), scenario: scenario.clone(), programs: programs.clone(), sandbox };
+        let is_long = lab.start_wire()?;
         thread::scope(|scope| {
             let certificates = scope.spawn(|| lab.write_certificates());
-            let network = lab.build_network();
+            let network = lab.build_network(is_long);
             network.and_then(|()| certificates.join().unwrap_or_else(|_| Err(LabError::Sandbox { reason: "making certificates panicked".into() })))
         })?;
         lab.start_servers()?;
@@ -132,8 +133,8 @@ impl Lab {
         Ok(())
     }
 
-    fn build_network(&self) -> Result<(), LabError> {
-        let mut script = topology::script();
+    fn build_network(&self, is_long: bool) -> Result<(), LabError> {
+        let mut script = topology::script(is_long);
         for fault in &self.scenario.faults {
             let steps = network_fault(fault);
             if !steps.is_empty() {
@@ -141,6 +142,21 @@ impl Lab {
             }
         }
         self.sandbox.script(None, &script).map(drop)
+    }
+
+    /// Starts the long wire if the scenario has one.
+    fn start_wire(&mut self) -> Result<bool, LabError> {
+        let Scenario { delay_ms, lost_per_million, .. } = self.scenario;
+        if delay_ms == 0 && lost_per_million == 0 {
+            return Ok(false);
+        }
+        let mut command = self.sandbox.command(None, &self.programs.device);
+        command.arg("wire").args(topology::WIRE);
+        command.args(["--delay-ms", &delay_ms.to_string(), "--lost-per-million", &lost_per_million.to_string()]);
+        let mut daemon = Daemon::start(&self.sandbox, command, &format!("{HOME}/logs/device-wire.log"))?;
+        self.wait(&mut daemon, "lab-device", &Awaited::Interface(topology::WIRE[1]))?;
+        self.daemons.push(daemon);
+        Ok(true)
     }
 
     fn write_certificates(&self) -> Result<(), LabError> {
@@ -220,6 +236,7 @@ impl Lab {
 
     fn is_ready(&self, daemon: &Daemon, awaited: &Awaited) -> bool {
         match awaited {
+            Awaited::Interface(name) => fs::read_to_string(format!("/proc/{}/net/dev", daemon.pid())).is_ok_and(|text| text.contains(name)),
             Awaited::File(path) => fs::metadata(self.sandbox.outside(path)).is_ok_and(|data| data.len() > 0),
             Awaited::Port(port) => {
                 let mark = format!(":{port:04X} ");
@@ -233,6 +250,7 @@ impl Lab {
 }
 
 enum Awaited {
+    Interface(&'static str),
     File(String),
     Port(u16),
 }

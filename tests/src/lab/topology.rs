@@ -65,9 +65,13 @@ pub fn nodes() -> &'static [&'static str] {
     &NODES
 }
 
-/// Returns the shell script that makes the namespaces, wires them and routes between them.
-pub fn script() -> String {
-    let mut plan = Plan::default();
+/// The interfaces of the [wire](crate::device::wire) that stands for the link between edge and core where a scenario wants it long.
+pub const WIRE: [&str; 2] = ["wire-edge", "wire-core"];
+
+/// Returns the shell script that makes the namespaces, wires them and routes between them; with `is_long` the link between edge
+/// and core is made of the interfaces of [`WIRE`], which must exist.
+pub fn script(is_long: bool) -> String {
+    let mut plan = Plan { is_long, ..Plan::default() };
     plan.site("a", &["acc-a", "mb-a", "ra1", "ra2", "core"], &["a", "d"], "198.18.1", "2001:db8:a");
     plan.leg(&["mb-a", "rb1", "rb2", "core"], "198.18.1", "2001:db8:a", 16);
     plan.site("b", &["acc-b", "mb-b", "core"], &["b"], "198.18.2", "2001:db8:b");
@@ -82,6 +86,7 @@ pub fn script() -> String {
 
 #[derive(Default)]
 struct Plan {
+    is_long: bool,
     links: Vec<String>,
     configuration: BTreeMap<&'static str, Vec<String>>,
 }
@@ -93,6 +98,13 @@ impl Plan {
 
     /// Joins two namespaces with a pair of interfaces that do no segmentation offload, so that rules see what a wire would carry.
     fn wire(&mut self, left: &'static str, left_interface: &str, right: &'static str, right_interface: &str) {
+        if self.is_long && (left, right) == ("edge", "core") {
+            for (end, node, interface) in [(WIRE[0], left, left_interface), (WIRE[1], right, right_interface)] {
+                self.links.push(format!("link set dev {end} netns {node} name {interface}"));
+                self.at(node, format!("link set dev {interface} up"));
+            }
+            return;
+        }
         let one_segment = "gso_max_segs 1 gro_max_size 1500";
         self.links.push(format!("link add name {left_interface} netns {left} {one_segment} type veth peer name {right_interface} netns {right} {one_segment}"));
         self.at(left, format!("link set dev {left_interface} up"));
@@ -218,7 +230,7 @@ mod tests {
 
     #[test]
     fn every_configured_node_is_a_namespace_and_every_vantage_has_one() {
-        let script = script();
+        let script = script(false);
         for point in VANTAGES {
             assert!(is_node(point.name));
             assert!(script.contains(&format!("addr add {}/", point.ipv4)), "{}", point.name);
@@ -230,7 +242,7 @@ mod tests {
 
     #[test]
     fn the_second_leg_carries_nothing_until_it_is_asked_to() {
-        let script = script();
+        let script = script(false);
         let core = script.split("ip -n core -batch").nth(1).and_then(|rest| rest.split("END").nth(1)).unwrap();
         assert_eq!(core.matches("route add 198.18.1.0/24").count(), 1);
     }

@@ -1,0 +1,61 @@
+//! The part of a scenario that says what the fleet is asked, and the verdict that is right.
+
+use serde::Deserialize;
+
+use super::www_name;
+
+/// One round of the fleet.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// The target as it is typed.
+    #[serde(default = "www_name")]
+    pub target: String,
+    /// Further arguments of `parallax probe`.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Whether the target is healthy; checked when it is given.
+    pub healthy: Option<bool>,
+    /// Findings that must be there, and no others but `allowed` ones.
+    #[serde(default, rename = "finding")]
+    pub findings: Vec<Expected>,
+    /// Causes that may stand beside them.
+    #[serde(default)]
+    pub allowed: Vec<String>,
+    /// Loci of which any finding is a wrong verdict, whatever else it says.
+    #[serde(default)]
+    pub forbidden: Vec<String>,
+}
+
+/// A finding that must be there.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expected {
+    /// Causes of which one is right.
+    pub causes: Vec<String>,
+    /// The vantages that are blamed, all of them.
+    pub vantages: Option<Vec<String>>,
+    /// Vantages that may be blamed as well.
+    #[serde(default)]
+    pub optional_vantages: Vec<String>,
+    /// The addresses that are blamed, all of them.
+    pub addresses: Option<Vec<String>>,
+    /// The weakest tier that is right.
+    #[serde(default)]
+    pub tier: Tier,
+}
+
+/// How sure a verdict is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// Nothing is claimed.
+    #[default]
+    Insufficient,
+    /// A contrast with one passing group.
+    Suspected,
+    /// A full contrast.
+    Likely,
+    /// An artefact settles it.
+    Confirmed,
+}
