@@ -142,6 +142,9 @@ impl Check {
         in_range("the attempt's time limit", "100ms to 60s", (100..=60_000).contains(&self.limits.attempt_ms))?;
         in_range("attempts", "2 to 16", (2..=16).contains(&self.limits.attempts))?;
         in_range("connections", "1 to 1000", (1..=1_000).contains(&self.limits.connections))?;
+        in_range("connections a second", "1 to 1000", (1..=1_000).contains(&self.limits.connections_per_second))?;
+        in_range("the bytes read in an attempt", "1 KiB to 4 MiB", (1 << 10..=4 << 20).contains(&self.limits.read_bytes))?;
+        in_range("the bytes of a transcript", "at most 64 KiB", self.limits.transcript_bytes <= 64 << 10)?;
         in_range("the expected key", "a SHA-256 digest of 32 bytes", self.expected_keys.iter().all(|key| key.0.len() == 32))?;
         Ok(self)
     }

@@ -1,0 +1,125 @@
+use parallax_model::facts::{DnsAnswer, DnsFacts, DnsRecord, DnsTransport, LookupEnd, ResolverKind};
+
+use super::{
+    address::{ip, ip_bytes},
+    bounds::{cut, cut_text, each, messages, text},
+    error::{ConvertError, inner, known, narrow, required_inner, unspecified},
+};
+use crate::v1;
+
+impl From<&DnsFacts> for v1::DnsFacts {
+    fn from(facts: &DnsFacts) -> Self {
+        let (resolver, named_resolver) = match facts.resolver {
+            ResolverKind::System => (v1::ResolverKind::System, None),
+            ResolverKind::Named(address) => (v1::ResolverKind::Named, Some(address.into())),
+            ResolverKind::Literal => (v1::ResolverKind::Literal, None),
+        };
+        Self {
+            name: cut_text(&facts.name),
+            resolver: resolver.into(),
+            named_resolver,
+            answers: cut(&facts.answers).iter().map(Into::into).collect(),
+            addresses: cut(&facts.addresses).iter().copied().map(ip_bytes).collect(),
+        }
+    }
+}
+
+impl TryFrom<v1::DnsFacts> for DnsFacts {
+    type Error = ConvertError;
+    fn try_from(message: v1::DnsFacts) -> Result<Self, ConvertError> {
+        let resolver = match known(message.resolver, "resolver")? {
+            v1::ResolverKind::Unspecified => return Err(unspecified("resolver")),
+            v1::ResolverKind::System => ResolverKind::System,
+            v1::ResolverKind::Named => ResolverKind::Named(required_inner(message.named_resolver, "named_resolver")?),
+            v1::ResolverKind::Literal => ResolverKind::Literal,
+        };
+        Ok(Self {
+            name: text(message.name, "name")?,
+            resolver,
+            answers: messages(message.answers, "answers")?,
+            addresses: each(message.addresses, "addresses", |address| ip(&address, ""))?,
+        })
+    }
+}
+
+impl From<&DnsAnswer> for v1::DnsAnswer {
+    fn from(answer: &DnsAnswer) -> Self {
+        let (end, response_code, errno) = match answer.end {
+            LookupEnd::Response(code) => (v1::LookupEnd::Response, u32::from(code), 0),
+            LookupEnd::TimedOut => (v1::LookupEnd::TimedOut, 0, 0),
+            LookupEnd::Failed(errno) => (v1::LookupEnd::Failed, 0, errno),
+            LookupEnd::Malformed => (v1::LookupEnd::Malformed, 0, 0),
+            LookupEnd::NoResolver => (v1::LookupEnd::NoResolver, 0, 0),
+        };
+        Self {
+            record_type: u32::from(answer.record_type),
+            server: answer.server.map(Into::into),
+            transport: v1::DnsTransport::from(answer.transport).into(),
+            end: end.into(),
+            response_code,
+            errno,
+            records: cut(&answer.records).iter().map(Into::into).collect(),
+            elapsed_us: answer.elapsed_us,
+            second_answer: answer.second_answer,
+        }
+    }
+}
+
+impl TryFrom<v1::DnsAnswer> for DnsAnswer {
+    type Error = ConvertError;
+    fn try_from(message: v1::DnsAnswer) -> Result<Self, ConvertError> {
+        let end = match known(message.end, "end")? {
+            v1::LookupEnd::Unspecified => return Err(unspecified("end")),
+            v1::LookupEnd::Response => LookupEnd::Response(narrow(message.response_code, "response_code")?),
+            v1::LookupEnd::TimedOut => LookupEnd::TimedOut,
+            v1::LookupEnd::Failed => LookupEnd::Failed(message.errno),
+            v1::LookupEnd::Malformed => LookupEnd::Malformed,
+            v1::LookupEnd::NoResolver => LookupEnd::NoResolver,
+        };
+        let transport = match known(message.transport, "transport")? {
+            v1::DnsTransport::Unspecified => return Err(unspecified("transport")),
+            v1::DnsTransport::Udp => DnsTransport::Udp,
+            v1::DnsTransport::Tcp => DnsTransport::Tcp,
+            v1::DnsTransport::Tls => DnsTransport::Tls,
+            v1::DnsTransport::Https => DnsTransport::Https,
+        };
+        Ok(Self {
+            record_type: narrow(message.record_type, "record_type")?,
+            server: inner(message.server, "server")?,
+            transport,
+            end,
+            records: messages(message.records, "records")?,
+            elapsed_us: message.elapsed_us,
+            second_answer: message.second_answer,
+        })
+    }
+}
+
+impl From<DnsTransport> for v1::DnsTransport {
+    fn from(transport: DnsTransport) -> Self {
+        match transport {
+            DnsTransport::Udp => Self::Udp,
+            DnsTransport::Tcp => Self::Tcp,
+            DnsTransport::Tls => Self::Tls,
+            DnsTransport::Https => Self::Https,
+        }
+    }
+}
+
+impl From<&DnsRecord> for v1::DnsRecord {
+    fn from(record: &DnsRecord) -> Self {
+        Self { name: cut_text(&record.name), record_type: u32::from(record.record_type), ttl_seconds: record.ttl_seconds, data: cut_text(&record.data) }
+    }
+}
+
+impl TryFrom<v1::DnsRecord> for DnsRecord {
+    type Error = ConvertError;
+    fn try_from(message: v1::DnsRecord) -> Result<Self, ConvertError> {
+        Ok(Self {
+            name: text(message.name, "name")?,
+            record_type: narrow(message.record_type, "record_type")?,
+            ttl_seconds: message.ttl_seconds,
+            data: text(message.data, "data")?,
+        })
+    }
+}

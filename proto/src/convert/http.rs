@@ -1,0 +1,54 @@
+use parallax_model::facts::{HttpEnd, HttpFacts};
+
+use super::{
+    bounds::{cut_text, text_option},
+    error::{ConvertError, known, narrow, narrow_option, unspecified},
+};
+use crate::v1;
+
+impl From<&HttpFacts> for v1::HttpFacts {
+    fn from(facts: &HttpFacts) -> Self {
+        let (end, alert) = match facts.end {
+            HttpEnd::Answered => (v1::HttpEnd::Answered, 0),
+            HttpEnd::Closed => (v1::HttpEnd::Closed, 0),
+            HttpEnd::Reset => (v1::HttpEnd::Reset, 0),
+            HttpEnd::TimedOut => (v1::HttpEnd::TimedOut, 0),
+            HttpEnd::Alert(number) => (v1::HttpEnd::Alert, u32::from(number)),
+            HttpEnd::NotHttp => (v1::HttpEnd::NotHttp, 0),
+            HttpEnd::Quiet => (v1::HttpEnd::Quiet, 0),
+        };
+        Self {
+            end: end.into(),
+            alert,
+            status: facts.status.map(u32::from),
+            server: facts.server.as_deref().map(cut_text),
+            location: facts.location.as_deref().map(cut_text),
+            bytes_read: facts.bytes_read,
+            elapsed_us: facts.elapsed_us,
+        }
+    }
+}
+
+impl TryFrom<v1::HttpFacts> for HttpFacts {
+    type Error = ConvertError;
+    fn try_from(message: v1::HttpFacts) -> Result<Self, ConvertError> {
+        let end = match known(message.end, "end")? {
+            v1::HttpEnd::Unspecified => return Err(unspecified("end")),
+            v1::HttpEnd::Answered => HttpEnd::Answered,
+            v1::HttpEnd::Closed => HttpEnd::Closed,
+            v1::HttpEnd::Reset => HttpEnd::Reset,
+            v1::HttpEnd::TimedOut => HttpEnd::TimedOut,
+            v1::HttpEnd::Alert => HttpEnd::Alert(narrow(message.alert, "alert")?),
+            v1::HttpEnd::NotHttp => HttpEnd::NotHttp,
+            v1::HttpEnd::Quiet => HttpEnd::Quiet,
+        };
+        Ok(Self {
+            end,
+            status: narrow_option(message.status, "status")?,
+            server: text_option(message.server, "server")?,
+            location: text_option(message.location, "location")?,
+            bytes_read: message.bytes_read,
+            elapsed_us: message.elapsed_us,
+        })
+    }
+}
