@@ -185,15 +185,12 @@ fn exec(lab: &Lab, at: &str, words: &[String]) -> anyhow::Result<ExitCode> {
 fn small(lab: &Lab, keep: bool) -> anyhow::Result<ExitCode> {
     let mut is_right = true;
     for probe in &lab.scenario().probes {
-        let mut out = io::stdout().lock();
-        writeln!(out, "\n$ parallax probe {} --trust root.pem", probe.target)?;
-        let table = run::probe_output(lab, probe, &[])?;
-        out.write_all(&table.stdout)?;
+        writeln!(io::stdout(), "\n$ parallax probe {} --trust root.pem", probe.target)?;
+        run::probe_command(lab, probe, &[]).status().context("parallax probe could not be started")?;
         let judged = run::ask(lab, probe);
         if judged.judgement.grade != Grade::Right {
             is_right = false;
-            writeln!(out, "This verdict is {}: {}", report::word(judged.judgement.grade), judged.judgement.reasons.join("; "))?;
-            writeln!(out, "{}", String::from_utf8_lossy(&table.stderr).trim())?;
+            writeln!(io::stdout(), "This verdict is {}: {}", report::word(judged.judgement.grade), judged.judgement.reasons.join("; "))?;
         }
     }
     if keep {

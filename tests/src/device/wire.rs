@@ -69,7 +69,9 @@ fn next_random(state: u32) -> u32 {
 
 #[expect(unsafe_code, reason = "ioctl(TUNSETIFF) has no safe wrapper; the request is a plain C struct")]
 fn tap(name: &str) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).write(true).open("/dev/net/tun")?;
+    let file = OpenOptions::new().read(true).write(true).open("/dev/net/tun");
+    let file =
+        file.map_err(|error| io::Error::new(error.kind(), format!("/dev/net/tun cannot be used ({error}); a long wire needs it: run the lab as root")))?;
     // SAFETY: `ifreq` is made of integers and a union of plain data, for which zero bytes are a value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (place, byte) in request.ifr_name.iter_mut().zip(name.bytes().take(libc::IFNAMSIZ - 1)) {

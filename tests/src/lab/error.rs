@@ -82,7 +82,7 @@ pub enum LabError {
         source: Box<toml::de::Error>,
     },
     /// A daemon of the lab ended or did not become ready in time.
-    #[error("{program} is not ready after {seconds} s: {log}")]
+    #[error("{program} did not become ready (waited for at most {seconds} s): {log}")]
     NotReady {
         /// The program.
         program: String,

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     error::Error,
     path::{Path, PathBuf},
-    process::Output,
+    process::Command,
     sync::{Mutex, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
@@ -141,7 +141,7 @@ pub fn side_by_side<T: Send>(scenarios: &[Scenario], jobs: usize, each: impl Fn(
 /// Asks the fleet for one round and judges the verdict.
 pub fn ask(lab: &Lab, probe: &Probe) -> ProbeReport {
     let started = Instant::now();
-    let output = probe_output(lab, probe, &["-o", "json"]);
+    let output = probe_command(lab, probe, &["-o", "json"]).output().map_err(|source| LabError::Spawn { program: "parallax".into(), source });
     let seconds = started.elapsed().as_secs_f64();
     let mut report = ProbeReport {
         target: probe.target.clone(),
@@ -172,15 +172,15 @@ pub fn ask(lab: &Lab, probe: &Probe) -> ProbeReport {
     report
 }
 
-/// Runs `parallax probe` for a scenario's probe, with further arguments.
-pub fn probe_output(lab: &Lab, probe: &Probe, further: &[&str]) -> Result<Output, LabError> {
+/// Prepares `parallax probe` for a scenario's probe, with further arguments.
+pub fn probe_command(lab: &Lab, probe: &Probe, further: &[&str]) -> Command {
     // A probe ends by itself within its time limit; `timeout` is for the one that does not.
     let mut command = lab.command(topology::CONTROL, "timeout");
     let context = format!("{HOME}/coordinator/admin.toml");
     let root = format!("{HOME}/pki/root.pem");
     command.args(["-k", "5", &PATIENCE.as_secs().to_string(), &format!("{PROGRAMS}/parallax"), "--context", &context]);
     command.args(["probe", &probe.target, "--trust", &root]).args(&probe.args).args(further);
-    command.output().map_err(|source| LabError::Spawn { program: "parallax".into(), source })
+    command
 }
 
 /// An error and all its sources in one line.
