@@ -5,6 +5,8 @@
 
 mod error;
 pub mod records;
+mod settled;
+pub mod sqlite;
 mod store;
 
 pub use error::{Cause, Result, StoreError};
@@ -12,4 +14,5 @@ pub use records::{
     AuditEntry, EnrolOutcome, IngestResult, IssuedCertificate, JoinToken, OperatorToken, PutCheck, Retained, Role, RoundRecord, RoundVantage, ShareState,
     VantageSeen,
 };
+pub use sqlite::SqliteStore;
 pub use store::Store;
