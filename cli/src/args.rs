@@ -75,10 +75,10 @@ pub enum Command {
     #[command(
         after_help = "Examples:\n  parallax probe api.example.com\n  parallax probe api.example.com:8443@192.0.2.7 --from 'country in (de, at)'\n  parallax probe api.example.com --trust ca.pem --profile tls12 -o json"
     )]
-    Probe(Probe),
+    Probe(Box<Probe>),
     /// Schedules checks and shows them.
     #[command(subcommand)]
-    Check(Check),
+    Check(Box<Check>),
     /// Shows the fleet and changes it.
     #[command(subcommand)]
     Vantage(Vantage),
@@ -154,7 +154,7 @@ pub enum Check {
     #[command(
         after_help = "Examples:\n  parallax check create api --target api.example.com --every 60s\n  parallax check create nightly --target api.example.com --cron '0 3 * * *' --from site=fra"
     )]
-    Create(CheckCreate),
+    Create(Box<CheckCreate>),
     /// Lists checks.
     List,
     /// Shows one check with its last verdict.

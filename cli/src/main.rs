@@ -1,16 +1,9 @@
-//! The operator's command line. [`args`] are its words, [`commands`] has one file per noun, [`render`] is the only place that prints,
-//! [`client`] the one connection, [`exit`] the codes that scripts read.
-
-mod args;
-mod client;
-mod commands;
-mod config;
-mod exit;
-mod render;
+//! The entrance of `parallax`.
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use parallax_cli::{args, commands, exit, render};
 
 fn main() -> ExitCode {
     let cli = args::Cli::parse();

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Runs the command.
-pub async fn run(client: &mut Client, words: args::Check, output: Output) -> Result<u8, Failure> {
+pub(super) async fn run(client: &mut Client, words: args::Check, output: Output) -> Result<u8, Failure> {
     match words {
         args::Check::Create(words) => create(client, &words).await,
         args::Check::List => listing(client).await?.print(output).map(|()| DONE),
@@ -98,7 +98,7 @@ fn check_of(entry: &CheckEntry) -> Result<Check, Failure> {
 }
 
 /// Makes the list of all checks.
-pub async fn listing(client: &mut Client) -> Result<Listing, Failure> {
+pub(super) async fn listing(client: &mut Client) -> Result<Listing, Failure> {
     let entries = entries(client, "").await?;
     let mut rows = Vec::new();
     let mut documents = Vec::new();

@@ -22,7 +22,7 @@ use crate::{
 const LIMIT: u32 = 100_000;
 
 /// Runs the command.
-pub async fn run(client: &mut Client, words: &Compare, output: Output) -> Result<u8, Failure> {
+pub(super) async fn run(client: &mut Client, words: &Compare, output: Output) -> Result<u8, Failure> {
     let labels = labels(client).await?;
     let key = |cell: &MatrixCell| key(words.by, cell, &labels);
     let until = super::now();
@@ -72,7 +72,7 @@ async fn window_only(client: &mut Client, subject: &str, since: Timestamp, until
 type Labels = BTreeMap<String, BTreeMap<String, String>>;
 
 async fn labels(client: &mut Client) -> Result<Labels, Failure> {
-    Ok(super::vantage::list(client).await?.into_iter().map(|vantage| (vantage.name, vantage.labels.into_iter().collect())).collect())
+    Ok(super::vantage::list(client).await?.into_iter().map(|vantage| (vantage.name, vantage.labels)).collect())
 }
 
 fn key(by: By, cell: &MatrixCell, labels: &Labels) -> String {

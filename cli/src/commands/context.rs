@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Runs `parallax context`.
-pub fn run(words: &Context, global: &Global) -> Result<u8, Failure> {
+pub(super) fn run(words: &Context, global: &Global) -> Result<u8, Failure> {
     match words {
         Context::Show => show(global),
         Context::Use { file } => {
@@ -23,7 +23,7 @@ pub fn run(words: &Context, global: &Global) -> Result<u8, Failure> {
 }
 
 /// Runs `parallax config show`: effective values and where each came from; the token is not shown.
-pub fn show(global: &Global) -> Result<u8, Failure> {
+pub(super) fn show(global: &Global) -> Result<u8, Failure> {
     let effective = config::effective(global)?;
     let [coordinator, authority, token] = effective.sources;
     let shown = |value: &str, source: String| json!({"value": value, "from": source});

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Runs `parallax doctor`: stops at the first thing that is missing and says what to do.
-pub async fn run(global: &Global) -> Result<u8, Failure> {
+pub(super) async fn run(global: &Global) -> Result<u8, Failure> {
     let effective = config::effective(global)?;
     let fine = |text: String| render::answer(&format!("fine     {text}"));
     let missing = |text: &str| render::answer(&format!("MISSING  {text}"));
@@ -33,7 +33,7 @@ pub async fn run(global: &Global) -> Result<u8, Failure> {
 }
 
 /// Runs `parallax version`; without a coordinator it prints its own version alone.
-pub async fn version(global: &Global) -> Result<u8, Failure> {
+pub(super) async fn version(global: &Global) -> Result<u8, Failure> {
     render::answer(&format!("parallax {}", env!("CARGO_PKG_VERSION")));
     if let Ok(effective) = config::effective(global)
         && let Ok(status) = status(&effective.context).await

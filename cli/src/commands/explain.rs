@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Runs the command.
-pub fn run(words: &Explain, output: Output) -> Result<u8, Failure> {
+pub(super) fn run(words: &Explain, output: Output) -> Result<u8, Failure> {
     let text = words.words.join(" ");
     if text.is_empty() {
         return list(output);

@@ -9,7 +9,7 @@ use crate::{
 const LIMIT: u32 = 1_000_000;
 
 /// Runs the command; the table form is JSON lines, since this is for programs.
-pub async fn run(client: &mut Client, words: &Export, output: Output) -> Result<u8, Failure> {
+pub(super) async fn run(client: &mut Client, words: &Export, output: Output) -> Result<u8, Failure> {
     let output = if output == Output::Table { Output::Jsonl } else { output };
     match words.what {
         ExportWhat::Checks => super::check::listing(client).await?.print(output)?,

@@ -13,7 +13,7 @@ use crate::{
 const LIMIT: u32 = 100_000;
 
 /// Runs the command.
-pub async fn run(client: &mut Client, words: &History, output: Output) -> Result<u8, Failure> {
+pub(super) async fn run(client: &mut Client, words: &History, output: Output) -> Result<u8, Failure> {
     let mut verdicts = super::verdicts(client, &words.name, "", super::ago(words.since), super::now(), LIMIT).await?;
     if words.changes_only {
         verdicts = changes(verdicts);
@@ -22,7 +22,7 @@ pub async fn run(client: &mut Client, words: &History, output: Output) -> Result
 }
 
 /// Makes a list of verdicts.
-pub fn listing(verdicts: &[Verdict]) -> Listing {
+pub(super) fn listing(verdicts: &[Verdict]) -> Listing {
     let row = |verdict: &Verdict| {
         vec![
             super::instant(verdict.started_at),

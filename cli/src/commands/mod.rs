@@ -46,7 +46,7 @@ pub async fn run(cli: Cli) -> Result<u8, Failure> {
     let mut client = client::connect(&config::effective(&global)?.context).await?;
     match command {
         Command::Probe(words) => probe::run(&mut client, &words, output).await,
-        Command::Check(words) => check::run(&mut client, words, output).await,
+        Command::Check(words) => check::run(&mut client, *words, output).await,
         Command::Vantage(words) => vantage::run(&mut client, words, output).await,
         Command::Compare(words) => compare::run(&mut client, &words, output).await,
         Command::History(words) => history::run(&mut client, &words, output).await,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Runs the command.
-pub async fn run(client: &mut Client, words: &Probe, output: Output) -> Result<u8, Failure> {
+pub(super) async fn run(client: &mut Client, words: &Probe, output: Output) -> Result<u8, Failure> {
     let mut check = apply(Check::once(words.target.clone(), super::now()), &words.what)?;
     check.limits.round_ms = u64::try_from(words.timeout.as_millis()).unwrap_or(u64::MAX);
     let check = check.validated().map_err(|error| Failure::usage(error.to_string()))?;
@@ -23,7 +23,7 @@ pub async fn run(client: &mut Client, words: &Probe, output: Output) -> Result<u
 }
 
 /// Puts what the operator named into a check.
-pub fn apply(mut check: Check, what: &What) -> Result<Check, Failure> {
+pub(super) fn apply(mut check: Check, what: &What) -> Result<Check, Failure> {
     let usage = |error: &dyn std::fmt::Display| Failure::usage(error.to_string());
     if !what.profile.is_empty() {
         check = check.with_profiles(&what.profile).map_err(|error| usage(&error))?;
@@ -55,7 +55,7 @@ fn anchors(path: &PathBuf) -> Result<Vec<Bytes>, Failure> {
 const GRACE: Duration = Duration::from_secs(3);
 
 /// Runs one round and waits for its verdict.
-pub async fn round(client: &mut Client, what: Wanted, limit: Duration) -> Result<Verdict, Failure> {
+pub(super) async fn round(client: &mut Client, what: Wanted, limit: Duration) -> Result<Verdict, Failure> {
     let waited = tokio::time::timeout(limit + GRACE, follow(client, what)).await;
     waited.unwrap_or_else(|_| Err(Failure::new(TIMED_OUT, format!("no verdict within {}", humantime::format_duration(limit)))))
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Runs the command.
-pub fn run(_words: &args::Profile, output: Output) -> Result<u8, Failure> {
+pub(super) fn run(_words: &args::Profile, output: Output) -> Result<u8, Failure> {
     let profiles = Profile::all();
     let default = |profile: &Profile| DEFAULT_PROFILES.contains(&profile.name.as_str());
     let row = |profile: &Profile| vec![profile.name.to_string(), if default(profile) { "yes" } else { "" }.to_owned(), profile.summary.clone()];

@@ -1,6 +1,6 @@
 //! `parallax vantage`: the fleet.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use parallax_model::clock::Timestamp;
 use parallax_proto::v1::{CreateJoinTokenRequest, DeleteVantageRequest, ListVantagesRequest, UpdateVantageRequest, VantageEntry};
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Runs the command.
-pub async fn run(client: &mut Client, words: Vantage, output: Output) -> Result<u8, Failure> {
+pub(super) async fn run(client: &mut Client, words: Vantage, output: Output) -> Result<u8, Failure> {
     match words {
         Vantage::List => listing(client).await?.print(output)?,
         Vantage::Show { name } => {
@@ -28,7 +28,7 @@ pub async fn run(client: &mut Client, words: Vantage, output: Output) -> Result<
             }
         }
         Vantage::Label { name, labels } => {
-            let labels = labels.iter().map(|label| split_label(label)).collect::<Result<HashMap<_, _>, _>>()?;
+            let labels = labels.iter().map(|label| split_label(label)).collect::<Result<BTreeMap<_, _>, _>>()?;
             update(client, UpdateVantageRequest { name, labels, standing: String::new() }).await?;
         }
         Vantage::Cordon { name, undo } => standing(client, name, if undo { "active" } else { "cordoned" }).await?,
@@ -44,11 +44,10 @@ pub async fn run(client: &mut Client, words: Vantage, output: Output) -> Result<
 }
 
 /// Makes the list of all vantages.
-pub async fn listing(client: &mut Client) -> Result<Listing, Failure> {
+pub(super) async fn listing(client: &mut Client) -> Result<Listing, Failure> {
     let vantages = list(client).await?;
     let row = |vantage: &VantageEntry| {
-        let labels: std::collections::BTreeMap<_, _> = vantage.labels.iter().collect();
-        let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let labels: Vec<String> = vantage.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         vec![vantage.name.clone(), vantage.state.clone(), vantage.group.clone(), labels.join(" "), vantage.version.clone(), seen(vantage)]
     };
     Ok(Listing {
@@ -60,7 +59,7 @@ pub async fn listing(client: &mut Client) -> Result<Listing, Failure> {
 }
 
 /// Asks for all vantages.
-pub async fn list(client: &mut Client) -> Result<Vec<VantageEntry>, Failure> {
+pub(super) async fn list(client: &mut Client) -> Result<Vec<VantageEntry>, Failure> {
     Ok(client.list_vantages(ListVantagesRequest {}).await?.into_inner().vantages)
 }
 
@@ -72,7 +71,7 @@ fn document(vantage: &VantageEntry) -> Value {
     json!({
         "name": vantage.name,
         "state": vantage.state,
-        "labels": vantage.labels.iter().collect::<std::collections::BTreeMap<_, _>>(),
+        "labels": vantage.labels,
         "version": vantage.version,
         "last_seen": (vantage.last_seen_us != 0).then(|| Timestamp::from_micros(vantage.last_seen_us)),
         "clock_offset_ms": vantage.clock_offset_ms,
@@ -90,7 +89,7 @@ fn split_label(text: &str) -> Result<(String, String), Failure> {
 }
 
 async fn standing(client: &mut Client, name: String, standing: &str) -> Result<(), Failure> {
-    update(client, UpdateVantageRequest { name, labels: HashMap::new(), standing: standing.to_owned() }).await
+    update(client, UpdateVantageRequest { name, labels: BTreeMap::new(), standing: standing.to_owned() }).await
 }
 
 async fn update(client: &mut Client, request: UpdateVantageRequest) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Runs the command.
-pub async fn run(client: &mut Client, words: args::Verdict, output: Output) -> Result<u8, Failure> {
+pub(super) async fn run(client: &mut Client, words: args::Verdict, output: Output) -> Result<u8, Failure> {
     match words {
         args::Verdict::List { since, limit } => {
             let verdicts = super::verdicts(client, "", "", super::ago(since), super::now(), limit).await?;

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Runs the command until it is interrupted.
-pub async fn run(client: &mut Client, words: &Watch, output: Output) -> Result<u8, Failure> {
+pub(super) async fn run(client: &mut Client, words: &Watch, output: Output) -> Result<u8, Failure> {
     let mut verdicts = client.watch_verdicts(WatchVerdictsRequest { check: words.name.clone() }).await?.into_inner();
     while let Some(made) = verdicts.message().await? {
         let verdict = super::read_verdict(&made.verdict_json)?;
