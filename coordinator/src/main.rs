@@ -1,2 +1,5 @@
-//! Under construction.
-fn main() {}
+//! The program `parallax-coordinator`.
+
+fn main() -> std::process::ExitCode {
+    parallax_coordinator::run()
+}

@@ -1,0 +1,131 @@
+//! Judgement: the round as it was seen goes to the diagnosis, the verdict to the store and to everybody who watches.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use parallax_diagnosis::{History, RoundView, Trust, VantageView};
+use parallax_model::{
+    facts::{NotCompleted, TlsEnd},
+    id::VantageName,
+    outcome::Outcome,
+    verdict::Verdict,
+};
+use parallax_store::{RoundRecord, RoundVantage, ShareState, StoreError};
+use tracing::{info, warn};
+
+use super::live::{Event, Live};
+use crate::{app::App, bus::Announced, telemetry::Counters};
+
+/// Everything that a judgement is handed.
+#[derive(Debug)]
+pub(super) struct Base {
+    /// The round.
+    pub(super) view: RoundView,
+    /// What was known before.
+    pub(super) history: History,
+}
+
+impl Base {
+    /// Returns what is trusted for this check.
+    pub(super) fn trust(&self, fleet_wide: &Trust) -> Trust {
+        fleet_wide.with(&self.view.check.trust)
+    }
+}
+
+/// Reads what is needed to judge a round.
+pub(super) async fn judgement_base(app: &App, live: &Live) -> Result<Base, StoreError> {
+    let record = app.store.round(live.id).await?;
+    let attempts = app.store.attempts_of_round(live.id).await?;
+    let heard: BTreeSet<&VantageName> = attempts.iter().map(|attempt| &attempt.vantage).collect();
+    let over = app.clock.now() > live.deadline;
+    let vantages = record.iter().flat_map(|record: &RoundRecord| &record.vantages).map(|vantage| vantage_view(app, live, vantage, over && heard.contains(&vantage.name))).collect();
+    let responders = app.own_responder.responder.iter().cloned().chain(app.fleet.responders()).collect();
+    let view = RoundView { check: live.check.clone(), round: live.id, started_at: live.start, vantages, attempts, responders };
+    let verdicts = if live.check.name.is_some() { app.store.verdicts_of_check(live.check.id, None, Some(live.start), HISTORY).await? } else { Vec::new() };
+    let known_keys = app.store.known_keys(&live.check.target.authority()).await?;
+    Ok(Base { view, history: History { verdicts, known_keys } })
+}
+
+/// Judges a round and stores the verdict, under a further revision when it was judged before and the verdict is another now.
+pub(super) async fn close(app: &Arc<App>, live: &Live) -> Result<(), StoreError> {
+    let base = judgement_base(app, live).await?;
+    let (trust, now) = (app.trust.clone(), app.clock.now());
+    let judged = tokio::task::spawn_blocking(move || (parallax_diagnosis::judge(&base.view, &base.history, &base.trust(&trust), now), base)).await;
+    let (mut verdict, base) = match judged {
+        Ok(judged) => judged,
+        Err(panic) => {
+            warn!(round.id = %live.id, error = %panic, "the judgement of a round ended early");
+            live.tell(Event::Failed("the judgement ended early: this is a bug, please report it".to_owned()));
+            return Ok(());
+        }
+    };
+    let former = app.store.verdict(live.id, None).await?;
+    if let Some(former) = former.filter(|former| says_the_same(former, &verdict)) {
+        live.tell(Event::Verdict(Arc::new(former)));
+        return Ok(());
+    }
+    let check = live.check.name.is_some().then_some(live.check.id);
+    verdict.revision = app.store.put_verdict(check, &verdict, now).await?;
+    app.store.close_round(live.id, now).await?;
+    let keys = authenticated_keys(&base.view, &verdict);
+    if !keys.is_subset(&base.history.known_keys) {
+        app.store.remember_keys(&verdict.target, &keys, now).await?;
+    }
+    Counters::add(&app.counters.verdicts, 1);
+    info!(round.id = %live.id, check.name = live.check.name.as_ref().map(tracing::field::display), verdict.healthy = verdict.healthy, verdict.revision = verdict.revision, "judged");
+    let refused = refused_by_every_policy(&base.view);
+    let verdict = Arc::new(verdict);
+    app.bus.announce(Announced { check: live.check.id, verdict: Arc::clone(&verdict) });
+    live.tell(if refused.is_empty() { Event::Verdict(verdict) } else { Event::Refused(refused) });
+    Ok(())
+}
+
+/// Returns the addresses that were refused, when the own policy of every vantage that reported refuses the target and nothing else was tried.
+fn refused_by_every_policy(view: &RoundView) -> Vec<String> {
+    let of_target = view.attempts.iter().filter(|attempt| attempt.experiment != parallax_model::assignment::Experiment::Responder && attempt.facts.dns.is_none());
+    let mut refused = BTreeSet::new();
+    for attempt in of_target {
+        match attempt.facts.not_completed {
+            Some(NotCompleted::PolicyDenied(address)) => refused.insert(address.ip().to_string()),
+            _ => return Vec::new(),
+        };
+    }
+    refused.into_iter().collect()
+}
+
+fn vantage_view(app: &App, live: &Live, vantage: &RoundVantage, late: bool) -> VantageView {
+    let offset_now = app.fleet.with(&vantage.name, |link| link.clock_offset_us).flatten().map(|micros| micros / 1_000);
+    VantageView {
+        name: vantage.name.clone(),
+        labels: vantage.labels.clone(),
+        group: vantage.group.clone(),
+        build: vantage.build.clone(),
+        clock_offset_ms: offset_now.or(vantage.clock_offset_ms),
+        egress: vantage.egress,
+        reported: late || vantage.share == ShareState::Reported || live.is_done(&vantage.name, false),
+    }
+}
+
+/// Tells whether two verdicts differ in nothing but their number and time.
+fn says_the_same(former: &Verdict, verdict: &Verdict) -> bool {
+    let alike = Verdict { revision: former.revision, closed_at: former.closed_at, ..verdict.clone() };
+    alike == *former
+}
+
+/// Returns the public keys that finished a handshake in a healthy round.
+fn authenticated_keys(view: &RoundView, verdict: &Verdict) -> BTreeSet<String> {
+    if !verdict.healthy || !verdict.findings.is_empty() {
+        return BTreeSet::new();
+    }
+    let of_target = view.attempts.iter().filter(|attempt| attempt.experiment == parallax_model::assignment::Experiment::Baseline && Outcome::of(attempt) == Outcome::Ok);
+    let tls = of_target.filter_map(|attempt| attempt.facts.tls.as_ref()).filter(|tls| tls.end == TlsEnd::Established);
+    let proven = tls.filter(|tls| tls.handshake.as_ref().is_some_and(|handshake| handshake.signature_verified == Some(true)));
+    proven.filter_map(|tls| tls.certificates.first()).filter_map(|leaf| key_sha256(&leaf.0)).collect()
+}
+
+fn key_sha256(certificate: &[u8]) -> Option<String> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    Some(parallax_model::bytes::Bytes(crate::pki::sha256(parsed.public_key().raw).to_vec()).to_string())
+}
+
+/// Former verdicts that a judgement looks at.
+const HISTORY: usize = 20;

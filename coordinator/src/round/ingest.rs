@@ -1,0 +1,139 @@
+//! What vantages report: admitted attempt by attempt, stored idempotently, acknowledged after the commit.
+
+use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
+
+use parallax_model::{
+    attempt::Attempt,
+    id::{BootId, RoundId, VantageName},
+};
+use parallax_proto::{
+    convert::{attempt_from, boot_id, round_id},
+    v1,
+};
+use parallax_store::{ShareState, StoreError};
+use tracing::{debug, warn};
+
+use super::{
+    live::{Event, Live},
+    open::of_attempt,
+};
+use crate::{app::App, telemetry::Counters};
+
+/// A batch in which every attempt belongs to a share of its vantage.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    boot: BootId,
+    attempts: Vec<(u64, Attempt)>,
+    refused: Vec<RangeInclusive<u64>>,
+    rounds: Vec<Arc<Live>>,
+}
+
+/// Sorts out a batch: what is no attempt, or belongs to no share of this vantage, is counted and dropped, but its sequence number is settled, so that the agent can forget it.
+pub(crate) async fn admit(app: &Arc<App>, vantage: &VantageName, batch: v1::AttemptBatch) -> Result<Option<Batch>, StoreError> {
+    let Ok(boot) = boot_id(&batch.boot_id, "boot_id") else { return Ok(None) };
+    let mut rounds: BTreeMap<RoundId, Option<Arc<Live>>> = BTreeMap::new();
+    let mut admitted = Batch { boot, attempts: Vec::with_capacity(batch.attempts.len()), refused: Vec::new(), rounds: Vec::new() };
+    for (sequence, message) in (batch.first_sequence.max(1)..).zip(batch.attempts) {
+        let attempt = match attempt_from(message, vantage) {
+            Ok(attempt) => attempt,
+            Err(error) => {
+                debug!(vantage.name = %vantage, %error, "an attempt was refused");
+                refuse(&mut admitted.refused, sequence);
+                continue;
+            }
+        };
+        if let std::collections::btree_map::Entry::Vacant(place) = rounds.entry(attempt.round) {
+            place.insert(of_attempt(app, attempt.round, attempt.check, vantage).await?);
+        }
+        let live = rounds.get(&attempt.round).and_then(Option::as_ref);
+        if live.is_some_and(|live| live.check.id == attempt.check) {
+            admitted.attempts.push((sequence, attempt));
+        } else {
+            refuse(&mut admitted.refused, sequence);
+        }
+    }
+    let count = admitted.refused.iter().map(|range| usize::try_from(range.end() - range.start() + 1).unwrap_or(0)).sum();
+    if count > 0 {
+        Counters::add(&app.counters.attempts_refused, count);
+        warn!(vantage.name = %vantage, attempts = count, "attempts were dropped: they belong to no share of this vantage");
+    }
+    admitted.rounds = rounds.into_values().flatten().collect();
+    Ok(Some(admitted))
+}
+
+/// Stores a batch; returns its boot and the sequence number up to which everything of it is durable.
+pub(crate) async fn store(app: &App, vantage: &VantageName, batch: Batch) -> Result<(BootId, u64), StoreError> {
+    let mut acknowledged = 0;
+    for range in batch.refused {
+        acknowledged = app.store.settle(vantage, batch.boot, range).await?;
+    }
+    if !batch.attempts.is_empty() {
+        let result = app.store.ingest(vantage, batch.boot, batch.attempts).await?;
+        Counters::add(&app.counters.attempts, result.new);
+        acknowledged = result.acknowledged_through;
+        if result.new > 0 {
+            batch.rounds.iter().filter(|live| !live.is_driven()).for_each(|live| app.rounds.touch(live.id));
+        }
+    }
+    Ok((batch.boot, acknowledged))
+}
+
+/// Records that a share is complete; every attempt of it was stored before.
+pub(crate) async fn share_done(app: &Arc<App>, vantage: &VantageName, done: &v1::ShareDone) -> Result<(), StoreError> {
+    let Ok(id) = round_id(&done.round_id, "round_id") else { return Ok(()) };
+    let Some(live) = find(app, id, vantage).await? else { return Ok(()) };
+    if done.follow_up {
+        live.follow_up_done(vantage);
+    } else {
+        app.store.set_share(id, vantage, share_state(&done.not_completed)).await?;
+        live.row_done(vantage);
+    }
+    live.tell(Event::Done { vantage: vantage.clone(), follow_up: done.follow_up });
+    if !live.is_driven() {
+        app.rounds.touch(id);
+    }
+    Ok(())
+}
+
+async fn find(app: &Arc<App>, id: RoundId, vantage: &VantageName) -> Result<Option<Arc<Live>>, StoreError> {
+    let held = match app.rounds.find(id) {
+        Some(live) => Some(live),
+        None => app.store.round(id).await?.map(|record| app.rounds.keep(Live::of_record(&record))),
+    };
+    Ok(held.filter(|live| live.members.contains(vantage)))
+}
+
+fn share_state(not_completed: &str) -> ShareState {
+    match not_completed {
+        "skipped-late" => ShareState::SkippedLate,
+        "interrupted" | "cancelled" => ShareState::Interrupted,
+        "unsupported" => ShareState::Unsupported,
+        _ => ShareState::Reported,
+    }
+}
+
+fn refuse(refused: &mut Vec<RangeInclusive<u64>>, sequence: u64) {
+    match refused.last_mut() {
+        Some(last) if last.end() + 1 == sequence => *last = *last.start()..=sequence,
+        _ => refused.push(sequence..=sequence),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_numbers_are_settled_in_runs() {
+        let mut refused = Vec::new();
+        [1, 2, 3, 7, 9, 10].into_iter().for_each(|sequence| refuse(&mut refused, sequence));
+        assert_eq!(refused, [1..=3, 7..=7, 9..=10]);
+    }
+
+    #[test]
+    fn a_share_that_was_not_run_says_why() {
+        assert_eq!(share_state(""), ShareState::Reported);
+        assert_eq!(share_state("policy-denied"), ShareState::Reported);
+        assert_eq!(share_state("skipped-late"), ShareState::SkippedLate);
+    }
+}

@@ -1,0 +1,14 @@
+//! Rounds: opened once, filled by ingest, explained by follow-ups, closed with a verdict.
+
+mod close;
+mod drive;
+mod ingest;
+mod late;
+mod live;
+mod open;
+mod share;
+
+pub(crate) use ingest::{admit, share_done, store};
+pub(crate) use late::sweep;
+pub(crate) use live::{Event, Live, Rounds};
+pub(crate) use open::{open_adhoc, open_scheduled, resume, see_to};
