@@ -3,6 +3,8 @@
 //! Read from the leaves up: [`StoreError`] says what can go wrong and who can act, [`records`] are the words that only a store needs, [`Store`] is the contract,
 //! [`sqlite`] the embedded backend. A second backend passes the same contract suite.
 
+#[cfg(test)]
+mod contract;
 mod error;
 pub mod records;
 mod settled;
