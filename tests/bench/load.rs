@@ -1,0 +1,183 @@
+//! How many attempts a second the coordinator takes through real sessions, each acknowledged after its commit.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use parallax_model::{
+    assignment::Experiment,
+    attempt::Attempt,
+    bytes::Bytes,
+    check::Check,
+    clock::{Clock as _, SystemClock, Timestamp},
+    facts::{ConnectEnd, Facts, HandshakeFacts, HelloSent, ServerAnswerFacts, TcpFacts, TcpInfo, TlsEnd, TlsFacts},
+    id::{AttemptId, BootId, VantageName},
+};
+use parallax_proto::{
+    join::JoinString,
+    v1::{
+        AssignmentSet, AttemptBatch, EnrollRequest, Hello, SessionRequest, enrollment_service_client::EnrollmentServiceClient, session_request::Message as Up,
+        session_response::Message as Down, session_service_client::SessionServiceClient,
+    },
+    wire,
+};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+
+use crate::host::Host;
+
+const SESSIONS: usize = 8;
+const BATCH: usize = 100;
+const IN_FLIGHT: usize = 8;
+
+/// Runs the load for `span` and returns acknowledged attempts a second.
+pub(crate) fn run(bin: &Path, span: Duration) -> anyhow::Result<f64> {
+    let host = Host::start(bin)?;
+    host.parallax(&["check", "create", "load", "--target", "192.0.2.1:443", "--every", "60s"])?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let acknowledged = Arc::new(AtomicU64::new(0));
+        let mut sessions = Vec::new();
+        for number in 0..SESSIONS {
+            let join = host.join_string()?;
+            sessions.push(tokio::spawn(session(host.authority()?, join, format!("load-{number}"), span, acknowledged.clone())));
+        }
+        let mut seconds: f64 = 0.0;
+        for session in sessions {
+            seconds = seconds.max(session.await??);
+        }
+        Ok(acknowledged.load(Ordering::SeqCst) as f64 / seconds)
+    })
+}
+
+async fn session(authority_pem: String, join: JoinString, name: String, span: Duration, acknowledged: Arc<AtomicU64>) -> anyhow::Result<f64> {
+    let coordinator = join.coordinators.last().context("a join string without coordinator")?.clone();
+    let key = rcgen::KeyPair::generate()?;
+    let request = rcgen::CertificateParams::new(Vec::<String>::new())?.serialize_request(&key)?;
+    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&authority_pem));
+    let enrol = EnrollRequest {
+        token_id: join.token_id.clone(),
+        secret: join.secret.clone(),
+        certificate_request: request.der().to_vec(),
+        name: name.clone(),
+        labels: Default::default(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let answer = EnrollmentServiceClient::new(channel(&coordinator, tls.clone()).await?).enroll(enrol).await?.into_inner();
+    let identity = Identity::from_pem(pem("CERTIFICATE", &answer.certificate), key.serialize_pem());
+    let mut client = SessionServiceClient::new(channel(&coordinator, tls.identity(identity)).await?);
+    let boot = BootId::new();
+    let (up, requests) = mpsc::channel(2 * IN_FLIGHT);
+    let hello = Hello { protocol: 1, version: env!("CARGO_PKG_VERSION").to_owned(), boot_id: boot.0.as_bytes().to_vec(), now_us: SystemClock.now().as_micros(), ..Hello::default() };
+    up.send(SessionRequest { message: Some(Up::Hello(hello)) }).await?;
+    let mut answers = client.session(ReceiverStream::new(requests)).await?.into_inner();
+    let check = loop {
+        let message = answers.message().await?.context("the session ended")?.message;
+        if let Some(Down::Assignments(signed)) = message {
+            let set: AssignmentSet = wire::decode(&signed.assignment_set)?;
+            if let Some(check) = set.checks.into_iter().find_map(|scheduled| scheduled.check) {
+                break Check::try_from(check)?;
+            }
+        }
+    };
+    let permits = Arc::new(Semaphore::new(IN_FLIGHT));
+    let began = Instant::now();
+    let sender = tokio::spawn(send(up, permits.clone(), check, name.parse()?, boot, span));
+    let mut through = 0;
+    let mut sent = None;
+    let mut sender = Some(sender);
+    while sent.is_none_or(|sent| through < sent) {
+        tokio::select! {
+            message = answers.message() => {
+                if let Some(Down::BatchAck(ack)) = message?.context("the session ended")?.message {
+                    let batches = (ack.acknowledged_through - through) as usize / BATCH;
+                    acknowledged.fetch_add(ack.acknowledged_through - through, Ordering::SeqCst);
+                    through = ack.acknowledged_through;
+                    permits.add_permits(batches);
+                }
+            }
+            total = async { match sender.as_mut() { Some(sender) => sender.await, None => std::future::pending().await } } => {
+                sender = None;
+                sent = Some(total??);
+            }
+        }
+    }
+    Ok(began.elapsed().as_secs_f64())
+}
+
+async fn send(up: mpsc::Sender<SessionRequest>, permits: Arc<Semaphore>, check: Check, vantage: VantageName, boot: BootId, span: Duration) -> anyhow::Result<u64> {
+    let began = Instant::now();
+    let mut next = 1;
+    let start = check.cadence.next_after(check.anchor, SystemClock.now() - Duration::from_secs(60)).context("the check has no round")?;
+    while began.elapsed() < span {
+        permits.acquire().await?.forget();
+        let attempts = (0..BATCH).map(|_| (&attempt(&check, start, vantage.clone())).into()).collect();
+        let batch = AttemptBatch { boot_id: boot.0.as_bytes().to_vec(), first_sequence: next, attempts };
+        up.send(SessionRequest { message: Some(Up::AttemptBatch(batch)) }).await?;
+        next += BATCH as u64;
+    }
+    // The stream stays open until everything is acknowledged.
+    tokio::spawn(async move { up.closed().await });
+    Ok(next - 1)
+}
+
+fn attempt(check: &Check, start: Timestamp, vantage: VantageName) -> Attempt {
+    let info = TcpInfo { state: 1, bytes_acked: 518, bytes_received: 2_800, segments_in: 6, rtt_us: 20_000, min_rtt_us: 19_000, send_mss: 1_448, path_mtu: 1_500, ..TcpInfo::default() };
+    let remote = "192.0.2.1:443".parse().expect("an address");
+    let tcp = TcpFacts {
+        remote,
+        local: "198.51.100.7:40000".parse().ok(),
+        source_port_pinned: false,
+        end: ConnectEnd::Connected,
+        connect_us: 20_100,
+        hop_limit: None,
+        mss_clamp: None,
+        icmp_from: None,
+        at_connect: Some(info),
+        at_end: Some(info),
+        ack_ttl: Some(58),
+    };
+    let handshake = HandshakeFacts { version: Some(0x0304), cipher_suite: Some(0x1302), group: Some(0x1d), alpn: Some("h2".into()), signature_verified: Some(true), elapsed_us: 41_000, ..HandshakeFacts::default() };
+    let tls = TlsFacts {
+        hello: HelloSent { server_name: Some("api.example.test".into()), bytes: 240, writes: 1, sha256: Bytes(vec![7; 32]) },
+        end: TlsEnd::Established,
+        end_us: 61_000,
+        first_byte_us: Some(20_400),
+        bytes_read: 2_800,
+        answer: ServerAnswerFacts { version: Some(0x0304), cipher_suite: Some(0x1302), group: Some(0x1d), extensions: vec![43, 51], encrypted_records: true, ..ServerAnswerFacts::default() },
+        handshake: Some(handshake),
+        certificates: vec![Bytes(vec![1; 900]), Bytes(vec![2; 1_100])],
+        transcript: Vec::new(),
+    };
+    Attempt {
+        id: AttemptId::new(),
+        round: check.round_at(start),
+        check: check.id,
+        vantage,
+        profile: check.profiles[0].clone(),
+        experiment: Experiment::Baseline,
+        address: Some(remote),
+        sequence: 0,
+        started_at: start,
+        elapsed_us: 81_000,
+        clock_offset_us: Some(120),
+        facts: Facts { tcp: Some(tcp), tls: Some(tls), ..Facts::default() },
+    }
+}
+
+async fn channel(coordinator: &str, tls: ClientTlsConfig) -> anyhow::Result<Channel> {
+    ensure!(!coordinator.is_empty(), "no coordinator");
+    Ok(Endpoint::from_shared(format!("https://{coordinator}"))?.tls_config(tls)?.connect().await?)
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
+}
