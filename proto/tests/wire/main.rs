@@ -1,0 +1,8 @@
+//! Every word survives the wire, and nothing that arrives over it can do harm.
+#![expect(clippy::unwrap_used, reason = "tests may unwrap")]
+
+mod facts;
+mod hostile;
+mod round_trip;
+mod timing;
+mod words;
