@@ -6,7 +6,11 @@ use clap::{Args, Parser, Subcommand};
 
 /// The coordinator of a Parallax fleet.
 #[derive(Debug, Parser)]
-#[command(name = "parallax-coordinator", version, about = "The coordinator of a Parallax fleet: gRPC for agents and operators, web page, metrics, control responder")]
+#[command(
+    name = "parallax-coordinator",
+    version,
+    about = "The coordinator of a Parallax fleet: gRPC for agents and operators, web page, metrics, control responder"
+)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]

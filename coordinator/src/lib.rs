@@ -18,6 +18,8 @@ pub mod args;
 mod bus;
 pub mod config;
 mod fleet;
+#[cfg(test)]
+mod loopback;
 mod pki;
 mod round;
 mod rpc;
@@ -73,6 +75,8 @@ fn show(shown: &[config::Shown]) -> Result<(), Failure> {
 fn serve_until_signal(config: &Config) -> Result<(), Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     telemetry::start_logging();
+    // Whatever is written in the data directory, the store's files included, is for this user alone.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

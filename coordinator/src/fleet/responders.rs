@@ -62,7 +62,9 @@ mod tests {
     fn a_wildcard_is_told_as_the_advertised_addresses() {
         let bound = |text: &str| vec![text.parse::<SocketAddr>().unwrap()];
         let reachable: Vec<IpAddr> = ["192.0.2.1", "2001:db8::1"].map(|text| text.parse().unwrap()).into();
-        let told = |bound: &[SocketAddr]| Advertised::new(bound, &reachable, [7; 32]).responder.map(|responder| responder.addresses.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let told = |bound: &[SocketAddr]| {
+            Advertised::new(bound, &reachable, [7; 32]).responder.map(|responder| responder.addresses.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
         assert_eq!(told(&bound("[::]:7444")).unwrap(), ["192.0.2.1:7444", "[2001:db8::1]:7444"]);
         assert_eq!(told(&bound("0.0.0.0:7444")).unwrap(), ["192.0.2.1:7444"]);
         assert_eq!(told(&bound("127.0.0.1:9")).unwrap(), ["127.0.0.1:9"]);
@@ -71,7 +73,11 @@ mod tests {
 
     #[test]
     fn a_vantage_is_not_told_of_its_own() {
-        let responder = |vantage: &str| Responder { addresses: vec!["192.0.2.9:7444".parse().unwrap()], key_sha256: Bytes(vec![1; 32]), vantage: Some(vantage.parse().unwrap()) };
+        let responder = |vantage: &str| Responder {
+            addresses: vec!["192.0.2.9:7444".parse().unwrap()],
+            key_sha256: Bytes(vec![1; 32]),
+            vantage: Some(vantage.parse().unwrap()),
+        };
         let told = told_to(&"a".parse().unwrap(), &Advertised::default(), &[responder("a"), responder("b")]);
         assert_eq!(told, [responder("b")]);
     }

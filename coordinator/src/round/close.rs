@@ -37,7 +37,11 @@ pub(super) async fn judgement_base(app: &App, live: &Live) -> Result<Base, Store
     let attempts = app.store.attempts_of_round(live.id).await?;
     let heard: BTreeSet<&VantageName> = attempts.iter().map(|attempt| &attempt.vantage).collect();
     let over = app.clock.now() > live.deadline;
-    let vantages = record.iter().flat_map(|record: &RoundRecord| &record.vantages).map(|vantage| vantage_view(app, live, vantage, over && heard.contains(&vantage.name))).collect();
+    let vantages = record
+        .iter()
+        .flat_map(|record: &RoundRecord| &record.vantages)
+        .map(|vantage| vantage_view(app, live, vantage, over && heard.contains(&vantage.name)))
+        .collect();
     let responders = app.own_responder.responder.iter().cloned().chain(app.fleet.responders()).collect();
     let view = RoundView { check: live.check.clone(), round: live.id, started_at: live.start, vantages, attempts, responders };
     let verdicts = if live.check.name.is_some() { app.store.verdicts_of_check(live.check.id, None, Some(live.start), HISTORY).await? } else { Vec::new() };
@@ -81,7 +85,8 @@ pub(super) async fn close(app: &Arc<App>, live: &Live) -> Result<(), StoreError>
 
 /// Returns the addresses that were refused, when the own policy of every vantage that reported refuses the target and nothing else was tried.
 fn refused_by_every_policy(view: &RoundView) -> Vec<String> {
-    let of_target = view.attempts.iter().filter(|attempt| attempt.experiment != parallax_model::assignment::Experiment::Responder && attempt.facts.dns.is_none());
+    let of_target =
+        view.attempts.iter().filter(|attempt| attempt.experiment != parallax_model::assignment::Experiment::Responder && attempt.facts.dns.is_none());
     let mut refused = BTreeSet::new();
     for attempt in of_target {
         match attempt.facts.not_completed {
@@ -116,7 +121,8 @@ fn authenticated_keys(view: &RoundView, verdict: &Verdict) -> BTreeSet<String> {
     if !verdict.healthy || !verdict.findings.is_empty() {
         return BTreeSet::new();
     }
-    let of_target = view.attempts.iter().filter(|attempt| attempt.experiment == parallax_model::assignment::Experiment::Baseline && Outcome::of(attempt) == Outcome::Ok);
+    let of_target =
+        view.attempts.iter().filter(|attempt| attempt.experiment == parallax_model::assignment::Experiment::Baseline && Outcome::of(attempt) == Outcome::Ok);
     let tls = of_target.filter_map(|attempt| attempt.facts.tls.as_ref()).filter(|tls| tls.end == TlsEnd::Established);
     let proven = tls.filter(|tls| tls.handshake.as_ref().is_some_and(|handshake| handshake.signature_verified == Some(true)));
     proven.filter_map(|tls| tls.certificates.first()).filter_map(|leaf| key_sha256(&leaf.0)).collect()

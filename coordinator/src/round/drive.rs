@@ -77,7 +77,8 @@ async fn follow_ups(app: &Arc<App>, live: &Arc<Live>, times: &Times) -> Result<(
     while !live.cancelled.is_cancelled() && app.clock.now() + WORTH_IT < times.follow_ups_due {
         let base = Arc::new(judgement_base(app, live).await?);
         let (trust, now, asked) = (app.trust.clone(), app.clock.now(), Arc::clone(&base));
-        let wanted = tokio::task::spawn_blocking(move || parallax_diagnosis::wanted(&asked.view, &asked.history, &asked.trust(&trust), now)).await.unwrap_or_default();
+        let wanted =
+            tokio::task::spawn_blocking(move || parallax_diagnosis::wanted(&asked.view, &asked.history, &asked.trust(&trust), now)).await.unwrap_or_default();
         let orders = followup::orders(&wanted, &mut ordered, |vantage| app.fleet.with(vantage, |link| link.capabilities.clone()));
         if orders.is_empty() {
             return Ok(());
@@ -118,7 +119,15 @@ mod tests {
             check.cadence = Cadence::Every { every_ms };
         }
         let deadline = start + check.round_span(start);
-        let live = Live::of_record(&RoundRecord { id: RoundId::new(), check, started_at: start, deadline, vantages: Vec::new(), adhoc: every_ms.is_none(), closed_at: None });
+        let live = Live::of_record(&RoundRecord {
+            id: RoundId::new(),
+            check,
+            started_at: start,
+            deadline,
+            vantages: Vec::new(),
+            adhoc: every_ms.is_none(),
+            closed_at: None,
+        });
         let times = Times::of(&live);
         (live, times)
     }

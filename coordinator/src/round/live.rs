@@ -73,7 +73,8 @@ impl Live {
     /// Takes over a round as it is stored.
     pub(crate) fn of_record(record: &RoundRecord) -> Self {
         let rows_done = record.vantages.iter().filter(|vantage| !matches!(vantage.share, ShareState::Assigned | ShareState::Missed));
-        let progress = Progress { rows_done: rows_done.map(|vantage| vantage.name.clone()).collect(), closed: record.closed_at.is_some(), ..Progress::default() };
+        let progress =
+            Progress { rows_done: rows_done.map(|vantage| vantage.name.clone()).collect(), closed: record.closed_at.is_some(), ..Progress::default() };
         Self {
             id: record.id,
             check: record.check.clone(),
@@ -198,7 +199,8 @@ impl Rounds {
     /// Takes out the rounds that got no further results for `quiet`, or that wait for longer than `patience`.
     pub(crate) fn settled(&self, quiet: Duration, patience: Duration) -> Vec<RoundId> {
         let mut dirty = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut ripe: Vec<RoundId> = dirty.iter().filter(|(_, since)| since.last.elapsed() >= quiet || since.first.elapsed() >= patience).map(|(id, _)| *id).collect();
+        let mut ripe: Vec<RoundId> =
+            dirty.iter().filter(|(_, since)| since.last.elapsed() >= quiet || since.first.elapsed() >= patience).map(|(id, _)| *id).collect();
         dirty.retain(|id, _| !ripe.contains(id));
         ripe.sort_unstable();
         ripe

@@ -42,7 +42,12 @@ pub(crate) fn see_to(app: &Arc<App>, live: &Arc<Live>) {
 }
 
 /// Finds the round that an attempt belongs to, from memory, the store or the schedule; none when this vantage has no share of such a round.
-pub(super) async fn of_attempt(app: &Arc<App>, id: RoundId, check: parallax_model::id::CheckId, vantage: &VantageName) -> Result<Option<Arc<Live>>, StoreError> {
+pub(super) async fn of_attempt(
+    app: &Arc<App>,
+    id: RoundId,
+    check: parallax_model::id::CheckId,
+    vantage: &VantageName,
+) -> Result<Option<Arc<Live>>, StoreError> {
     let held = match app.rounds.find(id) {
         Some(live) => Some(live),
         None => app.store.round(id).await?.map(|record| app.rounds.keep(Live::of_record(&record))),

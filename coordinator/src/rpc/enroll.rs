@@ -42,7 +42,17 @@ async fn enroll(app: &App, request: Request<EnrollRequest>) -> Result<EnrollResp
     let labels = valid_labels(labels)?;
     let now = app.now();
     let issued = client_certificate(&app.authority, &certificate_request, &name, now, app.certificate_life).map_err(of_csr)?;
-    let vantage = Vantage { name, labels, standing: Standing::Active, version, enrolled_at: now, last_seen: None, egress, clock_offset_ms: None, capabilities: Vec::new() };
+    let vantage = Vantage {
+        name,
+        labels,
+        standing: Standing::Active,
+        version,
+        enrolled_at: now,
+        last_seen: None,
+        egress,
+        clock_offset_ms: None,
+        capabilities: Vec::new(),
+    };
     let secret = Bytes(sha256(&secret).to_vec());
     let outcome = app.store.enrol(&token_id, &secret, &vantage, &issued.record, now).await.map_err(of_store)?;
     let name = vantage.name.as_str();
@@ -86,5 +96,9 @@ fn refused(outcome: EnrolOutcome, name: &str) -> Option<Status> {
 
 /// Holds labels to the form that selectors can name.
 pub(super) fn valid_labels(labels: Labels) -> Result<Labels, Status> {
-    labels.into_iter().map(|(key, value)| parse_label(&format!("{key}={value}"))).collect::<Result<_, _>>().map_err(|error| Status::invalid_argument(error.to_string()))
+    labels
+        .into_iter()
+        .map(|(key, value)| parse_label(&format!("{key}={value}")))
+        .collect::<Result<_, _>>()
+        .map_err(|error| Status::invalid_argument(error.to_string()))
 }

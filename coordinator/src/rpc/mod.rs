@@ -20,8 +20,11 @@ use crate::app::App;
 
 /// Returns every service of the coordinator's one port.
 pub(crate) async fn routes(app: &Arc<App>) -> Result<Routes, tonic_reflection::server::Error> {
-    let session = SessionServiceServer::new(agent::Sessions(Arc::clone(app))).max_decoding_message_size(MAX_MESSAGE_BYTES).accept_compressed(CompressionEncoding::Zstd);
-    let operator = OperatorServiceServer::new(operator::Operators(Arc::clone(app))).max_decoding_message_size(MAX_MESSAGE_BYTES).accept_compressed(CompressionEncoding::Zstd);
+    let session =
+        SessionServiceServer::new(agent::Sessions(Arc::clone(app))).max_decoding_message_size(MAX_MESSAGE_BYTES).accept_compressed(CompressionEncoding::Zstd);
+    let operator = OperatorServiceServer::new(operator::Operators(Arc::clone(app)))
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .accept_compressed(CompressionEncoding::Zstd);
     let enrollment = EnrollmentServiceServer::new(enroll::Enrollment(Arc::clone(app)));
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<SessionServiceServer<agent::Sessions>>().await;

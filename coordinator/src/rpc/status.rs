@@ -45,7 +45,8 @@ pub(super) fn not_found<'a>(kind: &str, name: &str, known: impl Iterator<Item = 
 /// Returns up to three names that differ in few letters, the nearest first.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let most = (name.chars().count() / 2).max(1);
-    let mut near: Vec<(usize, &str)> = known.map(|other| (distance(name, other), other)).filter(|(far, other)| *far <= most || other.starts_with(name)).collect();
+    let mut near: Vec<(usize, &str)> =
+        known.map(|other| (distance(name, other), other)).filter(|(far, other)| *far <= most || other.starts_with(name)).collect();
     near.sort_unstable();
     near.into_iter().take(3).map(|(_, other)| other).collect()
 }

@@ -39,7 +39,8 @@ pub(crate) fn orders(
     for wish in wanted {
         let Some(able) = capabilities(&wish.vantage) else { continue };
         let can = |experiment: Experiment| PLAIN.contains(&experiment) || able.iter().any(|name| name == experiment.as_str());
-        let fresh = |task: &&Task| can(task.experiment) && ordered.insert((wish.vantage.clone(), task.experiment, format!("{} {:?}", task.profile, task.address)));
+        let fresh =
+            |task: &&Task| can(task.experiment) && ordered.insert((wish.vantage.clone(), task.experiment, format!("{} {:?}", task.profile, task.address)));
         let tasks: Vec<Task> = wish.tasks.iter().filter(fresh).cloned().collect();
         match orders.iter_mut().find(|order| order.vantage == wish.vantage) {
             _ if tasks.is_empty() => {}

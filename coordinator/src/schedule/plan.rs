@@ -12,7 +12,8 @@ use parallax_model::{
 ///
 /// `preferred` come first when a limit leaves some out; a scheduled check prefers none, so that its set does not change with every lost session.
 pub(crate) fn eligible<'a>(check: &Check, fleet: &'a [Vantage], preferred: &BTreeSet<VantageName>) -> Vec<&'a Vantage> {
-    let mut candidates: Vec<&Vantage> = fleet.iter().filter(|vantage| vantage.standing == Standing::Active && check.from.matches(vantage.name.as_str(), &vantage.labels)).collect();
+    let mut candidates: Vec<&Vantage> =
+        fleet.iter().filter(|vantage| vantage.standing == Standing::Active && check.from.matches(vantage.name.as_str(), &vantage.labels)).collect();
     candidates.sort_by_key(|vantage| (!preferred.contains(&vantage.name), &vantage.name));
     let limit = check.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let mut chosen = if check.diverse.is_empty() { candidates } else { diverse(candidates, &check.diverse) };

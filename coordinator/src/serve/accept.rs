@@ -32,7 +32,11 @@ pub(super) fn bound(listener: &TcpListener) -> Result<SocketAddr, StartError> {
 }
 
 /// Returns the connections whose handshake succeeded.
-pub(super) fn handshakes(listener: TcpListener, config: Arc<ArcSwap<ServerConfig>>, stopping: CancellationToken) -> ReceiverStream<io::Result<TlsStream<TcpStream>>> {
+pub(super) fn handshakes(
+    listener: TcpListener,
+    config: Arc<ArcSwap<ServerConfig>>,
+    stopping: CancellationToken,
+) -> ReceiverStream<io::Result<TlsStream<TcpStream>>> {
     let (ready, connections) = mpsc::channel(BACKLOG);
     let places = Arc::new(Semaphore::new(HANDSHAKES));
     tokio::spawn(async move {

@@ -24,7 +24,8 @@ pub(super) async fn run(app: Arc<App>, tls: Arc<ArcSwap<ServerConfig>>, dir: Pat
         if app.pause(DAY).await {
             return;
         }
-        let renewed = ServerCertificate::load_or_issue(&dir, &app.authority, &names, app.now()).and_then(|certificate| server_config(&app.authority, &certificate));
+        let renewed =
+            ServerCertificate::load_or_issue(&dir, &app.authority, &names, app.now()).and_then(|certificate| server_config(&app.authority, &certificate));
         match renewed {
             Ok(config) => tls.store(Arc::new(config)),
             Err(failure) => error!(error = &failure as &dyn std::error::Error, "the server certificate could not be renewed"),

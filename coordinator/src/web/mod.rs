@@ -32,7 +32,10 @@ pub(crate) async fn serve(app: Arc<App>, listener: TcpListener) {
 
 async fn index(State(app): State<Arc<App>>) -> Response {
     match page::render(&app).await {
-        Ok(html) => ([(header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")], Html(html)).into_response(),
+        Ok(html) => {
+            ([(header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")], Html(html))
+                .into_response()
+        }
         Err(failure) => (StatusCode::SERVICE_UNAVAILABLE, format!("{failure}\n")).into_response(),
     }
 }

@@ -27,7 +27,13 @@ fn verdict_rows(verdicts: &[Verdict]) -> String {
     let row = |verdict: &Verdict| {
         let (class, mark) = if verdict.healthy { ("fine", "✓") } else { ("fault", "✗") };
         let causes: Vec<String> = verdict.findings.iter().map(|finding| format!("{} ({})", finding.cause, finding.tier)).collect();
-        let cells = [verdict.started_at.to_string(), verdict.check.clone().unwrap_or_else(|| "probe".to_owned()), verdict.target.clone(), verdict.headline.clone(), causes.join(", ")];
+        let cells = [
+            verdict.started_at.to_string(),
+            verdict.check.clone().unwrap_or_else(|| "probe".to_owned()),
+            verdict.target.clone(),
+            verdict.headline.clone(),
+            causes.join(", "),
+        ];
         format!("<tr class={class}><td>{mark}</td>{}</tr>", cells_of(&cells))
     };
     with_head(&["", "Round", "Check", "Target", "Verdict", "Findings"], verdicts.iter().map(row))

@@ -56,7 +56,13 @@ pub(super) async fn put(app: &Arc<App>, who: &Operator, request: PutCheckRequest
             PutCheck::Updated { revision } => check.revision = revision,
             PutCheck::RevisionConflict | PutCheck::NameTaken => return Err(changed_meanwhile(&name)),
         }
-        app.audit(&who.name, if created { "create-check" } else { "change-check" }, name.as_str(), format!("{}, {}, revision {}", check.target, check.cadence, check.revision)).await;
+        app.audit(
+            &who.name,
+            if created { "create-check" } else { "change-check" },
+            name.as_str(),
+            format!("{}, {}, revision {}", check.target, check.cadence, check.revision),
+        )
+        .await;
         app.plan.invalidate();
     }
     Ok(PutCheckResponse { check: Some((&check).into()), created, changed, vantages })
@@ -106,7 +112,9 @@ pub(super) fn someone(check: &Check, fleet: &[Vantage], chosen: usize) -> Result
     if chosen > 0 {
         return Ok(());
     }
-    let names = |wanted: fn(Standing) -> bool| fleet.iter().filter(|vantage| wanted(vantage.standing)).map(|vantage| vantage.name.as_str()).collect::<Vec<_>>().join(", ");
+    let names = |wanted: fn(Standing) -> bool| {
+        fleet.iter().filter(|vantage| wanted(vantage.standing)).map(|vantage| vantage.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
     let active = names(|standing| standing == Standing::Active);
     let aside = names(|standing| standing != Standing::Active);
     let aside = if aside.is_empty() { String::new() } else { format!(" (put aside: {aside})") };

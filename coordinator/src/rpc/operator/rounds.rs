@@ -40,7 +40,11 @@ pub(super) async fn run(app: &Arc<App>, who: &Operator, request: RunRoundRequest
     app.audit(&who.name, "run-round", &check.target.to_string(), live.id.to_string()).await;
     let (replies, responses) = mpsc::channel(REPLIES);
     let texts = |names: &[VantageName]| names.iter().map(ToString::to_string).collect();
-    let opened = v1::RoundOpened { round_id: live.id.0.as_bytes().to_vec(), vantages: texts(&members.iter().map(|vantage| vantage.name.clone()).collect::<Vec<_>>()), silent: texts(&silent) };
+    let opened = v1::RoundOpened {
+        round_id: live.id.0.as_bytes().to_vec(),
+        vantages: texts(&members.iter().map(|vantage| vantage.name.clone()).collect::<Vec<_>>()),
+        silent: texts(&silent),
+    };
     let events = live.watch();
     see_to(app, &live);
     tokio::spawn(async move {

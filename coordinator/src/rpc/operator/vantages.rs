@@ -4,9 +4,7 @@ use parallax_model::{
     id::VantageName,
     vantage::{Standing, Vantage},
 };
-use parallax_proto::{
-    v1::{DeleteVantageRequest, DeleteVantageResponse, ListVantagesResponse, UpdateVantageRequest, UpdateVantageResponse},
-};
+use parallax_proto::v1::{DeleteVantageRequest, DeleteVantageResponse, ListVantagesResponse, UpdateVantageRequest, UpdateVantageResponse};
 use tonic::Status;
 
 use crate::{

@@ -30,7 +30,10 @@ pub(super) async fn list(app: &App, request: ListVerdictsRequest) -> Result<List
 
 /// Returns one verdict, with its attempts where they are wanted.
 pub(super) async fn get(app: &App, request: GetVerdictRequest) -> Result<GetVerdictResponse, Status> {
-    let round: RoundId = request.round.parse().map_err(|_| Status::invalid_argument(format!("{:?} is not a round's identifier: 'parallax verdict list' shows them", request.round)))?;
+    let round: RoundId = request
+        .round
+        .parse()
+        .map_err(|_| Status::invalid_argument(format!("{:?} is not a round's identifier: 'parallax verdict list' shows them", request.round)))?;
     let revision = (request.revision > 0).then_some(request.revision);
     let none = || match revision {
         Some(revision) => Status::not_found(format!("the round {round} has no verdict of revision {revision}")),
@@ -55,7 +58,9 @@ pub(super) async fn watch(app: &App, request: WatchVerdictsRequest) -> Result<Re
                 heard = news.recv() => heard,
             };
             let reply = match heard {
-                Ok(Announced { check: about, verdict }) if check.is_none_or(|check| check == about) => document(&verdict).map(|verdict_json| WatchVerdictsResponse { verdict_json }),
+                Ok(Announced { check: about, verdict }) if check.is_none_or(|check| check == about) => {
+                    document(&verdict).map(|verdict_json| WatchVerdictsResponse { verdict_json })
+                }
                 Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => continue,
                 Err(broadcast::error::RecvError::Closed) => return,
             };

@@ -11,7 +11,7 @@ use parallax_model::{
     vantage::{Responder, Vantage},
 };
 use parallax_proto::{
-    convert::{Reason, ConvertError, boot_id},
+    convert::{ConvertError, Reason, boot_id},
     v1::{self, SessionRequest, session_request::Message as Up, session_response::Message as Down},
 };
 use parallax_store::VantageSeen;
@@ -31,7 +31,13 @@ use crate::{
 };
 
 /// Runs a session from its hello to its end; gives the outbox back, so that the reason of the end can be sent.
-pub(super) async fn run(app: Arc<App>, vantage: Vantage, egress: Option<IpAddr>, mut inbound: Streaming<SessionRequest>, outbox: Outbox) -> (Result<(), Status>, Outbox) {
+pub(super) async fn run(
+    app: Arc<App>,
+    vantage: Vantage,
+    egress: Option<IpAddr>,
+    mut inbound: Streaming<SessionRequest>,
+    outbox: Outbox,
+) -> (Result<(), Status>, Outbox) {
     let name = vantage.name.clone();
     let hello = match first_message(&mut inbound).await {
         Ok(hello) => hello,
@@ -73,7 +79,13 @@ async fn first_message(inbound: &mut Streaming<SessionRequest>) -> Result<v1::He
     }
 }
 
-async fn greet(app: &Arc<App>, vantage: Vantage, egress: Option<IpAddr>, hello: v1::Hello, outbox: &Outbox) -> Result<(Session, u64, tokio::task::JoinHandle<()>), Status> {
+async fn greet(
+    app: &Arc<App>,
+    vantage: Vantage,
+    egress: Option<IpAddr>,
+    hello: v1::Hello,
+    outbox: &Outbox,
+) -> Result<(Session, u64, tokio::task::JoinHandle<()>), Status> {
     let name = vantage.name;
     let boot = boot_id(&hello.boot_id, "boot_id")?;
     let responder = announced_responder(&name, &hello)?;

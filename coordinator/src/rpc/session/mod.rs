@@ -100,7 +100,8 @@ impl Session {
         });
         self.seen.at = received;
         self.seen.clock_offset_ms = offset.map(|micros| micros / 1_000).or(self.seen.clock_offset_ms);
-        let answer = v1::HeartbeatAck { agent_sent_at_us: heartbeat.sent_at_us, received_at_us: received.as_micros(), answered_at_us: self.app.now().as_micros() };
+        let answer =
+            v1::HeartbeatAck { agent_sent_at_us: heartbeat.sent_at_us, received_at_us: received.as_micros(), answered_at_us: self.app.now().as_micros() };
         self.send(Down::HeartbeatAck(answer));
         if self.kept.elapsed() > KEEP_SEEN {
             self.kept = Instant::now();
