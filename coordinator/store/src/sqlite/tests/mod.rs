@@ -1,4 +1,10 @@
-//! The contract on SQLite.
+//! The contract on SQLite, and what only files, processes and disks can show.
+
+mod damaged;
+mod full_disk;
+mod groups;
+mod killed;
+mod round_trip;
 
 use std::sync::Arc;
 
