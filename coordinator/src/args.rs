@@ -43,8 +43,8 @@ pub struct Options {
     /// Where the coordinator keeps its authority, its credentials and the embedded store [env: PARALLAX_DATA_DIR]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Where agents and operators connect [env: PARALLAX_LISTEN] [default: [::]:7443]
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    /// Where agents and operators connect.
+    #[arg(long, value_name = "ADDRESS:PORT", help = "Where agents and operators connect [env: PARALLAX_LISTEN] [default: [::]:7443]")]
     pub listen: Option<String>,
     /// How others reach this coordinator; repeatable, best first [env: PARALLAX_ADVERTISE, separated by commas] [default: this host's addresses]
     #[arg(long, value_name = "HOST:PORT")]
@@ -52,8 +52,12 @@ pub struct Options {
     /// Web page, /metrics, /healthz and /readyz; 'off' for none [env: PARALLAX_HTTP] [default: 127.0.0.1:7480]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub http: Option<String>,
-    /// Control endpoint that vantages probe to prove that they themselves are fine; repeatable, 'off' for none [env: PARALLAX_RESPONDER] [default: [::]:7444]
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    /// Control endpoint that vantages probe to prove that they themselves are fine; repeatable.
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        help = "Control endpoint that vantages probe to prove that they themselves are fine; repeatable, 'off' for none [env: PARALLAX_RESPONDER] [default: [::]:7444]"
+    )]
     pub responder: Vec<String>,
     /// Where history is kept: sqlite (in the data directory) [env: PARALLAX_STORE] [default: sqlite]
     #[arg(long, value_name = "sqlite|postgres://…")]

@@ -11,7 +11,7 @@
 //! | `rpc` | the gRPC services, a file per verb or noun |
 //! | `view`, `web` | what people see |
 //!
-//! Verbs take [`App`](app::App) by reference; nothing below `rpc` knows who asked.
+//! Verbs take `&App`; nothing below `rpc` knows who asked.
 
 mod app;
 pub mod args;

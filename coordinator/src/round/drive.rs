@@ -24,8 +24,13 @@ pub(super) async fn drive(app: Arc<App>, live: Arc<Live>) {
     if let Err(failure) = follow_ups(&app, &live, &times).await {
         error!(round.id = %live.id, error = &failure as &dyn std::error::Error, "the follow-ups of a round could not be planned");
     }
+    let seen = live.results();
     let closed = close(&app, &live).await;
     live.release(closed.is_ok());
+    if live.results() != seen {
+        // Something came while it was judged.
+        app.rounds.touch(live.id);
+    }
     if let Err(failure) = closed {
         error!(round.id = %live.id, error = &failure as &dyn std::error::Error, "a round could not be judged; it is tried again");
         live.tell(Event::Failed(failure.to_string()));

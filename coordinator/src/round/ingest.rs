@@ -72,7 +72,7 @@ pub(crate) async fn store(app: &App, vantage: &VantageName, batch: Batch) -> Res
         Counters::add(&app.counters.attempts, result.new);
         acknowledged = result.acknowledged_through;
         if result.new > 0 {
-            batch.rounds.iter().filter(|live| !live.is_driven()).for_each(|live| app.rounds.touch(live.id));
+            batch.rounds.iter().filter(|live| !live.result_stored()).for_each(|live| app.rounds.touch(live.id));
         }
     }
     Ok((batch.boot, acknowledged))
@@ -89,7 +89,7 @@ pub(crate) async fn share_done(app: &Arc<App>, vantage: &VantageName, done: &v1:
         live.row_done(vantage);
     }
     live.tell(Event::Done { vantage: vantage.clone(), follow_up: done.follow_up });
-    if !live.is_driven() {
+    if !live.result_stored() {
         app.rounds.touch(id);
     }
     Ok(())

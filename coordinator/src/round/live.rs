@@ -45,6 +45,7 @@ struct Progress {
     follow_ups_due: BTreeSet<VantageName>,
     driven: bool,
     closed: bool,
+    results: u64,
 }
 
 /// What happens in a round, for those who watch.
@@ -112,6 +113,18 @@ impl Live {
         if follow_up { !progress.follow_ups_due.contains(vantage) } else { progress.rows_done.contains(vantage) }
     }
 
+    /// Records that something of the round was stored; tells whether somebody is in charge, who will see it.
+    pub(crate) fn result_stored(&self) -> bool {
+        let mut progress = self.progress();
+        progress.results += 1;
+        progress.driven
+    }
+
+    /// Counts what was recorded as stored.
+    pub(crate) fn results(&self) -> u64 {
+        self.progress().results
+    }
+
     /// Takes charge of the round; false when somebody else has it or it is closed.
     pub(crate) fn take_charge(&self) -> bool {
         let mut progress = self.progress();
@@ -158,8 +171,6 @@ impl Live {
 pub(crate) struct Rounds {
     known: Mutex<BTreeMap<RoundId, Arc<Live>>>,
     dirty: Mutex<HashMap<RoundId, Dirty>>,
-    /// Held while a round is opened, so that ingest and schedule cannot both open it.
-    pub(crate) opening: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Clone, Copy)]

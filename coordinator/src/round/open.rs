@@ -11,10 +11,7 @@ use parallax_model::{
 use parallax_store::{RoundRecord, RoundVantage, ShareState, StoreError};
 use tracing::warn;
 
-use super::{
-    drive::drive,
-    live::{Live, Rounds},
-};
+use super::{drive::drive, live::Live};
 use crate::{app::App, schedule, telemetry::Counters};
 
 /// Opens the round of a scheduled check that starts at `start`, and sees to its end.
@@ -76,11 +73,10 @@ pub(crate) async fn resume(app: &Arc<App>) -> Result<(), StoreError> {
 }
 
 async fn open(app: &Arc<App>, record: RoundRecord) -> Result<Arc<Live>, StoreError> {
-    let Rounds { opening, .. } = &app.rounds;
-    let _turn = opening.lock().await;
     if let Some(live) = app.rounds.find(record.id) {
         return Ok(live);
     }
+    // Ingest and schedule may both come here: the store opens it once, and what is held first is held.
     if app.store.open_round(&record).await? {
         Counters::add(&app.counters.rounds, 1);
         return Ok(app.rounds.keep(Live::of_record(&record)));

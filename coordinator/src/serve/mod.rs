@@ -142,7 +142,11 @@ fn bind(config: &Config) -> Result<Listeners, StartError> {
 async fn own_responder(listeners: &[TcpListener], coordinators: &[crate::config::HostPort], identity: &Identity) -> Result<Advertised, StartError> {
     let bound = listeners.iter().map(accept::bound).collect::<Result<Vec<_>, _>>()?;
     let wildcard = bound.iter().any(|address| address.ip().is_unspecified());
-    let addresses = if wildcard { reachable(coordinators).await } else { Vec::new() };
+    let mut addresses = if wildcard { reachable(coordinators).await } else { Vec::new() };
+    if addresses.iter().any(|address| !address.is_loopback()) {
+        // On another host, loopback is that host.
+        addresses.retain(|address| !address.is_loopback());
+    }
     Ok(Advertised::new(&bound, &addresses, identity.key_sha256()))
 }
 

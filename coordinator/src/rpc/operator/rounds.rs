@@ -47,10 +47,14 @@ pub(super) async fn run(app: &Arc<App>, who: &Operator, request: RunRoundRequest
     };
     let events = live.watch();
     see_to(app, &live);
+    let stopping = app.stopping.clone();
     tokio::spawn(async move {
         let _ = replies.send(Ok(RunRoundResponse { event: Some(Reply::Opened(opened)) })).await;
-        if relay(&live, events, &replies).await.is_none() {
-            live.cancelled.cancel();
+        tokio::select! {
+            () = stopping.cancelled() => drop(replies.send(Err(Status::unavailable("the coordinator stops"))).await),
+            followed = relay(&live, events, &replies) => if followed.is_none() {
+                live.cancelled.cancel();
+            },
         }
     });
     Ok(ReceiverStream::new(responses))
