@@ -11,7 +11,7 @@ use parallax_model::{
     id::VantageName,
 };
 use parallax_store::{AuditEntry, Store};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::error;
 
 use crate::{
@@ -55,6 +55,8 @@ pub(crate) struct App {
     pub(crate) certificate_life: Duration,
     /// Says that the coordinator stops.
     pub(crate) stopping: CancellationToken,
+    /// Everything that runs beside the services and has to end before the store is closed.
+    pub(crate) tasks: TaskTracker,
     /// When it started.
     pub(crate) started: Instant,
 }

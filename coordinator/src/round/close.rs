@@ -22,6 +22,8 @@ pub(super) struct Base {
     pub(super) view: RoundView,
     /// What was known before.
     pub(super) history: History,
+    /// Whether the round is closed in the store.
+    closed: bool,
 }
 
 impl Base {
@@ -46,7 +48,8 @@ pub(super) async fn judgement_base(app: &App, live: &Live) -> Result<Base, Store
     let view = RoundView { check: live.check.clone(), round: live.id, started_at: live.start, vantages, attempts, responders };
     let verdicts = if live.check.name.is_some() { app.store.verdicts_of_check(live.check.id, None, Some(live.start), HISTORY).await? } else { Vec::new() };
     let known_keys = app.store.known_keys(&live.check.target.authority()).await?;
-    Ok(Base { view, history: History { verdicts, known_keys } })
+    let closed = record.is_none_or(|record| record.closed_at.is_some());
+    Ok(Base { view, history: History { verdicts, known_keys }, closed })
 }
 
 /// Judges a round and stores the verdict, under a further revision when it was judged before and the verdict is another now.
@@ -64,6 +67,10 @@ pub(super) async fn close(app: &Arc<App>, live: &Live) -> Result<(), StoreError>
     };
     let former = app.store.verdict(live.id, None).await?;
     if let Some(former) = former.filter(|former| says_the_same(former, &verdict)) {
+        if !base.closed {
+            // An earlier run was cut off between verdict and close.
+            app.store.close_round(live.id, now).await?;
+        }
         live.tell(Event::Verdict(Arc::new(former)));
         return Ok(());
     }

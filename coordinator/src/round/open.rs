@@ -34,7 +34,9 @@ pub(crate) async fn open_adhoc(app: &Arc<App>, check: &Check, members: &[Vantage
 /// Takes charge of a round until it is judged, unless somebody has.
 pub(crate) fn see_to(app: &Arc<App>, live: &Arc<Live>) {
     if live.take_charge() {
-        tokio::spawn(drive(Arc::clone(app), Arc::clone(live)));
+        let (stopping, driven) = (app.stopping.clone(), drive(Arc::clone(app), Arc::clone(live)));
+        // A round that a stop interrupts stays open in the store and is taken up by the next start.
+        app.tasks.spawn(async move { stopping.run_until_cancelled(driven).await });
     }
 }
 

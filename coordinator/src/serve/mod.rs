@@ -20,7 +20,7 @@ use parallax_model::clock::{Clock, SystemClock};
 use parallax_responder::Identity;
 use parallax_store::{OperatorToken, Role, SqliteStore, Store};
 use tokio::{net::TcpListener, task::JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
 use self::data_dir::DataDir;
@@ -86,6 +86,7 @@ pub async fn start(config: &Config) -> Result<Running, StartError> {
         own_responder,
         certificate_life: config.certificate_life,
         stopping: CancellationToken::new(),
+        tasks: TaskTracker::new(),
         started: Instant::now(),
     });
     schedule::replan(&app).await?;
@@ -116,10 +117,17 @@ impl Running {
         info!("stopping");
         self.app.stopping.cancel();
         self.app.fleet.end_all(Ending::Stopping);
-        let all = async { while self.tasks.join_next().await.is_some() {} };
+        self.app.tasks.close();
+        let all = async {
+            while self.tasks.join_next().await.is_some() {}
+            self.app.tasks.wait().await;
+        };
         if tokio::time::timeout(DRAIN, all).await.is_err() {
             warn!("some connections did not end in time and are cut");
         }
+        // Closing the store waits for its last commit.
+        let app = self.app;
+        let _ = tokio::task::spawn_blocking(move || drop(app)).await;
         info!("stopped");
     }
 }

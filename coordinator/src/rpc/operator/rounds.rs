@@ -48,7 +48,7 @@ pub(super) async fn run(app: &Arc<App>, who: &Operator, request: RunRoundRequest
     let events = live.watch();
     see_to(app, &live);
     let stopping = app.stopping.clone();
-    tokio::spawn(async move {
+    app.tasks.spawn(async move {
         let _ = replies.send(Ok(RunRoundResponse { event: Some(Reply::Opened(opened)) })).await;
         tokio::select! {
             () = stopping.cancelled() => drop(replies.send(Err(Status::unavailable("the coordinator stops"))).await),

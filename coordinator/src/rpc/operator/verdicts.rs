@@ -50,7 +50,7 @@ pub(super) async fn watch(app: &App, request: WatchVerdictsRequest) -> Result<Re
     let mut news = app.bus.listen();
     let (replies, responses) = mpsc::channel(REPLIES);
     let stopping = app.stopping.clone();
-    tokio::spawn(async move {
+    app.tasks.spawn(async move {
         loop {
             let heard = tokio::select! {
                 () = stopping.cancelled() => return drop(replies.send(Err(Status::unavailable("the coordinator stops"))).await),

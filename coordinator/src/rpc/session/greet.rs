@@ -138,7 +138,7 @@ async fn greet(
         app.plan.invalidate();
     }
     let (items, queue) = mpsc::channel(QUEUED_BATCHES);
-    let acknowledging = tokio::spawn(acknowledge::run(Arc::clone(app), name.clone(), queue, outbox.clone()));
+    let acknowledging = app.tasks.spawn(acknowledge::run(Arc::clone(app), name.clone(), queue, outbox.clone()));
     let session = Session { app: Arc::clone(app), name, outbox: outbox.clone(), ending, items, seen, kept: Instant::now() };
     Ok((session, epoch, acknowledging))
 }

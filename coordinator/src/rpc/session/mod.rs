@@ -29,9 +29,9 @@ pub(super) async fn open(app: &Arc<App>, request: Request<Streaming<SessionReque
     let egress = peer::egress(&request);
     let inbound = request.into_inner();
     let (outbox, responses) = mpsc::channel(OUTBOX);
-    let app = Arc::clone(app);
+    let (app, tasks) = (Arc::clone(app), app.tasks.clone());
     // The stream is answered before the hello is read: a client may wait for the response's headers before it sends anything.
-    tokio::spawn(async move {
+    tasks.spawn(async move {
         let (outcome, outbox) = greet::run(app, vantage, egress, inbound, outbox).await;
         if let Err(status) = outcome {
             let _ = outbox.send(Err(status)).await;
