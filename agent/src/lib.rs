@@ -1,9 +1,16 @@
 //! The agent at a vantage.
 
+mod args;
+mod config;
 mod files;
 mod fleet_clock;
 mod guard;
-mod session {
-    mod backoff;
-}
+mod identity;
+mod memory;
+mod schedule;
+mod session;
 mod spool;
+mod telemetry;
+#[cfg(test)]
+mod testing;
+mod vantage;

@@ -1,0 +1,3 @@
+//! Helpers of the crate's own tests.
+
+pub(crate) mod fleet;
