@@ -92,7 +92,11 @@ async fn only_what_a_vantage_holds_is_stored_and_everything_once() {
         north.send(v1::session_request::Message::AttemptBatch(batch.clone())).await;
         assert_eq!(north.acknowledgement().await, 4);
     }
-    assert_eq!(south.report(&[fine]).await, 1);
+    assert_eq!(south.report(std::slice::from_ref(&fine)).await, 1);
+    let mut after_a_gap = north.batch(&[fine]);
+    after_a_gap.first_sequence = 100;
+    north.send(v1::session_request::Message::AttemptBatch(after_a_gap)).await;
+    assert_eq!(north.acknowledgement().await, 100);
     let status = world.operator().await.get_status(v1::GetStatusRequest {}).await.unwrap().into_inner();
     assert_eq!(status.attempts_stored, 1);
 }

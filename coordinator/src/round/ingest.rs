@@ -1,6 +1,10 @@
 //! What vantages report: admitted attempt by attempt, stored idempotently, acknowledged after the commit.
 
-use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ops::{Range, RangeInclusive},
+    sync::Arc,
+};
 
 use parallax_model::{
     attempt::Attempt,
@@ -28,12 +32,33 @@ pub(crate) struct Batch {
     rounds: Vec<Arc<Live>>,
 }
 
+/// The sequence numbers that come next in one session, by boot.
+#[derive(Debug, Default)]
+pub(crate) struct Expected(BTreeMap<BootId, u64>);
+
+impl Expected {
+    /// Returns the numbers before `coming` that never come: an agent sends its spool in order, so that a gap is what a full spool dropped.
+    async fn skipped(&mut self, app: &App, vantage: &VantageName, boot: BootId, coming: Range<u64>) -> Result<Option<RangeInclusive<u64>>, StoreError> {
+        let expected = match self.0.get(&boot) {
+            Some(expected) => *expected,
+            None => app.store.watermark(vantage, boot).await? + 1,
+        };
+        self.0.insert(boot, coming.end.max(expected));
+        Ok((expected < coming.start).then(|| expected..=coming.start - 1))
+    }
+}
+
 /// Sorts out a batch: what is no attempt, or belongs to no share of this vantage, is counted and dropped, but its sequence number is settled, so that the agent can forget it.
-pub(crate) async fn admit(app: &Arc<App>, vantage: &VantageName, batch: v1::AttemptBatch) -> Result<Option<Batch>, StoreError> {
+pub(crate) async fn admit(app: &Arc<App>, vantage: &VantageName, batch: v1::AttemptBatch, expected: &mut Expected) -> Result<Option<Batch>, StoreError> {
     let Ok(boot) = boot_id(&batch.boot_id, "boot_id") else { return Ok(None) };
+    let first = batch.first_sequence.max(1);
+    if first > LARGEST_SEQUENCE {
+        return Ok(None);
+    }
+    let skipped = expected.skipped(app, vantage, boot, first..first + u64::try_from(batch.attempts.len()).unwrap_or(0)).await?;
     let mut rounds: BTreeMap<RoundId, Option<Arc<Live>>> = BTreeMap::new();
     let mut admitted = Batch { boot, attempts: Vec::with_capacity(batch.attempts.len()), refused: Vec::new(), rounds: Vec::new() };
-    for (sequence, message) in (batch.first_sequence.max(1)..).zip(batch.attempts) {
+    for (sequence, message) in (first..).zip(batch.attempts) {
         let attempt = match attempt_from(message, vantage) {
             Ok(attempt) => attempt,
             Err(error) => {
@@ -57,6 +82,7 @@ pub(crate) async fn admit(app: &Arc<App>, vantage: &VantageName, batch: v1::Atte
         Counters::add(&app.counters.attempts_refused, count);
         warn!(vantage.name = %vantage, attempts = count, "attempts were dropped: they belong to no share of this vantage");
     }
+    admitted.refused.extend(skipped);
     admitted.rounds = rounds.into_values().flatten().collect();
     Ok(Some(admitted))
 }
@@ -111,6 +137,9 @@ fn share_state(not_completed: &str) -> ShareState {
         _ => ShareState::Reported,
     }
 }
+
+/// No honest agent counts so far; keeps sums of numbers within their type.
+const LARGEST_SEQUENCE: u64 = 1 << 60;
 
 fn refuse(refused: &mut Vec<RangeInclusive<u64>>, sequence: u64) {
     match refused.last_mut() {

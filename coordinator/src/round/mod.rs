@@ -8,7 +8,7 @@ mod live;
 mod open;
 mod share;
 
-pub(crate) use ingest::{admit, share_done, store};
+pub(crate) use ingest::{Expected, admit, share_done, store};
 pub(crate) use late::sweep;
 pub(crate) use live::{Event, Live, Rounds};
 pub(crate) use open::{open_adhoc, open_scheduled, resume, see_to};

@@ -4,7 +4,9 @@ use parallax_model::{
     id::VantageName,
     vantage::{Standing, Vantage},
 };
-use parallax_proto::v1::{DeleteVantageRequest, DeleteVantageResponse, ListVantagesResponse, UpdateVantageRequest, UpdateVantageResponse};
+use parallax_proto::v1::{
+    DeleteVantageRequest, DeleteVantageResponse, Drain, ListVantagesResponse, UpdateVantageRequest, UpdateVantageResponse, session_response::Message,
+};
 use tonic::Status;
 
 use crate::{
@@ -41,8 +43,10 @@ pub(super) async fn update(app: &App, who: &Operator, request: UpdateVantageRequ
     if let Some(standing) = standing {
         app.store.set_standing(name, standing).await.map_err(of_store)?;
         app.audit(&who.name, "set-standing", name.as_str(), format!("{standing:?}").to_lowercase()).await;
-        if standing == Standing::Banned {
-            app.fleet.end(name, Ending::Revoked);
+        match standing {
+            Standing::Banned => app.fleet.end(name, Ending::Revoked),
+            Standing::Draining => drop(app.fleet.send(name, Message::Drain(Drain {}))),
+            Standing::Active | Standing::Cordoned => {}
         }
     }
     app.plan.invalidate();

@@ -12,7 +12,7 @@ use tracing::error;
 use crate::{
     app::App,
     fleet::Outbox,
-    round::{admit, share_done, store},
+    round::{Expected, admit, share_done, store},
 };
 
 /// What must be handled in the order in which it came.
@@ -37,11 +37,12 @@ type Pending = FuturesOrdered<Pin<Box<dyn Future<Output = Handled> + Send>>>;
 /// Handles items until the session ends, then finishes what is under way.
 pub(super) async fn run(app: Arc<App>, vantage: VantageName, mut queue: mpsc::Receiver<Item>, outbox: Outbox) {
     let mut pending = Pending::new();
+    let mut expected = Expected::default();
     let mut open = true;
     while open || !pending.is_empty() {
         tokio::select! {
             item = queue.recv(), if open && pending.len() < UNDER_WAY => match item {
-                Some(item) => match begin(&app, &vantage, item).await {
+                Some(item) => match begin(&app, &vantage, item, &mut expected).await {
                     Ok(begun) => pending.push_back(begun),
                     Err(failure) => return give_up(&vantage, &failure, &outbox).await,
                 },
@@ -64,10 +65,15 @@ pub(super) async fn run(app: Arc<App>, vantage: VantageName, mut queue: mpsc::Re
     }
 }
 
-async fn begin(app: &Arc<App>, vantage: &VantageName, item: Item) -> Result<Pin<Box<dyn Future<Output = Handled> + Send>>, StoreError> {
+async fn begin(
+    app: &Arc<App>,
+    vantage: &VantageName,
+    item: Item,
+    expected: &mut Expected,
+) -> Result<Pin<Box<dyn Future<Output = Handled> + Send>>, StoreError> {
     let batch = match item {
         Item::Done(done) => return Ok(Box::pin(std::future::ready(Handled::Done(done)))),
-        Item::Batch(batch) => admit(app, vantage, batch).await?,
+        Item::Batch(batch) => admit(app, vantage, batch, expected).await?,
     };
     let Some(batch) = batch else { return Ok(Box::pin(std::future::ready(Handled::Nothing))) };
     let (app, vantage) = (Arc::clone(app), vantage.clone());

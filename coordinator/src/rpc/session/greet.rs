@@ -8,7 +8,7 @@ use std::{
 use parallax_model::{
     bytes::Bytes,
     id::VantageName,
-    vantage::{Responder, Vantage},
+    vantage::{Responder, Standing, Vantage},
 };
 use parallax_proto::{
     convert::{ConvertError, Reason, boot_id},
@@ -133,6 +133,10 @@ async fn greet(
     app.audit(name.as_str(), "session", name.as_str(), format!("epoch {epoch}, build {}", seen.version)).await;
     info!(vantage.name = %name, session.epoch = epoch, agent.version = seen.version, agent.spooled = hello.spooled_attempts, "a vantage is online");
     send_assignments(app, &name, true);
+    if vantage.standing == Standing::Draining {
+        // The operator's word may have come while the agent was away.
+        app.fleet.send(&name, Down::Drain(v1::Drain {}));
+    }
     let after = app.store.vantage(&name).await.map_err(of_store)?;
     if announces || after.is_none_or(|after| after.labels != vantage.labels) {
         app.plan.invalidate();

@@ -129,10 +129,7 @@ impl Session {
                 Err(Status::permission_denied(format!("the vantage {} was banned or deleted", self.name)))
             }
             Ending::Stalled => Err(Status::resource_exhausted("the agent does not read its instructions")),
-            Ending::Stopping => {
-                self.send(Down::Drain(v1::Drain {}));
-                Err(Status::unavailable("the coordinator stops"))
-            }
+            Ending::Stopping => Err(Status::unavailable("the coordinator stops")),
         }
     }
 
