@@ -29,7 +29,9 @@ async fn callers_without_a_known_token_are_refused() {
 async fn what_cannot_be_is_refused_with_a_sentence() {
     let world = World::new().await;
     let mut operator = world.operator().await;
-    let empty_fleet = operator.put_check(check("web", |_| {})).await.err().unwrap();
+    let early = operator.put_check(check("early", |_| {})).await.unwrap().into_inner();
+    assert!(early.created && early.vantages.is_empty());
+    let empty_fleet = operator.run_round(v1::RunRoundRequest { what: Some(What::Name("early".into())) }).await.err().unwrap();
     assert_eq!(empty_fleet.code(), Code::FailedPrecondition);
     assert!(empty_fleet.message().contains("vantage token create"), "{empty_fleet:?}");
     let _north = Agent::join(&world, "north").await;

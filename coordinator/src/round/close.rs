@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use parallax_diagnosis::{History, RoundView, Trust, VantageView};
 use parallax_model::{
+    assignment::Experiment,
     facts::{NotCompleted, TlsEnd},
     id::VantageName,
     outcome::Outcome,
@@ -92,8 +93,8 @@ pub(super) async fn close(app: &Arc<App>, live: &Live) -> Result<(), StoreError>
 
 /// Returns the addresses that were refused, when the own policy of every vantage that reported refuses the target and nothing else was tried.
 fn refused_by_every_policy(view: &RoundView) -> Vec<String> {
-    let of_target =
-        view.attempts.iter().filter(|attempt| attempt.experiment != parallax_model::assignment::Experiment::Responder && attempt.facts.dns.is_none());
+    let elsewhere = [Experiment::Resolve, Experiment::Responder, Experiment::NameAtResponder];
+    let of_target = view.attempts.iter().filter(|attempt| !elsewhere.contains(&attempt.experiment));
     let mut refused = BTreeSet::new();
     for attempt in of_target {
         match attempt.facts.not_completed {
@@ -128,8 +129,7 @@ fn authenticated_keys(view: &RoundView, verdict: &Verdict) -> BTreeSet<String> {
     if !verdict.healthy || !verdict.findings.is_empty() {
         return BTreeSet::new();
     }
-    let of_target =
-        view.attempts.iter().filter(|attempt| attempt.experiment == parallax_model::assignment::Experiment::Baseline && Outcome::of(attempt) == Outcome::Ok);
+    let of_target = view.attempts.iter().filter(|attempt| attempt.experiment == Experiment::Baseline && Outcome::of(attempt) == Outcome::Ok);
     let tls = of_target.filter_map(|attempt| attempt.facts.tls.as_ref()).filter(|tls| tls.end == TlsEnd::Established);
     let proven = tls.filter(|tls| tls.handshake.as_ref().is_some_and(|handshake| handshake.signature_verified == Some(true)));
     proven.filter_map(|tls| tls.certificates.first()).filter_map(|leaf| key_sha256(&leaf.0)).collect()

@@ -48,7 +48,10 @@ pub(super) async fn put(app: &Arc<App>, who: &Operator, request: PutCheckRequest
     };
     let fleet = app.store.vantages().await.map_err(of_store)?;
     let vantages = held_by(&check, &fleet);
-    someone(&check, &fleet, vantages.len())?;
+    if !fleet.is_empty() {
+        // Checks may be set up before the first agent joins; after that, a selector that takes nobody is a slip.
+        someone(&check, &fleet, vantages.len())?;
+    }
     let (created, changed) = (stored.is_none(), stored.as_ref() != Some(&check));
     if changed && !request.validate_only {
         match app.store.put_check(&check, Some(stored.as_ref().map_or(0, |stored| stored.revision))).await.map_err(of_store)? {
