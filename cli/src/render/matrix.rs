@@ -173,7 +173,9 @@ fn legend(verdict: &Verdict) -> String {
     if verdict.findings.iter().any(|finding| verdict.matrix.iter().any(|cell| blames(finding, cell))) {
         parts.push("[ ] blamed".to_owned());
     }
-    super::wrap(&parts.join("   "), "  ", "  ").dimmed().to_string()
+    // Entries are kept whole: only the gaps between them may break.
+    let unbroken: Vec<String> = parts.iter().map(|part| part.replace(' ', "\u{a0}")).collect();
+    super::wrap(&unbroken.join("   "), "  ", "  ").replace('\u{a0}', " ").dimmed().to_string()
 }
 
 fn in_order<'a>(cells: &'a [MatrixCell], pick: impl Fn(&'a MatrixCell) -> &'a String) -> Vec<&'a str> {
