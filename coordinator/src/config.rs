@@ -145,7 +145,12 @@ struct FileOptions {
 
 impl Config {
     /// Puts the options together; `environment` looks a variable up.
-    pub fn resolve(options: &Options, environment: &dyn Fn(&str) -> Option<String>) -> Result<(Self, Vec<Shown>), ConfigError> {
+    pub fn resolve(options: &Options, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        Self::of_texts(&Self::effective(options, environment)?)
+    }
+
+    /// Returns every option with where its value came from, not yet held to what it may be.
+    pub fn effective(options: &Options, environment: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Shown>, ConfigError> {
         let file = read_file(options, environment)?;
         let texts = |path: &Option<PathBuf>| path.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
         let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
@@ -161,7 +166,7 @@ impl Config {
                 .unwrap_or((defaults, Origin::Default));
             Shown { name, values, origin }
         };
-        let shown = vec![
+        Ok(vec![
             pick("data_dir", texts(&options.data_dir), one(&file.data_dir), &[]),
             pick("listen", one(&options.listen), one(&file.listen), &["[::]:7443"]),
             pick("advertise", options.advertise.clone(), many(&file.advertise), &[]),
@@ -170,8 +175,7 @@ impl Config {
             pick("store", one(&options.store), one(&file.store), &["sqlite"]),
             pick("retention", one(&options.retention), one(&file.retention), &["30d"]),
             pick("certificate_life", one(&options.certificate_life), one(&file.certificate_life), &["7d"]),
-        ];
-        Self::of_texts(&shown).map(|config| (config, shown))
+        ])
     }
 
     fn of_texts(shown: &[Shown]) -> Result<Self, ConfigError> {
@@ -261,7 +265,8 @@ mod tests {
 
     fn resolve(options: Options, variables: &[(&str, &str)]) -> Result<(Config, Vec<Shown>), ConfigError> {
         let variables: Vec<(String, String)> = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Config::resolve(&options, &move |name| variables.iter().find(|row| row.0 == name).map(|row| row.1.clone()))
+        let environment = move |name: &str| variables.iter().find(|row| row.0 == name).map(|row| row.1.clone());
+        Ok((Config::resolve(&options, &environment)?, Config::effective(&options, &environment)?))
     }
 
     #[test]

@@ -39,8 +39,10 @@ use config::Config;
 /// Runs the program; a failure is one sentence on standard error and exit code 1.
 pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Serve(options) => effective(&options).and_then(|(config, _)| serve_until_signal(&config)),
-        Command::Config { command: ConfigCommand::Show(options) } => effective(&options).and_then(|(_, shown)| show(&shown)),
+        Command::Serve(options) => Config::resolve(&options, &variable).map_err(Failure::from).and_then(|config| serve_until_signal(&config)),
+        Command::Config { command: ConfigCommand::Show(options) } => {
+            Config::effective(&options, &variable).map_err(Failure::from).and_then(|shown| show(&shown))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,8 +65,8 @@ fn reason(failure: &dyn Error) -> String {
     if deepest.to_string() == failure.to_string() { String::new() } else { format!(" ({deepest})") }
 }
 
-fn effective(options: &args::Options) -> Result<(Config, Vec<config::Shown>), Failure> {
-    Ok(Config::resolve(options, &|name| std::env::var(name).ok())?)
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn show(shown: &[config::Shown]) -> Result<(), Failure> {

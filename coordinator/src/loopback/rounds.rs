@@ -134,3 +134,29 @@ async fn an_operator_who_leaves_calls_the_round_off() {
     let cancelled = north.expect(|message| if let v1::session_response::Message::CancelTask(cancel) = message { Some(cancel.round_id) } else { None }).await;
     assert_eq!(cancelled, row.round.0.as_bytes());
 }
+
+#[tokio::test]
+async fn a_round_that_a_stop_interrupts_is_taken_up_by_the_next_start() {
+    let mut world = World::new().await;
+    let mut north = Agent::join(&world, "north").await;
+    let events = probe(&world).await;
+    let row = north.task().await;
+    let early = attempt(row.check.id, row.round, row.start, Facts::default());
+    assert_eq!(north.report(std::slice::from_ref(&early)).await, 1);
+    world.restart().await;
+    drop(events);
+    let mut north = north.reconnect(&world).await.unwrap();
+    let late = attempt(row.check.id, row.round, row.start, Facts::default());
+    north.report(&[early, late]).await;
+    north.done(row.round, false).await;
+    let request = v1::GetVerdictRequest { round: row.round.to_string(), revision: 0, with_attempts: true };
+    let mut operator = world.operator().await;
+    for _ in 0..100 {
+        if let Ok(kept) = operator.get_verdict(request.clone()).await {
+            assert_eq!(kept.into_inner().attempts.len(), 2);
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("the round was never judged");
+}
