@@ -1,0 +1,184 @@
+//! One question to one server.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use hickory_proto::{
+    op::{Message, MessageType, Query},
+    rr::{Name, RecordType},
+};
+use parallax_model::facts::{DnsAnswer, DnsRecord, DnsTransport, LookupEnd};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpStream, UdpSocket},
+    time::{Instant, timeout_at},
+};
+
+use crate::capture::micros;
+
+/// An answer, and the addresses in it.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) answer: DnsAnswer,
+    pub(super) addresses: Vec<IpAddr>,
+}
+
+impl Answered {
+    /// Makes the answer of a lookup that never came to a query.
+    pub(super) fn without_query(record_type: RecordType, end: LookupEnd) -> Self {
+        let answer = DnsAnswer {
+            record_type: record_type.into(),
+            server: None,
+            transport: DnsTransport::Udp,
+            end,
+            records: Vec::new(),
+            elapsed_us: 0,
+            second_answer: false,
+        };
+        Self { answer, addresses: Vec::new() }
+    }
+}
+
+/// Asks by UDP, and by TCP when the answer was truncated.
+pub(super) async fn ask(name: &Name, record_type: RecordType, server: SocketAddr, deadline: Instant) -> Answered {
+    let started = Instant::now();
+    let mut query = Message::query();
+    query.metadata.recursion_desired = true;
+    query.add_query(Query::query(name.clone(), record_type));
+    let mut answered = Answered::without_query(record_type, LookupEnd::Malformed);
+    answered.answer.server = Some(server);
+    let Ok(bytes) = query.to_vec() else { return answered };
+    let mut exchange = by_udp(&query, &bytes, server, deadline).await;
+    if let Ok(Received { message, .. }) = &exchange
+        && message.metadata.truncation
+    {
+        answered.answer.transport = DnsTransport::Tcp;
+        exchange = by_tcp(&query, &bytes, server, deadline).await;
+    }
+    match exchange {
+        Ok(Received { message, after, second_answer }) => {
+            answered.answer.end = LookupEnd::Response(message.metadata.response_code.into());
+            answered.answer.elapsed_us = micros(after);
+            answered.answer.second_answer = second_answer;
+            answered.addresses = message.answers.iter().filter_map(|record| record.data.ip_addr()).collect();
+            answered.answer.records = message.answers.iter().map(record_facts).collect();
+        }
+        Err(end) => {
+            answered.answer.end = end;
+            answered.answer.elapsed_us = micros(started.elapsed());
+        }
+    }
+    answered
+}
+
+struct Received {
+    message: Message,
+    after: Duration,
+    second_answer: bool,
+}
+
+async fn by_udp(query: &Message, bytes: &[u8], server: SocketAddr, deadline: Instant) -> Result<Received, LookupEnd> {
+    let any: SocketAddr = if server.is_ipv6() { (Ipv6Addr::UNSPECIFIED, 0).into() } else { (Ipv4Addr::UNSPECIFIED, 0).into() };
+    let socket = UdpSocket::bind(any).await.map_err(failed)?;
+    socket.connect(server).await.map_err(failed)?;
+    let mut malformed = false;
+    let mut buffer = vec![0; MAX_DATAGRAM];
+    while Instant::now() < deadline {
+        let sent = Instant::now();
+        socket.send(bytes).await.map_err(failed)?;
+        // A lost datagram is asked again, from the same port and with the same number.
+        let again = deadline.min(sent + RESEND_AFTER);
+        while let Ok(received) = timeout_at(again, socket.recv(&mut buffer)).await {
+            let length = received.map_err(failed)?;
+            match response_to(query, &buffer[..length]) {
+                Response::Matches(message) => {
+                    let after = sent.elapsed();
+                    let second_answer = !server.ip().is_loopback() && another_answer(query, &message, &socket, after).await;
+                    return Ok(Received { message: *message, after, second_answer });
+                }
+                Response::NotDns => malformed = true,
+                Response::OfAnotherQuery => {}
+            }
+        }
+    }
+    Err(if malformed { LookupEnd::Malformed } else { LookupEnd::TimedOut })
+}
+
+/// Listens a little longer: an answer that was slipped in does not keep the genuine one from arriving.
+async fn another_answer(query: &Message, first: &Message, socket: &UdpSocket, after: Duration) -> bool {
+    let until = Instant::now() + (after * 2 + LISTEN_AT_LEAST).min(LISTEN_AT_MOST);
+    let mut buffer = vec![0; MAX_DATAGRAM];
+    while let Ok(Ok(length)) = timeout_at(until, socket.recv(&mut buffer)).await {
+        if let Response::Matches(second) = response_to(query, &buffer[..length]) {
+            let says = |message: &Message| {
+                let mut data: Vec<String> = message.answers.iter().map(|record| record.data.to_string()).collect();
+                data.sort();
+                (message.metadata.response_code, data)
+            };
+            if says(&second) != says(first) {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+async fn by_tcp(query: &Message, bytes: &[u8], server: SocketAddr, deadline: Instant) -> Result<Received, LookupEnd> {
+    let started = Instant::now();
+    let exchange = async {
+        let mut stream = TcpStream::connect(server).await.map_err(failed)?;
+        let length = u16::try_from(bytes.len()).map_err(|_| LookupEnd::Malformed)?;
+        stream.write_all(&[&length.to_be_bytes(), bytes].concat()).await.map_err(failed)?;
+        let length = stream.read_u16().await.map_err(failed)?;
+        let mut buffer = vec![0; usize::from(length)];
+        stream.read_exact(&mut buffer).await.map_err(failed)?;
+        match response_to(query, &buffer) {
+            Response::Matches(message) => Ok(*message),
+            Response::NotDns | Response::OfAnotherQuery => Err(LookupEnd::Malformed),
+        }
+    };
+    let message = timeout_at(deadline, exchange).await.unwrap_or(Err(LookupEnd::TimedOut))?;
+    Ok(Received { message, after: started.elapsed(), second_answer: false })
+}
+
+enum Response {
+    Matches(Box<Message>),
+    OfAnotherQuery,
+    NotDns,
+}
+
+fn response_to(query: &Message, bytes: &[u8]) -> Response {
+    let Ok(message) = Message::from_vec(bytes) else { return Response::NotDns };
+    let same_question = message.queries.is_empty() || message.queries.iter().zip(&query.queries).all(|(theirs, ours)| theirs == ours);
+    if message.metadata.id == query.metadata.id && message.metadata.message_type == MessageType::Response && same_question {
+        Response::Matches(Box::new(message))
+    } else {
+        Response::OfAnotherQuery
+    }
+}
+
+fn record_facts(record: &hickory_proto::rr::Record) -> DnsRecord {
+    let name = record.name.to_ascii();
+    DnsRecord {
+        name: if name.len() > 1 { name.trim_end_matches('.').to_owned() } else { name },
+        record_type: record.record_type().into(),
+        ttl_seconds: record.ttl,
+        data: record.data.to_string().chars().take(MAX_DATA_CHARS).collect(),
+    }
+}
+
+fn failed(error: io::Error) -> LookupEnd {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => LookupEnd::Malformed,
+        _ => LookupEnd::Failed(error.raw_os_error().unwrap_or(0)),
+    }
+}
+
+const MAX_DATAGRAM: usize = 4_096;
+const MAX_DATA_CHARS: usize = 512;
+const RESEND_AFTER: Duration = Duration::from_secs(1);
+const LISTEN_AT_LEAST: Duration = Duration::from_millis(20);
+const LISTEN_AT_MOST: Duration = Duration::from_millis(120);

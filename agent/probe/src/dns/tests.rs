@@ -1,0 +1,154 @@
+use std::net::IpAddr;
+
+use hickory_proto::{
+    op::{Message, ResponseCode},
+    rr::{RData, Record, rdata::CNAME},
+};
+use parallax_model::facts::DnsTransport;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, UdpSocket},
+};
+
+use super::*;
+
+type Script = fn(&Message) -> Vec<Vec<u8>>;
+
+/// Answers every datagram with what the script makes of it, and every TCP query with the script's last answer.
+async fn server(script: Script) -> SocketAddr {
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = udp.local_addr().unwrap();
+    let tcp = TcpListener::bind(address).await.unwrap();
+    tokio::spawn(async move {
+        let mut buffer = [0; 2_048];
+        while let Ok((length, peer)) = udp.recv_from(&mut buffer).await {
+            for response in script(&Message::from_vec(&buffer[..length]).unwrap()) {
+                udp.send_to(&response, peer).await.unwrap();
+            }
+        }
+    });
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = tcp.accept().await {
+            let mut query = vec![0; usize::from(stream.read_u16().await.unwrap())];
+            stream.read_exact(&mut query).await.unwrap();
+            let mut response = Message::from_vec(&script(&Message::from_vec(&query).unwrap()).pop().unwrap()).unwrap();
+            response.metadata.truncation = false;
+            response.add_answer(record(&response.queries[0].name.clone(), "192.0.2.9"));
+            let bytes = response.to_vec().unwrap();
+            stream.write_u16(bytes.len() as u16).await.unwrap();
+            stream.write_all(&bytes).await.unwrap();
+        }
+    });
+    address
+}
+
+fn record(name: &Name, address: &str) -> Record {
+    let data = match address.parse().unwrap() {
+        IpAddr::V4(address) => RData::A(address.into()),
+        IpAddr::V6(address) => RData::AAAA(address.into()),
+    };
+    Record::from_rdata(name.clone(), 60, data)
+}
+
+fn response(query: &Message) -> Message {
+    let mut response = Message::response(query.metadata.id, query.metadata.op_code);
+    response.add_query(query.queries[0].clone());
+    response
+}
+
+async fn resolved(script: Script, timeout_ms: u64) -> DnsFacts {
+    let target: Target = "shop.corp.test:443".parse().unwrap();
+    let server = server(script).await;
+    resolve(&target, &Resolver::Named(server), Duration::from_millis(timeout_ms)).await
+}
+
+#[tokio::test]
+async fn aliases_and_both_families_are_kept_in_order() {
+    let facts = resolved(
+        |query| {
+            let mut response = response(query);
+            let (name, alias) = (query.queries[0].name.clone(), Name::from_ascii("edge.corp.test.").unwrap());
+            response.add_answer(Record::from_rdata(name, 30, RData::CNAME(CNAME(alias.clone()))));
+            match query.queries[0].query_type {
+                RecordType::A => response.add_answer(record(&alias, "192.0.2.7")).add_answer(record(&alias, "192.0.2.6")),
+                _ => response.add_answer(record(&alias, "2001:db8::7")),
+            };
+            vec![response.to_vec().unwrap()]
+        },
+        2_000,
+    )
+    .await;
+    let addresses: Vec<String> = facts.addresses.iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["192.0.2.7", "192.0.2.6", "2001:db8::7"]);
+    assert_eq!(facts.answers.iter().map(|answer| answer.record_type).collect::<Vec<_>>(), [1, 28]);
+    let first = &facts.answers[0];
+    assert_eq!((first.end, first.transport, first.second_answer), (LookupEnd::Response(0), DnsTransport::Udp, false));
+    assert_eq!((first.records[0].name.as_str(), first.records[0].record_type, first.records[0].ttl_seconds), ("shop.corp.test", 5, 30));
+    assert_eq!(first.records[1].data, "192.0.2.7");
+}
+
+#[tokio::test]
+async fn raw_codes_silence_and_rubbish_are_told_apart() {
+    let refused = resolved(
+        |query| {
+            let mut response = response(query);
+            response.metadata.response_code = ResponseCode::Refused;
+            vec![response.to_vec().unwrap()]
+        },
+        2_000,
+    )
+    .await;
+    assert!(refused.answers.iter().all(|answer| answer.end == LookupEnd::Response(5)), "{refused:?}");
+    let silent = resolved(|_| vec![], 300).await;
+    assert!(silent.answers.iter().all(|answer| answer.end == LookupEnd::TimedOut && answer.elapsed_us >= 300_000), "{silent:?}");
+    let rubbish = resolved(|_| vec![b"HTTP/1.1 400 Bad Request".to_vec()], 300).await;
+    assert!(rubbish.answers.iter().all(|answer| answer.end == LookupEnd::Malformed), "{rubbish:?}");
+    let of_another = resolved(
+        |query| {
+            let mut response = response(query);
+            response.metadata.id ^= 1;
+            vec![response.to_vec().unwrap()]
+        },
+        300,
+    )
+    .await;
+    assert!(of_another.answers.iter().all(|answer| answer.end == LookupEnd::TimedOut), "{of_another:?}");
+}
+
+#[tokio::test]
+async fn a_truncated_answer_is_asked_again_by_tcp() {
+    let facts = resolved(
+        |query| {
+            let mut response = response(query);
+            response.metadata.truncation = true;
+            vec![response.to_vec().unwrap()]
+        },
+        2_000,
+    )
+    .await;
+    assert!(facts.answers.iter().all(|answer| answer.transport == DnsTransport::Tcp), "{facts:?}");
+    assert_eq!(facts.addresses, ["192.0.2.9".parse::<IpAddr>().unwrap()]);
+}
+
+#[tokio::test]
+async fn a_closed_port_names_its_errno() {
+    let closed = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let facts = resolve(&"shop.corp.test:443".parse().unwrap(), &Resolver::Named(closed), Duration::from_secs(2)).await;
+    assert!(facts.answers.iter().all(|answer| answer.end == LookupEnd::Failed(libc::ECONNREFUSED)), "{facts:?}");
+}
+
+#[tokio::test]
+async fn addresses_and_listed_names_need_no_query() {
+    for text in ["192.0.2.7:443", "shop.example:443@192.0.2.7"] {
+        let facts = resolve(&text.parse().unwrap(), &Resolver::System, Duration::from_secs(1)).await;
+        assert_eq!((facts.resolver, facts.answers.len(), facts.addresses.len()), (ResolverKind::Literal, 0, 1), "{text}");
+    }
+}
+
+#[test]
+fn a_single_label_is_tried_under_the_search_domains_first() {
+    let plain = SystemConfig::of_server("192.0.2.53:53".parse().unwrap());
+    assert_eq!(plain.candidates("shop.corp").len(), 1);
+    assert_eq!(plain.candidates("shop")[0].to_ascii(), "shop.");
+    assert!(plain.listed_addresses("shop.corp").is_empty());
+}

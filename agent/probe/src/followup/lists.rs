@@ -1,0 +1,211 @@
+//! The list for each symptom; `methods.md` gives the reasons by number.
+
+use std::net::SocketAddr;
+
+use parallax_model::{
+    assignment::{Experiment, Task},
+    id::ProfileName,
+    profile::{Profile, REQUIRED_PROFILE},
+};
+
+use super::{
+    FollowUp,
+    symptom::{Case, Symptom},
+};
+
+/// Lists the follow-ups of a case, most telling first.
+pub(super) fn for_case(case: &Case<'_>) -> Vec<FollowUp> {
+    let mut list = List::new(case);
+    match case.symptom {
+        _ if case.mixed => mixed(&mut list),
+        Symptom::Refused => {
+            list.one(Experiment::ReplyTtl).next();
+            list.baselines().next();
+            list.one(Experiment::SynWalk).next();
+            list.one(Experiment::Slow);
+        }
+        Symptom::NoAnswer => {
+            list.baselines().one(Experiment::SynWalk).next();
+            list.one(Experiment::ReplyTtl).next();
+            list.one(Experiment::Slow);
+        }
+        Symptom::Cut | Symptom::Alert if case.others_pass => variant(&mut list),
+        Symptom::Silence if case.others_pass => variant(&mut list),
+        Symptom::Cut | Symptom::Alert => cut(&mut list),
+        Symptom::Silence => silence(&mut list),
+        Symptom::LocalRefusal => {
+            list.baselines().one(Experiment::LegacyHello).one(Experiment::Tls13Only);
+        }
+        Symptom::Authenticated => {
+            list.baselines();
+        }
+    }
+    list.planned
+}
+
+/// Something answers the hello with an end: who, on what, and where (M11, M1, M3–M5, M2, M20, M7, then M9 and M10).
+fn cut(list: &mut List<'_>) {
+    list.one(Experiment::ReplyTtl).next();
+    contrast_by_turns(list);
+    list.named(Experiment::NoName, 2).named(Experiment::SplitName, 2).at_responders().next();
+    list.named(Experiment::SplitRecords, 1).times(Experiment::NonTls, 2).named(Experiment::NameCase, 1);
+    if list.case.symptom == Symptom::Alert {
+        list.one(Experiment::LegacyHello).one(Experiment::Tls13Only).one(Experiment::NoAlpn);
+    }
+    list.next();
+    list.one(Experiment::HelloWalk).named(Experiment::ControlWalk, 1).one(Experiment::SynWalk).next();
+    list.one(Experiment::Slow);
+}
+
+/// Wanted and control name by turns (ABBA), so that a drift in time does not look like a difference of names.
+fn contrast_by_turns(list: &mut List<'_>) {
+    list.named(Experiment::ControlName, 1).next();
+    list.baselines().next();
+    list.named(Experiment::ControlAfter, 1).next();
+    list.named(Experiment::ControlName, 3).next();
+}
+
+/// Each silent attempt costs its whole time, so they run several at once; what passes is quick anyway.
+fn silence(list: &mut List<'_>) {
+    list.named(Experiment::ControlName, 1).named(Experiment::ControlName, 1).one(Experiment::SmallMss).one(Experiment::NonTls).next();
+    list.baselines().one(Experiment::SmallMss).one(Experiment::SmallMss).next();
+    list.named(Experiment::ControlAfter, 1).named(Experiment::ControlName, 1).named(Experiment::ControlName, 1);
+    list.one(Experiment::SmallHello).named(Experiment::NoName, 1).one(Experiment::LargeNonTls).next();
+    list.named(Experiment::SplitName, 1).named(Experiment::SplitName, 1).at_responders().one(Experiment::LargeHello).next();
+    list.one(Experiment::SynWalk).one(Experiment::HelloWalk).named(Experiment::ControlWalk, 1);
+}
+
+/// Only some recipes fail: size, split or version, rather than the name.
+fn variant(list: &mut List<'_>) {
+    if list.case.symptom != Symptom::Silence {
+        list.one(Experiment::ReplyTtl).next();
+    }
+    list.one(Experiment::SmallMss).baselines().one(Experiment::LargeNonTls).next();
+    list.one(Experiment::SmallMss).one(Experiment::SmallMss).one(Experiment::LargeNonTls).named(Experiment::ControlName, 1).next();
+    list.with_required(Experiment::LargeHello).with_required(Experiment::LargeHello).with_required(Experiment::SplitName);
+    list.with_required(Experiment::SplitRecords).next();
+    list.with_required(Experiment::SplitName).named(Experiment::ControlName, 1).named(Experiment::ControlName, 1).at_responders().next();
+    if fits_one_segment(&list.case.lead) {
+        list.one(Experiment::HelloWalk).named(Experiment::ControlWalk, 1);
+    }
+}
+
+/// Passes and fails: a leg chosen by source port (M14), a limit on rate, or chance.
+fn mixed(list: &mut List<'_>) {
+    if matches!(list.case.symptom, Symptom::Cut | Symptom::Alert | Symptom::Refused) {
+        list.one(Experiment::ReplyTtl).next();
+    }
+    list.up_to(MIXED_BASELINES).next();
+    for turn in 0..PORT_TURNS {
+        for port in (0..PORTS).map(|at| FIRST_PORT + at) {
+            list.pinned(port);
+        }
+        list.next();
+        if turn == 0 {
+            list.times(Experiment::Slow, 2).next();
+        }
+    }
+}
+
+fn fits_one_segment(profile: &Profile) -> bool {
+    const FIRST_LARGE_GROUP: u16 = 0x0200;
+    profile.hello.key_shares.iter().all(|group| *group < FIRST_LARGE_GROUP)
+}
+
+/// A list under way.
+struct List<'a> {
+    case: &'a Case<'a>,
+    planned: Vec<FollowUp>,
+    batch: u32,
+}
+
+impl<'a> List<'a> {
+    fn new(case: &'a Case<'a>) -> Self {
+        Self { case, planned: Vec::new(), batch: 0 }
+    }
+
+    /// Begins the next batch.
+    fn next(&mut self) -> &mut Self {
+        self.batch += 1;
+        self
+    }
+
+    fn one(&mut self, experiment: Experiment) -> &mut Self {
+        self.times(experiment, 1)
+    }
+
+    fn times(&mut self, experiment: Experiment, repeat: u32) -> &mut Self {
+        let profile = self.case.lead.name.clone();
+        self.push(profile, experiment, self.case.row.address, repeat)
+    }
+
+    /// Adds an experiment that makes sense only for a hello with a name.
+    fn named(&mut self, experiment: Experiment, repeat: u32) -> &mut Self {
+        if self.case.named { self.times(experiment, repeat) } else { self }
+    }
+
+    /// Adds an experiment on the plain recipe instead of the failing one.
+    fn with_required(&mut self, experiment: Experiment) -> &mut Self {
+        let profile = REQUIRED_PROFILE.parse().expect("a built-in name is a name");
+        self.push(profile, experiment, self.case.row.address, 1)
+    }
+
+    /// Adds the wanted name at two responders, or twice at the only one.
+    fn at_responders(&mut self) -> &mut Self {
+        let responders = self.case.responders();
+        for responder in responders.iter().cycle().take(2.min(responders.len() * 2)) {
+            if self.case.named {
+                self.push(self.case.lead.name.clone(), Experiment::NameAtResponder, *responder, 1);
+            }
+        }
+        self
+    }
+
+    /// Adds what each failing profile lacks to the number of attempts that rules out chance.
+    fn baselines(&mut self) -> &mut Self {
+        for (name, done) in &self.case.failing {
+            for _ in *done..self.case.wanted_baselines(name) {
+                self.push(name.clone(), Experiment::Baseline, self.case.row.address, 1);
+            }
+        }
+        self
+    }
+
+    fn up_to(&mut self, wanted: u32) -> &mut Self {
+        let done = self.case.failing.iter().find(|(name, _)| *name == self.case.lead.name).map_or(0, |row| row.1);
+        if done < wanted { self.times(Experiment::Baseline, wanted - done) } else { self }
+    }
+
+    fn pinned(&mut self, port: u16) -> &mut Self {
+        self.one(Experiment::SourcePort);
+        if let Some(last) = self.planned.last_mut() {
+            last.source_port = Some(port);
+        }
+        self
+    }
+
+    fn push(&mut self, profile: ProfileName, experiment: Experiment, address: SocketAddr, repeat: u32) -> &mut Self {
+        let siblings = if experiment == Experiment::ReplyTtl { self.case.siblings() } else { Vec::new() };
+        self.planned.push(FollowUp {
+            task: Task { profile, experiment, address: Some(address), repeat },
+            batch: self.batch,
+            attempt_ms: self.attempt_ms(),
+            source_port: None,
+            siblings,
+        });
+        self
+    }
+
+    /// Long enough for four round trips and a retransmission, and no longer.
+    fn attempt_ms(&self) -> u64 {
+        (self.case.round_trip_us * 4 / 1_000 + RETRANSMISSION_MS).max(SHORTEST_MS).min(self.case.row.check.limits.attempt_ms)
+    }
+}
+
+const RETRANSMISSION_MS: u64 = 1_000;
+const SHORTEST_MS: u64 = 1_500;
+const MIXED_BASELINES: u32 = 8;
+const PORTS: u16 = 10;
+const PORT_TURNS: u32 = 2;
+/// Fixed, so that a later round meets the same legs again.
+const FIRST_PORT: u16 = 42_301;

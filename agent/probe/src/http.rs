@@ -1,0 +1,140 @@
+//! What follows a finished handshake: one HEAD request, one read, or a responder's echo.
+
+use std::time::Duration;
+
+use parallax_model::{
+    echo::{Echo, MAX_LINE_BYTES},
+    facts::{HttpEnd, HttpFacts, TlsEnd},
+    target::Target,
+};
+use tokio::time::Instant;
+
+use crate::{
+    capture::micros,
+    net::Connection,
+    tls::{Channel, ReadEnd},
+};
+
+/// Sends one HEAD request and reads the head of the response (RFC 9110).
+pub(crate) async fn head<C: Connection>(channel: &mut Channel<'_, C>, target: &Target, deadline: Instant) -> HttpFacts {
+    let started = Instant::now();
+    channel.write(request(target).as_bytes()).await;
+    let mut stopped = None;
+    while stopped.is_none() && channel.plaintext().len() < MAX_HEAD_BYTES && !head_is_whole(channel.plaintext()) {
+        stopped = channel.read(deadline).await.err();
+    }
+    let received = channel.plaintext();
+    let mut facts = HttpFacts { bytes_read: received.len() as u64, elapsed_us: micros(started.elapsed()), ..empty(HttpEnd::NotHttp) };
+    match status_of(received) {
+        Some(status) => {
+            facts.end = HttpEnd::Answered;
+            facts.status = Some(status);
+            facts.server = header(received, "server", MAX_SERVER_CHARS);
+            facts.location = header(received, "location", MAX_LOCATION_CHARS);
+        }
+        None => {
+            facts.end = stopped.filter(|_| received.is_empty() || b"HTTP/1.".starts_with(&received[..received.len().min(7)])).map_or(HttpEnd::NotHttp, http_end)
+        }
+    }
+    facts
+}
+
+/// Reads once, to see whether the server takes the handshake back: a demand for a client certificate shows only here in TLS 1.3.
+pub(crate) async fn first_read<C: Connection>(channel: &mut Channel<'_, C>, certificate_requested: bool, deadline: Instant) -> HttpFacts {
+    let started = Instant::now();
+    let round_trip = channel.round_trip();
+    let wait = (round_trip * 2 + QUIET_MARGIN).min(QUIET_LONGEST.max(round_trip + QUIET_MARGIN));
+    let end = match channel.read(deadline.min(started + wait)).await {
+        Ok(()) => HttpEnd::Answered,
+        Err(ReadEnd::Stream(TlsEnd::TimedOut)) => HttpEnd::Quiet,
+        // Many servers close when they are done. One that wanted a certificate and goes without a word is not done.
+        Err(ReadEnd::Notified | ReadEnd::Stream(TlsEnd::Closed)) if !certificate_requested => HttpEnd::Quiet,
+        Err(end) => http_end(end),
+    };
+    HttpFacts { bytes_read: channel.plaintext().len() as u64, elapsed_us: micros(started.elapsed()), ..empty(end) }
+}
+
+/// Reads the line in which a fleet responder says what arrived of the hello.
+pub(crate) async fn echo<C: Connection>(channel: &mut Channel<'_, C>, deadline: Instant) -> Option<Echo> {
+    while !channel.plaintext().contains(&b'\n') && channel.plaintext().len() < MAX_LINE_BYTES {
+        if channel.read(deadline).await.is_err() {
+            break;
+        }
+    }
+    let line = channel.plaintext().split(|byte| *byte == b'\n').next()?;
+    Echo::from_line(line)
+}
+
+fn request(target: &Target) -> String {
+    let host = if target.port == 443 { target.host.to_string() } else { target.authority() };
+    let version = env!("CARGO_PKG_VERSION");
+    format!("HEAD {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: parallax/{version}\r\nAccept: */*\r\nConnection: close\r\n\r\n", target.path)
+}
+
+fn empty(end: HttpEnd) -> HttpFacts {
+    HttpFacts { end, status: None, server: None, location: None, bytes_read: 0, elapsed_us: 0 }
+}
+
+fn http_end(end: ReadEnd) -> HttpEnd {
+    match end {
+        ReadEnd::Notified | ReadEnd::Stream(TlsEnd::Closed) => HttpEnd::Closed,
+        ReadEnd::Stream(TlsEnd::Alert(number)) => HttpEnd::Alert(number),
+        ReadEnd::Stream(TlsEnd::TimedOut) => HttpEnd::TimedOut,
+        ReadEnd::Stream(TlsEnd::Malformed | TlsEnd::NotTls | TlsEnd::OverCap) => HttpEnd::NotHttp,
+        ReadEnd::Stream(_) => HttpEnd::Reset,
+    }
+}
+
+fn head_is_whole(bytes: &[u8]) -> bool {
+    let not_http = bytes.len() >= 7 && !bytes.starts_with(b"HTTP/1.");
+    not_http || bytes.windows(4).any(|window| window == b"\r\n\r\n") || bytes.windows(2).any(|window| window == b"\n\n")
+}
+
+/// Reads the status of a status line (RFC 9112 section 4).
+fn status_of(bytes: &[u8]) -> Option<u16> {
+    let rest = bytes.strip_prefix(b"HTTP/1.")?;
+    let digits = rest.get(1..)?.strip_prefix(b" ")?.get(..3)?;
+    std::str::from_utf8(digits).ok()?.parse().ok().filter(|status| (100..1000).contains(status))
+}
+
+/// Returns the value of the first header of this name, cut at so many characters.
+fn header(bytes: &[u8], name: &str, longest: usize) -> Option<String> {
+    let lines = bytes.split(|byte| *byte == b'\n').skip(1).map(<[u8]>::trim_ascii).take_while(|line| !line.is_empty());
+    let mut fields = lines.filter_map(|line| line.iter().position(|byte| *byte == b':').map(|at| (&line[..at], line[at + 1..].trim_ascii())));
+    let (_, value) = fields.find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))?;
+    Some(String::from_utf8_lossy(value).chars().take(longest).collect())
+}
+
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+const MAX_SERVER_CHARS: usize = 128;
+const MAX_LOCATION_CHARS: usize = 512;
+/// Time for the server's part of the work, beyond round trips.
+const QUIET_MARGIN: Duration = Duration::from_millis(50);
+const QUIET_LONGEST: Duration = Duration::from_millis(300);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_are_read_and_rubbish_is_not() {
+        let head = b"HTTP/1.1 301 Moved\r\nServer: nginx\r\nLOCATION:  https://shop.example/a \r\n\r\nx: y";
+        assert_eq!(status_of(head), Some(301));
+        assert_eq!(header(head, "server", 128).as_deref(), Some("nginx"));
+        assert_eq!(header(head, "location", 5).as_deref(), Some("https"));
+        assert_eq!(header(head, "x", 5), None);
+        for rubbish in [b"HTTP/1.1".as_slice(), b"HTTP/1.1 abc", b"HTTP/1.1 99", b"SSH-2.0-x", b"", b"HTTP/1.1 20"] {
+            assert_eq!(status_of(rubbish), None);
+        }
+        assert!(head_is_whole(b"SSH-2.0-OpenSSH\r\n"));
+        assert!(!head_is_whole(b"HTTP/1.1 200 OK\r\nA: b\r\n"));
+    }
+
+    #[test]
+    fn the_request_names_host_path_and_prober() {
+        let target: Target = "https://shop.example:8443/health".parse().unwrap();
+        let text = request(&target);
+        assert!(text.starts_with("HEAD /health HTTP/1.1\r\nHost: shop.example:8443\r\n"), "{text}");
+        assert!(text.contains("User-Agent: parallax/"));
+    }
+}

@@ -1,0 +1,218 @@
+//! Who wrote the answer: the arrival TTLs of the SYN-ACK and of what ended the attempt (M11).
+
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use parallax_model::{
+    facts::{ConnectEnd, Facts, Reply, ReplyTtlFacts, Sibling, TlsEnd, TtlRange},
+    profile::Delivery,
+};
+use tokio::time::Instant;
+
+use super::search::Search;
+use crate::{
+    net::{Connection as _, Dial, Net},
+    plan::Plan,
+    tcp,
+    tls::{self, Exchange},
+};
+
+/// Measures the arrival TTLs; the attempt's outcome is that of its first connection, which filters nothing.
+pub(crate) async fn reply_ttl<N: Net>(plan: &Plan, net: &N) -> Facts {
+    let probe = Probe { plan, net, connections: AtomicU32::new(0) };
+    let (mut facts, first) = probe.first_look().await;
+    let mut found = ReplyTtlFacts { syn_ack: None, reply: first.reply, reply_ttl: None, passed_when_filtered: None, siblings: Vec::new(), connections: 0 };
+    match first.stage {
+        Stage::Connected => {
+            found.syn_ack = Some(probe.connect_ttl(plan.address, &first, ConnectEnd::Connected).await);
+            if let (Some(reply), Some(syn_ack)) = (first.reply, found.syn_ack) {
+                let (ttl, passed) = probe.answer_ttl(reply, syn_ack, &first).await;
+                found.reply_ttl = ttl;
+                found.passed_when_filtered = passed;
+            }
+        }
+        Stage::Refused => found.reply_ttl = Some(probe.connect_ttl(plan.address, &first, ConnectEnd::Refused).await),
+        // An ICMP error carries its sender's TTL, which the threshold does not look at.
+        Stage::RefusedByIcmp | Stage::Other => {}
+    }
+    if !matches!(first.stage, Stage::Connected) {
+        let guess = found.reply_ttl.map(|range| range.least);
+        found.siblings = join_all(plan.siblings.iter().take(MAX_SIBLINGS).map(|sibling| probe.sibling(*sibling, guess))).await.into_iter().flatten().collect();
+    }
+    found.connections = probe.connections.load(Relaxed);
+    facts.reply_ttl = Some(found);
+    facts
+}
+
+/// The attempt that all connections belong to.
+struct Probe<'a, N> {
+    plan: &'a Plan,
+    net: &'a N,
+    connections: AtomicU32,
+}
+
+/// What the first connection to an address showed.
+#[derive(Debug, Clone, Copy)]
+struct FirstLook {
+    stage: Stage,
+    reply: Option<Reply>,
+    /// From the hello to the reply.
+    reply_after: Duration,
+    round_trip: Duration,
+    /// What the acknowledgement's TTL makes likely.
+    guess: Option<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Connected,
+    Refused,
+    RefusedByIcmp,
+    Other,
+}
+
+impl<N: Net> Probe<'_, N> {
+    fn dial(&self, remote: SocketAddr, timeout: Duration) -> Dial {
+        self.connections.fetch_add(1, Relaxed);
+        Dial::to(remote, timeout)
+    }
+
+    /// Connects, asks and reads as an attempt of the raw path does.
+    async fn first_look(&self) -> (Facts, FirstLook) {
+        let plan = self.plan;
+        let deadline = Instant::now() + plan.attempt_time();
+        let dial = Dial { want_ack_ttl: true, ..self.dial(plan.address, plan.connect_timeout()) };
+        let dialled = self.net.dial(&dial).await;
+        let tcp = tcp::facts(&dial, &dialled);
+        let mut look = FirstLook {
+            stage: match (tcp.end, dialled.icmp) {
+                (ConnectEnd::Connected, _) => Stage::Connected,
+                (ConnectEnd::Refused, None) => Stage::Refused,
+                (ConnectEnd::Refused, Some(_)) => Stage::RefusedByIcmp,
+                _ => Stage::Other,
+            },
+            reply: (tcp.end == ConnectEnd::Refused).then_some(Reply::Refusal),
+            reply_after: Duration::ZERO,
+            round_trip: dialled.elapsed,
+            guess: None,
+        };
+        let Some(connection) = dialled.connection else { return (tcp::failed(tcp), look) };
+        let exchange = Exchange::new(connection, deadline, plan.limits.read_bytes, plan.limits.transcript_bytes);
+        let recipe = plan.one_segment_recipe();
+        let name = plan.name_in(&recipe);
+        let facts = tls::ask(tcp, exchange, tls::craft(&recipe, name, 0), Delivery::Whole, name).await;
+        if let Some(tls) = &facts.tls {
+            look.reply = reply_of(tls.end);
+            look.reply_after = Duration::from_micros(tls.end_us);
+        }
+        look.guess = facts.tcp.as_ref().and_then(|tcp| tcp.ack_ttl);
+        (facts, look)
+    }
+
+    /// Finds the TTL of what answers a SYN in this way.
+    async fn connect_ttl(&self, remote: SocketAddr, first: &FirstLook, wanted: ConnectEnd) -> TtlRange {
+        let wait = (first.round_trip * 4).clamp(CONNECT_WAIT_LEAST, CONNECT_WAIT_MOST);
+        let arrives = async |threshold: u8| {
+            let dial = Dial { least_ttl: Some(threshold), ..self.dial(remote, wait) };
+            self.net.dial(&dial).await.end == wanted
+        };
+        self.find(Search::within(1, u8::MAX), first.guess, arrives).await
+    }
+
+    /// Finds the TTL of the answer to a hello, and whether the handshake goes on without it.
+    async fn answer_ttl(&self, reply: Reply, syn_ack: TtlRange, first: &FirstLook) -> (Option<TtlRange>, Option<bool>) {
+        let wait = (first.reply_after * 2 + first.round_trip * 4 + ANSWER_MARGIN).min(ANSWER_WAIT_MOST);
+        let arrives = async |threshold: u8| self.answer_with(threshold, wait).await == Some(reply);
+        // Nearer than the SYN-ACK?
+        let above = syn_ack.most.saturating_add(1);
+        let (at_syn_ack, nearer) = tokio::join!(self.answer_with(syn_ack.least, wait), async { above > syn_ack.most && arrives(above).await });
+        if nearer {
+            return (Some(self.find(Search::within(above, u8::MAX), None, arrives).await), None);
+        }
+        if at_syn_ack == Some(reply) {
+            return (Some(syn_ack), None);
+        }
+        // Farther, or lost just now: only a second look tells.
+        let again = self.answer_with(syn_ack.least, wait).await;
+        if again == Some(reply) || syn_ack.least == 1 {
+            return (Some(TtlRange { least: syn_ack.least.min(syn_ack.most), most: syn_ack.most }), None);
+        }
+        let passed = [at_syn_ack, again].contains(&Some(Reply::Data));
+        (Some(self.find(Search::within(1, syn_ack.least - 1), None, arrives).await), Some(passed))
+    }
+
+    /// Connects without a threshold, sets it, asks, and says what arrived.
+    async fn answer_with(&self, threshold: u8, wait: Duration) -> Option<Reply> {
+        let dial = self.dial(self.plan.address, self.plan.connect_timeout());
+        let connection = self.net.dial(&dial).await.connection?;
+        connection.set_least_ttl(threshold);
+        let mut exchange = Exchange::new(connection, Instant::now() + wait, self.plan.limits.read_bytes, 0);
+        let recipe = self.plan.one_segment_recipe();
+        let name = self.plan.name_in(&recipe);
+        exchange.deliver(tls::craft(&recipe, name, 0), Delivery::Whole, name).await;
+        let end = tls::answer(&mut exchange).await;
+        exchange.finish().await;
+        reply_of(end)
+    }
+
+    /// Narrows a search down with a few connections at a time, and asks once more where only silence set the limit.
+    async fn find(&self, mut search: Search, guess: Option<u8>, arrives: impl AsyncFn(u8) -> bool) -> TtlRange {
+        let ceiling = search.range().most;
+        let mut guess = guess;
+        for confirmed in [false, true] {
+            loop {
+                let thresholds = search.next(AT_ONCE, guess.take());
+                if thresholds.is_empty() || self.connections.load(Relaxed) >= MAX_CONNECTIONS {
+                    break;
+                }
+                let answers = join_all(thresholds.iter().map(|threshold| arrives(*threshold))).await;
+                thresholds.iter().zip(answers).for_each(|(threshold, arrived)| search.learn(*threshold, arrived));
+            }
+            let Some(ttl) = search.exact().filter(|ttl| *ttl < ceiling && !confirmed) else { break };
+            if !arrives(ttl + 1).await {
+                break;
+            }
+            search = Search::within(ttl + 1, ceiling);
+        }
+        search.range()
+    }
+
+    /// Measures what another port or address answers a SYN with.
+    async fn sibling(&self, remote: SocketAddr, guess: Option<u8>) -> Option<Sibling> {
+        let dialled = self.net.dial(&self.dial(remote, self.plan.connect_timeout().min(SIBLING_WAIT))).await;
+        let reply = match dialled.end {
+            ConnectEnd::Connected => Reply::SynAck,
+            ConnectEnd::Refused if dialled.icmp.is_none() => Reply::Refusal,
+            _ => return None,
+        };
+        let first = FirstLook { stage: Stage::Connected, reply: None, reply_after: Duration::ZERO, round_trip: dialled.elapsed, guess };
+        let ttl = self.connect_ttl(remote, &first, dialled.end).await;
+        Some(Sibling { address: remote.ip(), port: remote.port(), reply, ttl })
+    }
+}
+
+fn reply_of(end: TlsEnd) -> Option<Reply> {
+    match end {
+        TlsEnd::Reset => Some(Reply::Reset),
+        TlsEnd::Closed => Some(Reply::Close),
+        TlsEnd::Alert(_) => Some(Reply::Alert),
+        TlsEnd::Established | TlsEnd::Answered | TlsEnd::NotTls | TlsEnd::Malformed | TlsEnd::LocalRefusal(_) | TlsEnd::OverCap => Some(Reply::Data),
+        TlsEnd::TimedOut | TlsEnd::Unreachable(_) | TlsEnd::LocalError(_) => None,
+    }
+}
+
+/// Connections that ask at the same time.
+const AT_ONCE: usize = 3;
+/// After so many no further question is asked; siblings included.
+const MAX_CONNECTIONS: u32 = 40;
+const MAX_SIBLINGS: usize = 3;
+/// How long a filtered SYN-ACK is waited for; below the second after which the SYN is sent again.
+const CONNECT_WAIT_LEAST: Duration = Duration::from_millis(250);
+const CONNECT_WAIT_MOST: Duration = Duration::from_millis(950);
+const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+const ANSWER_WAIT_MOST: Duration = Duration::from_millis(2_500);
+const SIBLING_WAIT: Duration = Duration::from_millis(1_500);

@@ -1,0 +1,153 @@
+//! One attempt, from plan to facts.
+
+use std::time::Duration;
+
+use parallax_model::{
+    assignment::Experiment,
+    facts::{AlertSeen, ConnectEnd, Facts, HandshakeFacts, HelloSent, HttpEnd, HttpFacts, LocalRefusal, NotCompleted, TcpFacts, TlsEnd, TlsFacts},
+    profile::HelloRecipe,
+    target::Scheme,
+};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    http,
+    net::{Connection, Net},
+    path,
+    plan::{Payload, Plan, Shape},
+    tcp,
+    tls::{self, Channel, Exchange, Seen, Session},
+};
+
+/// Makes one attempt. A failed connection is the measurement, so there is no error.
+pub async fn run<N: Net>(plan: &Plan, net: &N) -> Facts {
+    if matches!(plan.target.scheme, Scheme::Quic | Scheme::StartTls(_)) {
+        return unsupported();
+    }
+    match plan.experiment {
+        Experiment::Resolve => unsupported(),
+        Experiment::ReplyTtl => path::reply_ttl(plan, net).await,
+        Experiment::SynWalk => path::syn_walk(plan, net).await,
+        Experiment::HelloWalk | Experiment::ControlWalk => path::hello_walk(plan, net).await,
+        Experiment::Slow => {
+            sleep(PAUSE).await;
+            attempt(plan, net).await
+        }
+        _ => attempt(plan, net).await,
+    }
+}
+
+fn unsupported() -> Facts {
+    Facts { not_completed: Some(NotCompleted::Unsupported), ..Facts::default() }
+}
+
+/// Connects, shakes hands, looks once at what follows.
+async fn attempt<N: Net>(plan: &Plan, net: &N) -> Facts {
+    let deadline = Instant::now() + plan.attempt_time();
+    let dial = tcp::dial(plan);
+    let dialled = net.dial(&dial).await;
+    let tcp = tcp::facts(&dial, &dialled);
+    let Some(connection) = dialled.connection.filter(|_| tcp.end == ConnectEnd::Connected) else {
+        return tcp::failed(tcp);
+    };
+    if plan.target.scheme == Scheme::Tcp {
+        return Facts { tcp: Some(TcpFacts { at_end: connection.info(), ..tcp }), ..Facts::default() };
+    }
+    if plan.experiment == Experiment::SourcePort {
+        // The same port is used again at once, and must not wait for this connection's end.
+        connection.reset_on_close();
+    }
+    let exchange = Exchange::new(connection, deadline, plan.limits.read_bytes, plan.limits.transcript_bytes);
+    let Shape { payload, delivery, .. } = plan.shape();
+    let (recipe, least) = match payload {
+        Payload::Full(recipe) => match tls::session(&recipe, plan.name_in(&recipe), plan.address.ip()) {
+            Some(session) => return full(plan, tcp, exchange, (session, &recipe), deadline).await,
+            None => (recipe, 0),
+        },
+        Payload::Crafted(recipe, least) => (recipe, least),
+        Payload::NotTls(size) => return not_tls(tcp, exchange, size).await,
+    };
+    let name = plan.name_in(&recipe);
+    tls::ask(tcp, exchange, tls::craft(&recipe, name, least), delivery, name).await
+}
+
+async fn full<C: Connection>(plan: &Plan, tcp: TcpFacts, mut exchange: Exchange<C>, (session, recipe): (Session, &HelloRecipe), deadline: Instant) -> Facts {
+    let mut done = tls::handshake(session, &mut exchange, plan.shape().delivery, plan.name_in(recipe)).await;
+    let mut end_us = done.elapsed_us;
+    let seen = done.session.seen();
+    let mut handshake = done.session.negotiated(&seen, done.elapsed_us);
+    let mut http = None;
+    if done.end == TlsEnd::Established {
+        let mut channel = Channel::new(&mut done.session, &mut exchange);
+        if plan.pinned_responder {
+            let echo = http::echo(&mut channel, deadline).await;
+            if let (Some(facts), Some(echo)) = (&mut handshake, echo) {
+                facts.echo_sha256 = Some(echo.hello_sha256);
+            }
+        } else {
+            http = Some(look_further(plan, &mut channel, &seen, deadline).await);
+        }
+        channel.close().await;
+    }
+    if let Some(HttpEnd::Alert(number)) = http.as_ref().map(|http| http.end) {
+        // The server took the handshake back with its first word.
+        done.end = TlsEnd::Alert(number);
+        end_us = exchange.elapsed_us();
+    } else if done.end == TlsEnd::Established && seen.signature == Some(false) {
+        done.end = TlsEnd::LocalRefusal(LocalRefusal::Signature);
+    }
+    let mut facts = tls::assemble(tcp, exchange, done.hello, done.end, end_us).await;
+    if let Some(tls) = &mut facts.tls {
+        complete(tls, seen, handshake);
+    }
+    facts.http = http;
+    facts
+}
+
+async fn look_further<C: Connection>(plan: &Plan, channel: &mut Channel<'_, C>, seen: &Seen, deadline: Instant) -> HttpFacts {
+    // A request to a name that was not asked for would only say how the server treats strangers.
+    let own_name = !matches!(
+        plan.experiment,
+        Experiment::ControlName | Experiment::ControlAfter | Experiment::NoName | Experiment::NameAtResponder | Experiment::Responder
+    );
+    if plan.http && own_name {
+        http::head(channel, &plan.target, deadline).await
+    } else {
+        http::first_read(channel, seen.certificate_requested, deadline).await
+    }
+}
+
+/// Adds what only the full path sees.
+fn complete(tls: &mut TlsFacts, seen: Seen, handshake: Option<HandshakeFacts>) {
+    tls.answer.certificate_requested |= seen.certificate_requested;
+    if !seen.chain.is_empty() {
+        tls.certificates = seen.chain;
+    }
+    if let TlsEnd::Alert(description) = tls.end {
+        let in_clear = tls.answer.alerts.iter().any(|alert| alert.description == description);
+        if !in_clear {
+            tls.answer.alerts.push(AlertSeen { level: FATAL, description, encrypted: true });
+        }
+    }
+    tls.handshake = handshake;
+}
+
+/// Sends bytes that are not TLS in one segment; any answer will do.
+async fn not_tls<C: Connection>(tcp: TcpFacts, mut exchange: Exchange<C>, size: usize) -> Facts {
+    let segment = exchange.connection().info().map_or(size, |info| info.send_mss as usize);
+    let size = size.min(segment).max(NOT_TLS_END.len());
+    let mut bytes = NOT_TLS.iter().copied().cycle().take(size - NOT_TLS_END.len()).collect::<Vec<u8>>();
+    bytes.extend_from_slice(NOT_TLS_END);
+    exchange.send(&bytes).await;
+    let end = tls::answer(&mut exchange).await;
+    let end_us = exchange.elapsed_us();
+    let hello = HelloSent { writes: 1, ..HelloSent::default() };
+    tls::assemble(tcp, exchange, hello, end, end_us).await
+}
+
+/// How long nothing is sent before a [`Experiment::Slow`] attempt: longer than the second in which limits usually count.
+const PAUSE: Duration = Duration::from_secs(3);
+const FATAL: u8 = 2;
+/// A line that no protocol starts with, and the end that makes a line-based server answer.
+const NOT_TLS: &[u8] = b"PARALLAX ";
+const NOT_TLS_END: &[u8] = b"\r\n\r\n";

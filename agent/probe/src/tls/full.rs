@@ -1,0 +1,340 @@
+//! The full path: rustls up to Finished and beyond, driven by hand so that every byte and every refusal is seen.
+
+use std::{
+    collections::HashMap,
+    io::Read as _,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
+
+use parallax_model::{
+    facts::{HandshakeFacts, HelloSent, LocalRefusal, TlsEnd},
+    profile::{Delivery, HelloRecipe},
+};
+use rustls::{
+    ClientConfig, ClientConnection, Error, HandshakeKind, PeerIncompatible, PeerMisbehaved, SignatureScheme, SupportedProtocolVersion,
+    client::Resumption,
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::ServerName,
+};
+use tokio::time::Instant;
+
+use super::{
+    answer::end_of,
+    exchange::Exchange,
+    recorder::{Recorder, Seen},
+};
+use crate::net::Connection;
+
+/// A full handshake, as far as it came.
+pub(crate) struct Handshaken {
+    pub(crate) end: TlsEnd,
+    pub(crate) hello: HelloSent,
+    /// What the library knows of the session; stays usable when the handshake was finished.
+    pub(crate) session: Session,
+    pub(crate) elapsed_us: u64,
+}
+
+/// The library's side of a connection.
+pub(crate) struct Session {
+    tls: ClientConnection,
+    recorder: Arc<Recorder>,
+    plaintext: Vec<u8>,
+}
+
+/// Prepares a session; none when the library cannot send what the recipe says.
+pub(crate) fn session(recipe: &HelloRecipe, server_name: Option<&str>, address: std::net::IpAddr) -> Option<Session> {
+    let template = template(recipe)?;
+    let name = match server_name {
+        Some(name) => ServerName::try_from(name.to_owned()).ok()?,
+        None => ServerName::IpAddress(address.into()),
+    };
+    let algorithms = template.config.crypto_provider().signature_verification_algorithms;
+    let recorder = Arc::new(Recorder::new(algorithms, Arc::clone(&template.schemes)));
+    let mut config = template.config.clone();
+    config.enable_sni = server_name.is_some();
+    config.client_auth_cert_resolver = Arc::clone(&recorder) as _;
+    config.dangerous().set_certificate_verifier(Arc::clone(&recorder) as _);
+    let tls = ClientConnection::new(Arc::new(config), name).ok()?;
+    Some(Session { tls, recorder, plaintext: Vec::new() })
+}
+
+/// Takes a handshake to Finished, or as far as it goes.
+pub(crate) async fn handshake<C: Connection>(mut session: Session, exchange: &mut Exchange<C>, delivery: Delivery, server_name: Option<&str>) -> Handshaken {
+    let first_flight = session.outgoing();
+    let hello = exchange.deliver(first_flight, delivery, server_name).await;
+    let end = loop {
+        if session.tls.wants_write() {
+            exchange.send(&session.outgoing()).await;
+        }
+        if !session.tls.is_handshaking() {
+            exchange.clear_part_is_over();
+            break TlsEnd::Established;
+        }
+        if let Err(end) = exchange.receive().await {
+            break end;
+        }
+        if let Err(error) = session.take(exchange.received()) {
+            let end = end_of_error(&error, exchange);
+            exchange.send(&session.outgoing()).await;
+            break end;
+        }
+    };
+    Handshaken { end, hello, session, elapsed_us: exchange.elapsed_us() }
+}
+
+impl Session {
+    /// Returns the bytes that the library wants sent.
+    fn outgoing(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(FLIGHT_SIZE);
+        while self.tls.wants_write() {
+            if self.tls.write_tls(&mut bytes).is_err() {
+                break;
+            }
+        }
+        bytes
+    }
+
+    /// Gives the library the bytes that came.
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            match self.tls.read_tls(&mut bytes) {
+                Ok(0) | Err(_) => return Ok(()),
+                Ok(_) => {}
+            }
+            let state = self.tls.process_new_packets()?;
+            if state.plaintext_bytes_to_read() > 0 {
+                let start = self.plaintext.len();
+                self.plaintext.resize(start + state.plaintext_bytes_to_read(), 0);
+                let read = self.tls.reader().read(&mut self.plaintext[start..]).unwrap_or(0);
+                self.plaintext.truncate(start + read);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes out what the server showed of itself.
+    pub(crate) fn seen(&self) -> Seen {
+        self.recorder.take()
+    }
+
+    /// Returns what was negotiated, none when the server chose nothing.
+    pub(crate) fn negotiated(&self, seen: &Seen, elapsed_us: u64) -> Option<HandshakeFacts> {
+        let version = self.tls.protocol_version()?;
+        Some(HandshakeFacts {
+            version: Some(u16::from(version)),
+            cipher_suite: self.tls.negotiated_cipher_suite().map(|suite| u16::from(suite.suite())),
+            group: self.tls.negotiated_key_exchange_group().map(|group| u16::from(group.name())),
+            alpn: self.tls.alpn_protocol().map(|protocol| String::from_utf8_lossy(protocol).into_owned()),
+            hello_retry: self.tls.handshake_kind() == Some(HandshakeKind::FullWithHelloRetryRequest),
+            signature_verified: seen.signature,
+            staple: seen.staple.clone(),
+            elapsed_us,
+            echo_sha256: None,
+        })
+    }
+}
+
+/// Application data over a finished handshake.
+pub(crate) struct Channel<'a, C> {
+    session: &'a mut Session,
+    exchange: &'a mut Exchange<C>,
+}
+
+/// How reading application data ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadEnd {
+    /// The peer said that nothing more comes (close_notify).
+    Notified,
+    /// The stream ended in another way.
+    Stream(TlsEnd),
+}
+
+impl<'a, C: Connection> Channel<'a, C> {
+    pub(crate) fn new(session: &'a mut Session, exchange: &'a mut Exchange<C>) -> Self {
+        Self { session, exchange }
+    }
+
+    /// Sends application data.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) {
+        if std::io::Write::write_all(&mut self.session.tls.writer(), bytes).is_ok() {
+            self.flush().await;
+        }
+    }
+
+    /// Waits until more application data than before is there.
+    pub(crate) async fn read(&mut self, until: Instant) -> Result<(), ReadEnd> {
+        let before = self.session.plaintext.len();
+        loop {
+            self.exchange.receive_until(until).await.map_err(ReadEnd::Stream)?;
+            let result = self.session.take(self.exchange.received());
+            if self.session.tls.wants_write() {
+                self.flush().await;
+            }
+            if let Err(error) = result {
+                return Err(ReadEnd::Stream(end_of_error(&error, self.exchange)));
+            }
+            if self.session.plaintext.len() > before {
+                return Ok(());
+            }
+            if self.session.tls.process_new_packets().is_ok_and(|state| state.peer_has_closed()) {
+                return Err(ReadEnd::Notified);
+            }
+        }
+    }
+
+    /// Returns the application data that came so far.
+    pub(crate) fn plaintext(&self) -> &[u8] {
+        &self.session.plaintext
+    }
+
+    /// Returns the kernel's smoothed round trip, zero when it does not say.
+    pub(crate) fn round_trip(&self) -> std::time::Duration {
+        let micros = self.exchange.connection().info().map_or(0, |info| info.rtt_us);
+        std::time::Duration::from_micros(u64::from(micros))
+    }
+
+    /// Says that nothing more is sent.
+    pub(crate) async fn close(mut self) {
+        self.session.tls.send_close_notify();
+        self.flush().await;
+    }
+
+    async fn flush(&mut self) {
+        let bytes = self.session.outgoing();
+        self.exchange.send(&bytes).await;
+    }
+}
+
+/// Names the end that the library's error stands for.
+fn end_of_error<C: Connection>(error: &Error, exchange: &Exchange<C>) -> TlsEnd {
+    match error {
+        Error::AlertReceived(alert) => TlsEnd::Alert(u8::from(*alert)),
+        Error::PeerIncompatible(reason) => TlsEnd::LocalRefusal(refusal_of_incompatible(reason)),
+        Error::PeerMisbehaved(reason) => refusal_of_misbehaved(reason).map_or(TlsEnd::Malformed, TlsEnd::LocalRefusal),
+        Error::InvalidCertificate(_) | Error::NoCertificatesPresented => TlsEnd::LocalRefusal(LocalRefusal::CertificateEncoding),
+        _ => match end_of(exchange.answer()) {
+            Some(end @ (TlsEnd::NotTls | TlsEnd::OverCap)) => end,
+            _ => TlsEnd::Malformed,
+        },
+    }
+}
+
+fn refusal_of_incompatible(reason: &PeerIncompatible) -> LocalRefusal {
+    match reason {
+        PeerIncompatible::ServerDoesNotSupportTls12Or13
+        | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+        | PeerIncompatible::Tls12NotOffered
+        | PeerIncompatible::Tls12NotOfferedOrEnabled
+        | PeerIncompatible::SupportedVersionsExtensionRequired => LocalRefusal::Version,
+        PeerIncompatible::NoCipherSuitesInCommon => LocalRefusal::CipherSuite,
+        PeerIncompatible::NoKxGroupsInCommon | PeerIncompatible::NamedGroupsExtensionRequired => LocalRefusal::Group,
+        _ => LocalRefusal::Other,
+    }
+}
+
+fn refusal_of_misbehaved(reason: &PeerMisbehaved) -> Option<LocalRefusal> {
+    match reason {
+        PeerMisbehaved::SelectedUnofferedCipherSuite
+        | PeerMisbehaved::SelectedUnusableCipherSuiteForVersion
+        | PeerMisbehaved::IllegalHelloRetryRequestWithUnofferedCipherSuite => Some(LocalRefusal::CipherSuite),
+        PeerMisbehaved::SelectedUnofferedKxGroup
+        | PeerMisbehaved::IllegalHelloRetryRequestWithUnofferedNamedGroup
+        | PeerMisbehaved::IllegalHelloRetryRequestWithOfferedGroup => Some(LocalRefusal::Group),
+        PeerMisbehaved::SelectedUnofferedApplicationProtocol => Some(LocalRefusal::ApplicationProtocol),
+        PeerMisbehaved::IllegalHelloRetryRequestWithUnsupportedVersion | PeerMisbehaved::SelectedTls12UsingTls13VersionExtension => Some(LocalRefusal::Version),
+        PeerMisbehaved::SignedKxWithWrongAlgorithm | PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme => Some(LocalRefusal::Signature),
+        _ => None,
+    }
+}
+
+/// A configuration that is costly to build and the same for every probe of a recipe.
+struct Template {
+    config: ClientConfig,
+    schemes: Arc<[SignatureScheme]>,
+}
+
+/// Returns the template of a recipe, none when the library lacks a part of it.
+fn template(recipe: &HelloRecipe) -> Option<Arc<Template>> {
+    let mut templates = TEMPLATES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(found) = templates.get(recipe) {
+        return found.clone();
+    }
+    if templates.len() >= MAX_TEMPLATES {
+        templates.clear();
+    }
+    let built = build(recipe).map(Arc::new);
+    templates.insert(recipe.clone(), built.clone());
+    built
+}
+
+fn build(recipe: &HelloRecipe) -> Option<Template> {
+    let all = aws_lc_rs::default_provider();
+    let suite = |number: &u16| aws_lc_rs::ALL_CIPHER_SUITES.iter().find(|suite| u16::from(suite.suite()) == *number).copied();
+    let group = |number: &u16| aws_lc_rs::ALL_KX_GROUPS.iter().find(|group| u16::from(group.name()) == *number).copied();
+    let known: Vec<SignatureScheme> = all.signature_verification_algorithms.supported_schemes();
+    let scheme = |number: &u16| known.iter().find(|scheme| u16::from(**scheme) == *number).copied();
+    let version = |number: &u16| ALL_VERSIONS.iter().find(|version| u16::from(version.version) == *number).copied();
+    let provider = CryptoProvider {
+        cipher_suites: recipe.cipher_suites.iter().map(suite).collect::<Option<_>>()?,
+        kx_groups: recipe.groups.iter().map(group).collect::<Option<_>>()?,
+        ..all
+    };
+    let versions: Vec<&SupportedProtocolVersion> = recipe.versions.iter().map(version).collect::<Option<_>>()?;
+    let schemes: Arc<[SignatureScheme]> = recipe.signature_schemes.iter().map(scheme).collect::<Option<_>>()?;
+    let stand_in = Arc::new(Recorder::new(provider.signature_verification_algorithms, Arc::clone(&schemes)));
+    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&versions)
+        .ok()?
+        .dangerous()
+        .with_custom_certificate_verifier(stand_in)
+        .with_no_client_auth();
+    config.alpn_protocols = recipe.alpn.iter().map(|protocol| protocol.clone().into_bytes()).collect();
+    // A ticket or a remembered group would make the second probe differ from the first and hide the fault.
+    config.resumption = Resumption::disabled();
+    Some(Template { config, schemes })
+}
+
+static TEMPLATES: LazyLock<Mutex<HashMap<HelloRecipe, Option<Arc<Template>>>>> = LazyLock::new(Mutex::default);
+static ALL_VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
+const MAX_TEMPLATES: usize = 64;
+/// Room for a post-quantum hello.
+const FLIGHT_SIZE: usize = 2_048;
+
+#[cfg(test)]
+mod tests {
+    use parallax_model::profile::Profile;
+
+    use super::*;
+
+    fn first_flight(profile: &str, name: Option<&str>) -> Option<Vec<u8>> {
+        let recipe = Profile::builtin(profile).unwrap().hello;
+        session(&recipe, name, "192.0.2.7".parse().unwrap()).map(|mut session| session.outgoing())
+    }
+
+    #[test]
+    fn the_library_sends_what_the_recipe_says() {
+        for profile in ["modern", "modern-pq", "tls12", "nginx-upstream"] {
+            let recipe = Profile::builtin(profile).unwrap().hello;
+            let name = recipe.server_name.then_some("shop.example");
+            let wire = first_flight(profile, name).unwrap();
+            let hello = parallax_tls::ClientHello::decode(&wire[5..]).unwrap();
+            assert_eq!(hello.server_name(), name, "{profile}");
+            let suites: Vec<u16> = hello.cipher_suites.iter().map(|suite| suite.0).filter(|suite| *suite != 0x00ff).collect();
+            assert_eq!(suites, recipe.cipher_suites, "{profile}");
+            assert_eq!(hello.key_share_groups().iter().map(|group| group.0).collect::<Vec<_>>(), recipe.key_shares, "{profile}");
+            assert_eq!(hello.offered_versions().iter().map(|version| version.0).collect::<Vec<_>>(), recipe.versions, "{profile}");
+            assert_eq!(hello.alpn().len(), recipe.alpn.len(), "{profile}");
+        }
+    }
+
+    #[test]
+    fn one_segment_or_more_is_as_the_profiles_promise() {
+        assert!(first_flight("modern", Some("shop.example")).unwrap().len() < 1_200);
+        assert!(first_flight("modern-pq", Some("shop.example")).unwrap().len() > 1_448);
+    }
+
+    #[test]
+    fn what_the_library_lacks_is_left_to_the_own_codec() {
+        assert!(first_flight("legacy", Some("shop.example")).is_none());
+    }
+}

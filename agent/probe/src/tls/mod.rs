@@ -1,0 +1,14 @@
+//! The handshake: what is sent, what comes back, as facts.
+
+mod answer;
+mod craft;
+mod exchange;
+mod full;
+mod recorder;
+
+pub(crate) use craft::craft;
+pub(crate) use exchange::Exchange;
+pub(crate) use full::{Channel, ReadEnd, Session, handshake, session};
+pub(crate) use recorder::Seen;
+
+pub(crate) use answer::{answer, ask, assemble};
