@@ -2,6 +2,18 @@
 //!
 //! Read from the leaves up: [`StoreError`] says what can go wrong and who can act, [`records`] are the words that only a store needs, [`Store`] is the contract,
 //! [`sqlite`] the embedded backend. A second backend passes the same contract suite.
+//!
+//! ```
+//! # let directory = tempfile::tempdir()?;
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! use parallax_store::{SqliteStore, Store};
+//! let store = SqliteStore::open(directory.path())?;
+//! store.health().await?;
+//! assert!(store.vantages().await?.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #[cfg(test)]
 mod contract;

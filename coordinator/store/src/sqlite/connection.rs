@@ -135,3 +135,19 @@ pub(super) fn word<T: Copy>(row: &rusqlite::Row<'_>, column: usize, all: &[T], n
     let unknown = || rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("no such word: {text:?}").into());
     all.iter().copied().find(|one| name(*one) == text).ok_or_else(unknown)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_syncs_its_log_at_each_commit() {
+        let directory = tempfile::tempdir().unwrap();
+        for (kind, name) in [(Kind::Main, "main.sqlite"), (Kind::Day, "day.sqlite")] {
+            let connection = open_writer(&directory.path().join(name), kind).unwrap();
+            let synchronous: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).unwrap();
+            let journal: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+            assert_eq!((synchronous, journal.as_str()), (2, "wal"), "2 is FULL");
+        }
+    }
+}

@@ -89,7 +89,11 @@ impl Reader {
                 if !path.exists() {
                     return Ok(None);
                 }
-                let connection = open_reader(&path)?;
+                let connection = match open_reader(&path) {
+                    // Retention was faster.
+                    Err(_) if !path.exists() => return Ok(None),
+                    opened => opened?,
+                };
                 if self.days.len() >= OPEN_DAYS {
                     self.days.remove(0);
                 }
