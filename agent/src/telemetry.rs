@@ -29,3 +29,8 @@ pub(crate) fn with_sources(error: &(dyn Error + 'static)) -> String {
     }
     text
 }
+
+/// Writes text to standard output.
+pub(crate) fn show(text: &str) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{text}")
+}

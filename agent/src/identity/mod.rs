@@ -7,5 +7,5 @@ mod renew;
 
 pub(crate) use enroll::{EnrollError, Enrolment, enroll};
 pub(crate) use keystore::{Identity, IdentityError, Keystore};
-pub(crate) use pinned::{Observed, Pin, PinnedVerifier};
+pub(crate) use pinned::{Pin, PinnedVerifier};
 pub(crate) use renew::{renew, renew_at};

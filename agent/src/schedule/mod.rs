@@ -11,7 +11,7 @@ use parallax_model::{
     clock::Timestamp,
     id::VantageName,
 };
-pub(crate) use sealed::{SealError, Sealed, open_set};
+pub(crate) use sealed::{Sealed, open_set};
 
 /// A check and this vantage's place in it.
 #[derive(Debug, Clone, PartialEq, Eq)]

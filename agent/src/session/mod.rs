@@ -86,6 +86,8 @@ pub(crate) struct Context {
     pub(crate) revision: watch::Receiver<u64>,
     /// Shares that run.
     pub(crate) running: watch::Receiver<u32>,
+    /// Whether a session is up.
+    pub(crate) online: watch::Sender<bool>,
 }
 
 /// How a session that was up ended.
@@ -107,13 +109,7 @@ pub(crate) async fn keep(context: Context, mut outgoing: mpsc::Receiver<Message>
     let mut complained = None;
     loop {
         while outgoing.try_recv().is_ok() {}
-        let mut inner = stop.clone();
-        let round = tokio::select! {
-            biased;
-            _ = stop.wait_for(|stop| *stop) => return,
-            round = attempt(&context, &mut outgoing, &mut inner) => round,
-        };
-        match round {
+        match attempt(&context, &mut outgoing, &mut stop).await {
             Ok(End::Stopped | End::Revoked) => return,
             Ok(End::Renewed) => continue,
             Ok(End::Lost) => {
@@ -165,7 +161,12 @@ async fn session(context: &Context, identity: &Identity, outgoing: &mut mpsc::Re
     let addresses = if context.coordinators.is_empty() { &identity.coordinators } else { &context.coordinators };
     let mut last = LinkError::Dial(DialError::NoAddress);
     for address in addresses {
-        match connect(context, identity, address).await {
+        let connected = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return Ok(End::Stopped),
+            connected = connect(context, identity, address) => connected,
+        };
+        match connected {
             Ok(link) => {
                 if context.keystore.load_next().as_ref() == Some(identity) {
                     context.keystore.promote(identity).map_err(LinkError::Identity)?;
@@ -179,7 +180,10 @@ async fn session(context: &Context, identity: &Identity, outgoing: &mut mpsc::Re
                     );
                 }
                 info!("online as {}", identity.name);
-                return Ok(talk::talk(context, link, identity, outgoing, stop).await);
+                context.online.send_replace(true);
+                let end = talk::talk(context, link, identity, outgoing, stop).await;
+                context.online.send_replace(false);
+                return Ok(end);
             }
             Err(problem) => last = problem,
         }

@@ -17,6 +17,7 @@ use super::{Context, End, Order, link::Link, order, pump::Pump, remember};
 use crate::{
     fleet_clock::Exchange,
     identity::{Identity, renew, renew_at},
+    spool::Spool,
 };
 
 /// One heartbeat on its way.
@@ -31,6 +32,8 @@ struct Talk<'a> {
     requests: mpsc::Sender<v1::SessionRequest>,
     pump: Arc<Pump>,
     beats: VecDeque<Beat>,
+    /// Mark before which everything was sent when the heartbeat before the last acknowledged one was.
+    seen: u64,
     remembered: Instant,
     rotate: bool,
 }
@@ -39,8 +42,9 @@ struct Talk<'a> {
 pub(super) async fn talk(context: &Context, link: Link, identity: &Identity, outgoing: &mut mpsc::Receiver<Message>, stop: &mut watch::Receiver<bool>) -> End {
     let Link { requests, mut responses, channel, heartbeat } = link;
     let pump = Pump::new();
-    let mut talk = Talk { context, requests: requests.clone(), pump: Arc::clone(&pump), beats: VecDeque::new(), remembered: Instant::now(), rotate: false };
-    let mut pumping = std::pin::pin!(pump.run(&context.spool, &requests));
+    let mut talk =
+        Talk { context, requests: requests.clone(), pump: Arc::clone(&pump), beats: VecDeque::new(), seen: 0, remembered: Instant::now(), rotate: false };
+    let mut pumping = Box::pin(pumped(pump, context.spool.clone(), requests.clone()));
     let mut ticks = interval(heartbeat);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heard = Instant::now();
@@ -49,7 +53,7 @@ pub(super) async fn talk(context: &Context, link: Link, identity: &Identity, out
         let alive_until = heard + heartbeat * 2 + SILENCE;
         tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop) => return End::Stopped,
+            _ = stop.wait_for(|stop| *stop) => break,
             response = responses.message() => match response {
                 Ok(Some(v1::SessionResponse { message: Some(instruction) })) => {
                     heard = Instant::now();
@@ -86,6 +90,14 @@ pub(super) async fn talk(context: &Context, link: Link, identity: &Identity, out
             () = &mut pumping => return End::Lost,
         }
     }
+    // What was queued still goes out: the stream ends when its last sender is gone, and the coordinator answers with its own end.
+    drop((talk, pumping, requests));
+    let _ = timeout(GOODBYE, async { while let Ok(Some(_)) = responses.message().await {} }).await;
+    End::Stopped
+}
+
+async fn pumped(pump: Arc<Pump>, spool: Spool, requests: mpsc::Sender<v1::SessionRequest>) {
+    pump.run(&spool, &requests).await;
 }
 
 impl Talk<'_> {
@@ -148,7 +160,8 @@ impl Talk<'_> {
         let Some(beat) = self.beats.drain(..=at).next_back() else { return };
         let (received, answered) = (Timestamp::from_micros(ack.received_at_us), Timestamp::from_micros(ack.answered_at_us));
         self.context.clock.learn(&Exchange { sent: beat.sent, received, answered, arrived: Instant::now() });
-        self.context.spool.confirm(beat.sent_before);
+        // Ends of shares are worked on behind the batches before them; a heartbeat later they are.
+        self.context.spool.confirm(std::mem::replace(&mut self.seen, beat.sent_before));
         if self.remembered.elapsed() > REMEMBER {
             self.remembered = Instant::now();
             remember(self.context, answered);
@@ -180,5 +193,6 @@ const MOST_BEATS: usize = 16;
 const SILENCE: Duration = Duration::from_secs(5);
 /// How often the coordinator's time is written down.
 const REMEMBER: Duration = Duration::from_secs(600);
+const GOODBYE: Duration = Duration::from_millis(500);
 const RENEW_TIME: Duration = Duration::from_secs(20);
 const RENEW_AGAIN: Duration = Duration::from_secs(60);

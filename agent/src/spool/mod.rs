@@ -35,8 +35,6 @@ pub(crate) struct Spool {
 pub(crate) struct Status {
     /// Attempts that are not acknowledged.
     pub(crate) waiting: u64,
-    /// Whether nothing is left to send or to confirm.
-    pub(crate) is_empty: bool,
     /// Attempts that were given up for want of room, since the start.
     pub(crate) dropped: u64,
 }
@@ -69,6 +67,12 @@ impl Spool {
         }
     }
 
+    /// Keeps entries without waiting for the disk; what is appended afterwards comes behind them.
+    pub(crate) fn post(&self, entries: Vec<Entry>) {
+        let (done, _) = oneshot::channel();
+        let _ = self.commands.send(Command::Append(entries, done));
+    }
+
     /// Returns what to send from mark `from` on; none when there is nothing more.
     pub(crate) async fn read(&self, from: u64) -> Option<Piece> {
         let (done, wait) = oneshot::channel();
@@ -96,14 +100,14 @@ impl Spool {
         *self.status.borrow()
     }
 
-    /// Waits until everything is acknowledged and confirmed.
+    /// Waits until every attempt is acknowledged.
     pub(crate) async fn emptied(&self) {
-        let _ = self.status.clone().wait_for(|status| status.is_empty).await;
+        let _ = self.status.clone().wait_for(|status| status.waiting == 0).await;
     }
 }
 
 fn status_of(store: &Store) -> Status {
-    Status { waiting: store.waiting(), is_empty: store.is_empty(), dropped: store.dropped() }
+    Status { waiting: store.waiting(), dropped: store.dropped() }
 }
 
 fn work(mut store: Store, inbox: &mpsc::Receiver<Command>, grown: &Notify, report: &watch::Sender<Status>) {

@@ -149,6 +149,7 @@ impl Store {
     }
 
     /// Tells whether everything was acknowledged and confirmed.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.segments.is_empty() && self.unsaved.is_empty()
     }

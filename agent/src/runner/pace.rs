@@ -1,0 +1,118 @@
+//! Manners towards a target: how many connections at a time, and how fast once something failed.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, sleep_until},
+};
+
+/// Limits of this agent over all its shares.
+#[derive(Debug)]
+pub(super) struct Manners {
+    everything: Arc<Semaphore>,
+    targets: Mutex<HashMap<String, Weak<Gate>>>,
+    throttle: AtomicU32,
+}
+
+/// Limits towards one target.
+#[derive(Debug)]
+pub(super) struct Gate {
+    in_flight: Arc<Semaphore>,
+    next: Mutex<Option<Instant>>,
+}
+
+/// Leave to open one connection; the place is free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Leave {
+    _places: [Option<OwnedSemaphorePermit>; 2],
+}
+
+impl Manners {
+    pub(super) fn new() -> Self {
+        Self { everything: Arc::new(Semaphore::new(PER_AGENT)), targets: Mutex::default(), throttle: AtomicU32::new(0) }
+    }
+
+    /// Sets the coordinator's cap on connections a second to one target; 0 lifts it.
+    pub(super) fn throttle(&self, connections_per_second: u32) {
+        self.throttle.store(connections_per_second, Ordering::Relaxed);
+    }
+
+    /// Returns the gate of a target, the same for all shares that probe it now.
+    pub(super) fn gate(&self, authority: &str) -> Arc<Gate> {
+        let mut targets = self.targets.lock().expect("no code panics while it holds this lock");
+        if let Some(gate) = targets.get(authority).and_then(Weak::upgrade) {
+            return gate;
+        }
+        targets.retain(|_, gate| gate.strong_count() > 0);
+        let gate = Arc::new(Gate { in_flight: Arc::new(Semaphore::new(PER_TARGET)), next: Mutex::new(None) });
+        targets.insert(authority.to_owned(), Arc::downgrade(&gate));
+        gate
+    }
+
+    /// Waits for leave to open a connection; `pace` is the cap a second that holds since the first failure, none before it.
+    pub(super) async fn leave(&self, gate: &Gate, pace: Option<u32>) -> Leave {
+        let of_target = Arc::clone(&gate.in_flight).acquire_owned().await.ok();
+        let of_agent = Arc::clone(&self.everything).acquire_owned().await.ok();
+        let throttle = Some(self.throttle.load(Ordering::Relaxed)).filter(|cap| *cap > 0);
+        if let Some(cap) = pace.into_iter().chain(throttle).min() {
+            sleep_until(gate.turn(cap)).await;
+        }
+        Leave { _places: [of_target, of_agent] }
+    }
+}
+
+impl Gate {
+    fn turn(&self, connections_per_second: u32) -> Instant {
+        let mut next = self.next.lock().expect("no code panics while it holds this lock");
+        let turn = next.map_or_else(Instant::now, |next| next.max(Instant::now()));
+        *next = Some(turn + Duration::from_secs(1) / connections_per_second.max(1));
+        turn
+    }
+}
+
+const PER_TARGET: usize = 8;
+const PER_AGENT: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_target_sees_eight_connections_at_a_time() {
+        let manners = Manners::new();
+        let gate = manners.gate("a.test:443");
+        let mut held = Vec::new();
+        for _ in 0..PER_TARGET {
+            held.push(manners.leave(&gate, None).await);
+        }
+        let ninth = tokio::time::timeout(Duration::from_secs(60), manners.leave(&gate, None)).await;
+        assert!(ninth.is_err(), "the ninth waits");
+        manners.leave(&manners.gate("b.test:443"), None).await;
+        held.pop();
+        manners.leave(&gate, None).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_failure_connections_are_paced_over_all_shares() {
+        let manners = Manners::new();
+        let (one, two) = (manners.gate("a.test:443"), manners.gate("a.test:443"));
+        let started = Instant::now();
+        for _ in 0..10 {
+            manners.leave(&one, Some(20)).await;
+            manners.leave(&two, Some(20)).await;
+        }
+        assert_eq!(started.elapsed(), Duration::from_millis(950));
+        manners.throttle(1);
+        manners.leave(&one, Some(20)).await;
+        manners.leave(&one, None).await;
+        assert_eq!(started.elapsed(), Duration::from_millis(2_000), "the coordinator's cap holds from the start");
+    }
+}

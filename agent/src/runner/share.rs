@@ -1,0 +1,248 @@
+//! One share under way: admission of every attempt, and its record.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    rc::Rc,
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use parallax_model::{
+    assignment::{Assignment, Experiment},
+    attempt::Attempt,
+    clock::Timestamp,
+    facts::{DnsFacts, Facts, NotCompleted},
+    id::{AttemptId, CheckId, ProfileName, RoundId, VantageName},
+    outcome::Outcome,
+    profile::{Depth, Profile},
+    target::Scheme,
+    vantage::Responder,
+};
+use parallax_probe::{Plan, server_name_for};
+use parallax_proto::{
+    v1::{self, session_request::Message},
+    wire,
+};
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{
+    look::Look,
+    pace::{Gate, Manners},
+};
+use crate::{
+    fleet_clock::FleetClock,
+    guard::Guard,
+    spool::{Entry, Kind, Spool},
+};
+
+/// What every share uses.
+pub(crate) struct Tools<L> {
+    /// The seam to the probe engine.
+    pub(crate) look: L,
+    /// The site owner's policy.
+    pub(crate) guard: Arc<Guard>,
+    /// The coordinator's time.
+    pub(crate) clock: Arc<FleetClock>,
+    /// Where every attempt goes.
+    pub(crate) spool: Spool,
+    /// Where progress goes that somebody watches.
+    pub(crate) outgoing: mpsc::Sender<Message>,
+    /// This vantage.
+    pub(crate) vantage: VantageName,
+    /// The fleet's responders, without the agent's own.
+    pub(crate) responders: RwLock<Vec<Responder>>,
+    /// Limits over all shares.
+    pub(super) manners: Manners,
+}
+
+/// What must hold over all shares of one round: the numbering of tries and the budget of connections.
+#[derive(Debug)]
+pub(super) struct RoundBook {
+    tries: Mutex<HashMap<(ProfileName, Experiment, Option<SocketAddr>), u32>>,
+    connections_left: AtomicI64,
+    has_failed: AtomicBool,
+}
+
+/// One share under way.
+pub(crate) struct Share<L> {
+    pub(super) tools: Rc<Tools<L>>,
+    pub(super) assignment: Assignment,
+    book: Arc<RoundBook>,
+    gate: Arc<Gate>,
+}
+
+/// One attempt to make.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Try<'a> {
+    pub(super) profile: &'a Profile,
+    pub(super) experiment: Experiment,
+    pub(super) address: SocketAddr,
+    pub(super) source_port: Option<u16>,
+    pub(super) siblings: &'a [SocketAddr],
+}
+
+impl<L: Look> Tools<L> {
+    /// Keeps an attempt, and shows it at once when somebody watches.
+    fn keep(&self, attempt: &Attempt, is_watched: bool) {
+        let message = v1::Attempt::from(attempt);
+        let important = !Outcome::of(attempt).is_ok();
+        self.spool.post(vec![Entry { kind: Kind::Attempt, important, payload: wire::encode(&message) }]);
+        if is_watched {
+            let event = v1::RunEvent { round_id: attempt.round.0.as_bytes().to_vec(), attempt: Some(message) };
+            // Nobody is shown progress while the coordinator is away; the attempt itself waits in the spool.
+            let _ = self.outgoing.try_send(Message::RunEvent(event));
+        }
+    }
+
+    /// Records that a share was not run, or not to its end.
+    pub(super) fn keep_not_completed(&self, round: RoundId, check: CheckId, profile: &ProfileName, reason: NotCompleted) {
+        let facts = Facts { not_completed: Some(reason), ..Facts::default() };
+        let attempt = Attempt {
+            id: AttemptId::new(),
+            round,
+            check,
+            vantage: self.vantage.clone(),
+            profile: profile.clone(),
+            experiment: Experiment::Baseline,
+            address: None,
+            sequence: 0,
+            started_at: self.clock.now(),
+            elapsed_us: 0,
+            clock_offset_us: self.clock.offset_us(),
+            facts,
+        };
+        self.keep(&attempt, false);
+    }
+
+    /// Records the end of a share; durable on return, behind all its attempts.
+    pub(super) async fn keep_done(&self, round: RoundId, follow_up: bool, reason: Option<NotCompleted>) {
+        let not_completed = reason.map_or_else(String::new, |reason| name_of(reason).to_owned());
+        let done = v1::ShareDone { round_id: round.0.as_bytes().to_vec(), follow_up, not_completed };
+        self.spool.append(vec![Entry { kind: Kind::ShareDone, important: true, payload: wire::encode(&done) }]).await;
+    }
+}
+
+impl RoundBook {
+    pub(super) fn new(connections: u32) -> Arc<Self> {
+        Arc::new(Self { tries: Mutex::default(), connections_left: AtomicI64::new(i64::from(connections)), has_failed: AtomicBool::new(false) })
+    }
+
+    fn number(&self, profile: &ProfileName, experiment: Experiment, address: Option<SocketAddr>) -> u32 {
+        let mut tries = self.tries.lock().expect("no code panics while it holds this lock");
+        let next = tries.entry((profile.clone(), experiment, address)).or_insert(0);
+        *next += 1;
+        *next - 1
+    }
+}
+
+impl<L: Look> Share<L> {
+    pub(super) fn new(tools: Rc<Tools<L>>, assignment: Assignment, book: Arc<RoundBook>) -> Self {
+        let gate = tools.manners.gate(&assignment.check.target.authority());
+        Self { tools, assignment, book, gate }
+    }
+
+    /// Returns how many connections this round may still open.
+    pub(super) fn connections_left(&self) -> u32 {
+        u32::try_from(self.book.connections_left.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    /// Resolves the target and records the lookup.
+    pub(super) async fn resolve(&self, profile: &ProfileName) -> DnsFacts {
+        let check = &self.assignment.check;
+        let (started_at, started) = (self.tools.clock.now(), Instant::now());
+        let facts = self.tools.look.resolve(&check.target, Duration::from_millis(check.limits.attempt_ms)).await;
+        let all = Facts { dns: Some(facts.clone()), ..Facts::default() };
+        self.record(profile, Experiment::Resolve, None, (started_at, started.elapsed()), all);
+        facts
+    }
+
+    /// Makes one attempt as soon as policy, budget and manners allow, and records it.
+    pub(super) async fn attempt(&self, wanted: Try<'_>) -> Attempt {
+        let Try { profile, experiment, address, .. } = wanted;
+        let refuse = |reason| {
+            let facts = Facts { not_completed: Some(reason), ..Facts::default() };
+            self.record(&profile.name, experiment, Some(address), (self.tools.clock.now(), Duration::ZERO), facts)
+        };
+        if !self.tools.guard.permits(address) {
+            return refuse(NotCompleted::PolicyDenied(address));
+        }
+        let at_target = experiment != Experiment::Responder;
+        if at_target && self.book.connections_left.fetch_sub(1, Ordering::Relaxed) <= 0 {
+            return refuse(NotCompleted::OverLimit);
+        }
+        let limits = &self.assignment.check.limits;
+        let pace = self.book.has_failed.load(Ordering::Relaxed).then_some(limits.connections_per_second);
+        let _leave = if at_target { Some(self.tools.manners.leave(&self.gate, pace).await) } else { None };
+        let plan = self.plan(wanted);
+        let (started_at, started) = (self.tools.clock.now(), Instant::now());
+        let facts = self.tools.look.run(&plan).await;
+        let more = connections_of(&facts).saturating_sub(1);
+        self.book.connections_left.fetch_sub(i64::from(more), Ordering::Relaxed);
+        let attempt = self.record(&profile.name, experiment, Some(address), (started_at, started.elapsed()), facts);
+        if at_target && Outcome::of(&attempt).is_failure() {
+            self.book.has_failed.store(true, Ordering::Relaxed);
+        }
+        attempt
+    }
+
+    fn plan(&self, wanted: Try<'_>) -> Plan {
+        let Try { profile, experiment, address, source_port, siblings } = wanted;
+        let check = &self.assignment.check;
+        let pinned_responder = matches!(experiment, Experiment::Responder | Experiment::NameAtResponder);
+        Plan {
+            target: check.target.clone(),
+            profile: profile.clone(),
+            experiment,
+            address,
+            server_name: server_name_for(experiment, &check.target),
+            limits: check.limits.clone(),
+            source_port,
+            http: check.target.scheme == Scheme::Https && profile.depth == Depth::Full && !pinned_responder,
+            pinned_responder,
+            siblings: siblings.to_vec(),
+        }
+    }
+
+    fn record(
+        &self,
+        profile: &ProfileName,
+        experiment: Experiment,
+        address: Option<SocketAddr>,
+        (started_at, elapsed): (Timestamp, Duration),
+        facts: Facts,
+    ) -> Attempt {
+        let Assignment { round, check, live, .. } = &self.assignment;
+        let attempt = Attempt {
+            id: AttemptId::new(),
+            round: *round,
+            check: check.id,
+            vantage: self.tools.vantage.clone(),
+            profile: profile.clone(),
+            experiment,
+            address,
+            sequence: self.book.number(profile, experiment, address),
+            started_at,
+            elapsed_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+            clock_offset_us: self.tools.clock.offset_us(),
+            facts,
+        };
+        self.tools.keep(&attempt, *live);
+        attempt
+    }
+}
+
+/// Returns how many connections an attempt took.
+fn connections_of(facts: &Facts) -> u32 {
+    let of_walk = facts.walk.as_ref().map_or(0, |walk| u32::try_from(walk.steps.len()).unwrap_or(u32::MAX));
+    let of_replies = facts.reply_ttl.as_ref().map_or(0, |replies| replies.connections);
+    of_walk.max(of_replies).max(1)
+}
+
+/// Returns the reason as [`v1::ShareDone`] carries it.
+pub(super) fn name_of(reason: NotCompleted) -> &'static str {
+    parallax_model::outcome::NotCompletedKind::from(reason).as_str()
+}
