@@ -26,9 +26,11 @@ pub(crate) fn server_config(authority: &Authority, server: &ServerCertificate) -
         .allow_unauthenticated()
         .build()
         .map_err(|error| PkiError::Tls(rustls::Error::General(error.to_string())))?;
+    // The authority goes along, because a joining agent knows it by its fingerprint alone.
+    let chain = vec![server.certificate().clone(), authority.certificate().clone()];
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_client_cert_verifier(verifier).with_single_cert(vec![server.certificate().clone()], server.private_key()))
+        .and_then(|builder| builder.with_client_cert_verifier(verifier).with_single_cert(chain, server.private_key()))
         .map_err(PkiError::Tls)?;
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(config)
