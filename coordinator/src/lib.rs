@@ -12,6 +12,15 @@
 //! | `view`, `web` | what people see |
 //!
 //! Verbs take `&App`; nothing below `rpc` knows who asked.
+//!
+//! ```no_run
+//! # async fn example(config: parallax_coordinator::config::Config) -> Result<(), parallax_coordinator::serve::StartError> {
+//! let running = parallax_coordinator::serve::start(&config).await?;
+//! println!("agents and operators connect to {}", running.listen());
+//! running.stop().await;
+//! # Ok(())
+//! # }
+//! ```
 
 mod app;
 pub mod args;
