@@ -66,6 +66,7 @@ pub(crate) struct Store {
     acknowledged: HashMap<BootId, u64>,
     confirmed: u64,
     unsaved: VecDeque<Record>,
+    is_stuck: bool,
     dropped: u64,
     /// File (by its first mark), mark and offset where the last read ended.
     cursor: Option<(u64, u64, u64)>,
@@ -102,6 +103,7 @@ impl Store {
             acknowledged: HashMap::new(),
             confirmed: 0,
             unsaved: VecDeque::new(),
+            is_stuck: false,
             dropped: 0,
             cursor: None,
         })
@@ -122,9 +124,11 @@ impl Store {
 
     /// Tries again to write what the disk did not take.
     pub(crate) fn save(&mut self) {
-        let was_stuck = self.is_stuck();
+        let was_stuck = self.is_stuck;
         self.make_room();
-        match self.write_unsaved() {
+        let written = self.write_unsaved();
+        self.is_stuck = written.is_err();
+        match written {
             Ok(()) if was_stuck => info!("spool is on disk again"),
             Ok(()) => {}
             Err(error) => {
@@ -138,7 +142,7 @@ impl Store {
 
     /// Tells whether records wait in memory for the disk.
     pub(crate) fn is_stuck(&self) -> bool {
-        !self.unsaved.is_empty()
+        self.is_stuck
     }
 
     /// Returns how many attempts are not acknowledged.
