@@ -8,7 +8,10 @@ use rustls::{
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName},
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::transport::{Channel, Endpoint};
 
@@ -109,17 +112,25 @@ pub(crate) async fn open_channel(address: &str, stream: TlsStream<TcpStream>) ->
 async fn connect_any(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
-        match timeout(CONNECT_TIME, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
+        match timeout(CONNECT_TIME, small_segments(address)?.connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => last = error,
             Err(elapsed) => last = elapsed.into(),
         }
     }
     Err(last)
 }
+
+/// Makes a socket whose packets pass a path with an MTU hole in either direction, so that the agent can report the hole.
+fn small_segments(peer: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if peer.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+    socket2::SockRef::from(&socket).set_tcp_mss(SEGMENT_BYTES)?;
+    socket.set_nodelay(true)?;
+    Ok(socket)
+}
+
+/// Fits the smallest MTU that IPv6 allows (1,280 bytes, RFC 8200 section 5) with room for options.
+const SEGMENT_BYTES: u32 = 1_200;
 
 fn client_config(
     verifier: &Arc<PinnedVerifier>,
