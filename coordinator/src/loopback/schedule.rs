@@ -35,6 +35,7 @@ async fn scheduled_rounds_are_computed_alike_and_judged_one_by_one() {
     let world = World::new().await;
     let mut north = Agent::join(&world, "north").await;
     let check = scheduled(&world, &mut north).await;
+    assert!(check.anchor > SystemClock.now(), "an agent knows of the first round before it starts");
     for start in starts(&check, SystemClock.now(), 3) {
         let ahead = start.micros_since(SystemClock.now());
         tokio::time::sleep(Duration::from_micros(u64::try_from(ahead).unwrap_or(0) + 50_000)).await;

@@ -1,6 +1,6 @@
 //! Scheduled checks.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use parallax_model::{
     cadence::Cadence,
@@ -26,7 +26,7 @@ use crate::{
 
 /// Creates or changes a check; identity and phase of an existing one stay.
 pub(super) async fn put(app: &Arc<App>, who: &Operator, request: PutCheckRequest) -> Result<PutCheckResponse, Status> {
-    let wanted = check_from_operator(required(request.check, "check")?, app.now())?;
+    let wanted = check_from_operator(required(request.check, "check")?, app.now() + LEAD)?;
     let name = wanted.name.clone().ok_or_else(|| Status::invalid_argument("a scheduled check needs a name"))?;
     if wanted.cadence == Cadence::Once {
         return Err(Status::invalid_argument("say when the check runs: --every 60s or --cron EXPR"));
@@ -132,6 +132,9 @@ fn held_by(check: &Check, fleet: &[Vantage]) -> Vec<String> {
     let nobody: BTreeSet<VantageName> = BTreeSet::new();
     eligible(check, fleet, &nobody).iter().map(|vantage| vantage.name.to_string()).collect()
 }
+
+/// How long after its creation a check has its first round: by then every agent that is connected knows of it.
+const LEAD: Duration = Duration::from_secs(1);
 
 fn changed_meanwhile(name: &parallax_model::id::CheckName) -> Status {
     Status::aborted(format!("the check {name} was changed meanwhile: look at it with 'parallax check show {name}' and try again"))

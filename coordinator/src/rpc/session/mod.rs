@@ -118,7 +118,9 @@ impl Session {
     }
 
     async fn end(&self, ending: Ending) -> Result<(), Status> {
-        info!(vantage.name = %self.name, ?ending, "a session is ended");
+        if ending != Ending::Stopping {
+            info!(vantage.name = %self.name, ?ending, "a session is ended");
+        }
         match ending {
             Ending::Superseded => {
                 self.app.audit(self.name.as_str(), "session-superseded", self.name.as_str(), String::new()).await;
