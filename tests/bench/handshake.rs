@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use parallax_model::{check::Limits, facts::TlsEnd, profile::Profile, target::Target};
+use parallax_model::{assignment::Experiment, check::Limits, facts::TlsEnd, profile::Profile, target::Target};
 use parallax_probe::{Plan, SystemNet};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::{
@@ -79,11 +79,14 @@ impl Bare {
 
 fn plan(address: SocketAddr) -> anyhow::Result<Plan> {
     let target: Target = format!("tls://localhost:{}", address.port()).parse()?;
-    Ok(Plan::baseline(target, Profile::builtin("modern").context("no profile modern")?, address, Limits::default()))
+    let server_name = target.server_name().map(str::to_owned);
+    let profile = Profile::builtin("modern").context("no profile modern")?;
+    let (experiment, limits) = (Experiment::Baseline, Limits::default());
+    Ok(Plan { target, profile, experiment, address, server_name, limits, source_port: None, http: false, pinned_responder: false, siblings: Vec::new() })
 }
 
 async fn probe(plan: &Plan) -> anyhow::Result<()> {
-    let facts = parallax_probe::run(plan, &SystemNet::default()).await;
+    let facts = parallax_probe::run(plan, &SystemNet).await;
     anyhow::ensure!(facts.tls.is_some_and(|tls| tls.end == TlsEnd::Established), "the probe did not pass");
     Ok(())
 }

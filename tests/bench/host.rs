@@ -61,7 +61,10 @@ impl Host {
     /// Starts an agent that may probe this host, and returns its process id once it is online.
     pub(crate) fn start_agent(&mut self, name: &str) -> anyhow::Result<u32> {
         let mut command = Command::new(self.bin.join("parallax-agent"));
-        command.args(["run", "--join", &self.join_string()?.to_string(), "--name", name, "--allow", "127.0.0.0/8"]).arg("--data-dir").arg(self.folder.join(name));
+        command
+            .args(["run", "--join", &self.join_string()?.to_string(), "--name", name, "--allow", "127.0.0.0/8"])
+            .arg("--data-dir")
+            .arg(self.folder.join(name));
         let log = fs::File::create(self.folder.join(format!("{name}.log")))?;
         let agent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().context("cannot start parallax-agent")?;
         let pid = agent.id();

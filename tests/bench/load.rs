@@ -75,7 +75,13 @@ async fn session(authority_pem: String, join: JoinString, name: String, span: Du
     let mut client = SessionServiceClient::new(channel(&coordinator, tls.identity(identity)).await?);
     let boot = BootId::new();
     let (up, requests) = mpsc::channel(2 * IN_FLIGHT);
-    let hello = Hello { protocol: 1, version: env!("CARGO_PKG_VERSION").to_owned(), boot_id: boot.0.as_bytes().to_vec(), now_us: SystemClock.now().as_micros(), ..Hello::default() };
+    let hello = Hello {
+        protocol: 1,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        boot_id: boot.0.as_bytes().to_vec(),
+        now_us: SystemClock.now().as_micros(),
+        ..Hello::default()
+    };
     up.send(SessionRequest { message: Some(Up::Hello(hello)) }).await?;
     let mut answers = client.session(ReceiverStream::new(requests)).await?.into_inner();
     let check = loop {
@@ -112,7 +118,14 @@ async fn session(authority_pem: String, join: JoinString, name: String, span: Du
     Ok(began.elapsed().as_secs_f64())
 }
 
-async fn send(up: mpsc::Sender<SessionRequest>, permits: Arc<Semaphore>, check: Check, vantage: VantageName, boot: BootId, span: Duration) -> anyhow::Result<u64> {
+async fn send(
+    up: mpsc::Sender<SessionRequest>,
+    permits: Arc<Semaphore>,
+    check: Check,
+    vantage: VantageName,
+    boot: BootId,
+    span: Duration,
+) -> anyhow::Result<u64> {
     let began = Instant::now();
     let mut next = 1;
     let start = check.cadence.next_after(check.anchor, SystemClock.now() - Duration::from_secs(60)).context("the check has no round")?;
@@ -129,7 +142,17 @@ async fn send(up: mpsc::Sender<SessionRequest>, permits: Arc<Semaphore>, check: 
 }
 
 fn attempt(check: &Check, start: Timestamp, vantage: VantageName) -> Attempt {
-    let info = TcpInfo { state: 1, bytes_acked: 518, bytes_received: 2_800, segments_in: 6, rtt_us: 20_000, min_rtt_us: 19_000, send_mss: 1_448, path_mtu: 1_500, ..TcpInfo::default() };
+    let info = TcpInfo {
+        state: 1,
+        bytes_acked: 518,
+        bytes_received: 2_800,
+        segments_in: 6,
+        rtt_us: 20_000,
+        min_rtt_us: 19_000,
+        send_mss: 1_448,
+        path_mtu: 1_500,
+        ..TcpInfo::default()
+    };
     let remote = "192.0.2.1:443".parse().expect("an address");
     let tcp = TcpFacts {
         remote,
@@ -144,14 +167,29 @@ fn attempt(check: &Check, start: Timestamp, vantage: VantageName) -> Attempt {
         at_end: Some(info),
         ack_ttl: Some(58),
     };
-    let handshake = HandshakeFacts { version: Some(0x0304), cipher_suite: Some(0x1302), group: Some(0x1d), alpn: Some("h2".into()), signature_verified: Some(true), elapsed_us: 41_000, ..HandshakeFacts::default() };
+    let handshake = HandshakeFacts {
+        version: Some(0x0304),
+        cipher_suite: Some(0x1302),
+        group: Some(0x1d),
+        alpn: Some("h2".into()),
+        signature_verified: Some(true),
+        elapsed_us: 41_000,
+        ..HandshakeFacts::default()
+    };
     let tls = TlsFacts {
         hello: HelloSent { server_name: Some("api.example.test".into()), bytes: 240, writes: 1, sha256: Bytes(vec![7; 32]) },
         end: TlsEnd::Established,
         end_us: 61_000,
         first_byte_us: Some(20_400),
         bytes_read: 2_800,
-        answer: ServerAnswerFacts { version: Some(0x0304), cipher_suite: Some(0x1302), group: Some(0x1d), extensions: vec![43, 51], encrypted_records: true, ..ServerAnswerFacts::default() },
+        answer: ServerAnswerFacts {
+            version: Some(0x0304),
+            cipher_suite: Some(0x1302),
+            group: Some(0x1d),
+            extensions: vec![43, 51],
+            encrypted_records: true,
+            ..ServerAnswerFacts::default()
+        },
         handshake: Some(handshake),
         certificates: vec![Bytes(vec![1; 900]), Bytes(vec![2; 1_100])],
         transcript: Vec::new(),
