@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use parallax_model::{
     assignment::Experiment,
-    facts::{AlertSeen, ConnectEnd, Facts, HandshakeFacts, HelloSent, HttpEnd, HttpFacts, LocalRefusal, NotCompleted, TcpFacts, TlsEnd, TlsFacts},
+    facts::{AlertSeen, Facts, HandshakeFacts, HelloSent, HttpEnd, HttpFacts, LocalRefusal, NotCompleted, TcpFacts, TlsEnd, TlsFacts},
     profile::HelloRecipe,
     target::Scheme,
 };
@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     http,
-    net::{Connection, Net},
+    net::{Connection, Dial, Net},
     path,
     plan::{Payload, Plan, Shape},
     tcp,
@@ -41,15 +41,36 @@ fn unsupported() -> Facts {
     Facts { not_completed: Some(NotCompleted::Unsupported), ..Facts::default() }
 }
 
+/// What goes out first, made before the connection is: keys and configurations take time that is not the target's.
+enum First {
+    Session(Box<Session>, HelloRecipe),
+    Hello(Vec<u8>, HelloRecipe),
+    NotTls(usize),
+}
+
+impl First {
+    fn of(plan: &Plan, payload: Payload) -> Self {
+        let (recipe, least) = match payload {
+            Payload::NotTls(size) => return Self::NotTls(size),
+            Payload::Crafted(recipe, least) => (recipe, least),
+            Payload::Full(recipe) => match tls::session(&recipe, plan.name_in(&recipe), plan.address.ip()) {
+                Some(session) => return Self::Session(Box::new(session), recipe),
+                None => (recipe, 0),
+            },
+        };
+        Self::Hello(tls::craft(&recipe, plan.name_in(&recipe), least), recipe)
+    }
+}
+
 /// Connects, shakes hands, looks once at what follows.
 async fn attempt<N: Net>(plan: &Plan, net: &N) -> Facts {
+    let Shape { payload, delivery, mss } = plan.shape();
+    let first = First::of(plan, payload);
     let deadline = Instant::now() + plan.attempt_time();
-    let dial = tcp::dial(plan);
+    let dial = Dial { source_port: plan.source_port, mss, want_ack_ttl: true, ..Dial::to(plan.address, plan.connect_timeout()) };
     let dialled = net.dial(&dial).await;
     let tcp = tcp::facts(&dial, &dialled);
-    let Some(connection) = dialled.connection.filter(|_| tcp.end == ConnectEnd::Connected) else {
-        return tcp::failed(tcp);
-    };
+    let Some(connection) = dialled.connection else { return tcp::failed(tcp) };
     if plan.target.scheme == Scheme::Tcp {
         return Facts { tcp: Some(TcpFacts { at_end: connection.info(), ..tcp }), ..Facts::default() };
     }
@@ -58,17 +79,11 @@ async fn attempt<N: Net>(plan: &Plan, net: &N) -> Facts {
         connection.reset_on_close();
     }
     let exchange = Exchange::new(connection, deadline, plan.limits.read_bytes, plan.limits.transcript_bytes);
-    let Shape { payload, delivery, .. } = plan.shape();
-    let (recipe, least) = match payload {
-        Payload::Full(recipe) => match tls::session(&recipe, plan.name_in(&recipe), plan.address.ip()) {
-            Some(session) => return full(plan, tcp, exchange, (session, &recipe), deadline).await,
-            None => (recipe, 0),
-        },
-        Payload::Crafted(recipe, least) => (recipe, least),
-        Payload::NotTls(size) => return not_tls(tcp, exchange, size).await,
-    };
-    let name = plan.name_in(&recipe);
-    tls::ask(tcp, exchange, tls::craft(&recipe, name, least), delivery, name).await
+    match first {
+        First::Session(session, recipe) => full(plan, tcp, exchange, (*session, &recipe), deadline).await,
+        First::Hello(wire, recipe) => tls::ask(tcp, exchange, wire, delivery, plan.name_in(&recipe)).await,
+        First::NotTls(size) => not_tls(tcp, exchange, size).await,
+    }
 }
 
 async fn full<C: Connection>(plan: &Plan, tcp: TcpFacts, mut exchange: Exchange<C>, (session, recipe): (Session, &HelloRecipe), deadline: Instant) -> Facts {

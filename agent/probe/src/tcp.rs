@@ -5,7 +5,6 @@ use parallax_model::facts::{ConnectEnd, Facts, NotCompleted, TcpFacts};
 use crate::{
     capture::micros,
     net::{Dial, Dialled, out_of_resources},
-    plan::Plan,
 };
 
 /// Turns what came of connecting into facts.
@@ -32,12 +31,6 @@ pub(crate) fn not_completed(end: ConnectEnd) -> Option<NotCompleted> {
         ConnectEnd::LocalError(errno) if out_of_resources(errno) => Some(NotCompleted::OutOfResources(errno)),
         _ => None,
     }
-}
-
-/// Returns how the plan connects.
-pub(crate) fn dial(plan: &Plan) -> Dial {
-    let shape_mss = plan.shape().mss;
-    Dial { source_port: plan.source_port, mss: shape_mss, want_ack_ttl: true, ..Dial::to(plan.address, plan.connect_timeout()) }
 }
 
 /// Returns facts of an attempt that ended with connecting.

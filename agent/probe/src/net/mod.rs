@@ -38,6 +38,9 @@ pub trait Connection: AsyncRead + AsyncWrite + Unpin + Send {
     /// Makes ICMP errors end reads and writes (`IP_RECVERR`), which otherwise only [`Connection::take_error`] shows.
     fn heed_icmp(&self);
 
+    /// Waits until there is something to read, the end of the stream, or an error; reads alone are not woken by an error.
+    fn stirs(&self) -> impl Future<Output = ()> + Send;
+
     /// Returns and clears the pending error (`SO_ERROR`), soft ones included.
     fn take_error(&self) -> Option<i32>;
 

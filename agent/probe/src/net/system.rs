@@ -142,6 +142,10 @@ impl Connection for SystemConnection {
         let _ = sockopt::set_error_queue(self.stream.as_fd(), self.v6, true);
     }
 
+    async fn stirs(&self) {
+        let _ = self.stream.ready(Interest::READABLE | Interest::ERROR).await;
+    }
+
     fn take_error(&self) -> Option<i32> {
         self.stream.take_error().ok().flatten().and_then(|error| error.raw_os_error())
     }

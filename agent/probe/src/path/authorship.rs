@@ -11,7 +11,10 @@ use parallax_model::{
     facts::{ConnectEnd, Facts, Reply, ReplyTtlFacts, Sibling, TlsEnd, TtlRange},
     profile::Delivery,
 };
-use tokio::time::Instant;
+use tokio::{
+    io::AsyncWriteExt as _,
+    time::{Instant, sleep},
+};
 
 use super::search::Search;
 use crate::{
@@ -110,7 +113,25 @@ impl<N: Net> Probe<'_, N> {
             look.reply_after = Duration::from_micros(tls.end_us);
         }
         look.guess = facts.tcp.as_ref().and_then(|tcp| tcp.ack_ttl);
+        if look.guess.is_none() {
+            look.guess = self.acknowledgement_ttl(look.round_trip).await;
+        }
         (facts, look)
+    }
+
+    /// Sends a line that no filter of names minds, to read the arrival TTL of its acknowledgement: one connection that saves many.
+    async fn acknowledgement_ttl(&self, round_trip: Duration) -> Option<u8> {
+        let dial = Dial { want_ack_ttl: true, ..self.dial(self.plan.address, self.plan.connect_timeout()) };
+        let mut connection = self.net.dial(&dial).await.connection?;
+        let until = Instant::now() + round_trip * 2 + ACKNOWLEDGEMENT_MARGIN;
+        connection.write_all(b"PARALLAX\r\n\r\n").await.ok()?;
+        loop {
+            let ttl = connection.ack_ttl();
+            if ttl.is_some() || Instant::now() >= until {
+                return ttl;
+            }
+            sleep(ACKNOWLEDGEMENT_POLL).await;
+        }
     }
 
     /// Finds the TTL of what answers a SYN in this way.
@@ -213,6 +234,8 @@ const MAX_SIBLINGS: usize = 3;
 /// How long a filtered SYN-ACK is waited for; below the second after which the SYN is sent again.
 const CONNECT_WAIT_LEAST: Duration = Duration::from_millis(250);
 const CONNECT_WAIT_MOST: Duration = Duration::from_millis(950);
+const ACKNOWLEDGEMENT_MARGIN: Duration = Duration::from_millis(100);
+const ACKNOWLEDGEMENT_POLL: Duration = Duration::from_millis(5);
 const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 const ANSWER_WAIT_MOST: Duration = Duration::from_millis(2_500);
 const SIBLING_WAIT: Duration = Duration::from_millis(1_500);

@@ -1,6 +1,7 @@
 //! Where packets stop: walks with a growing hop limit (M9, M10).
 
 use std::{
+    io,
     net::IpAddr,
     sync::atomic::{AtomicU16, Ordering::Relaxed},
     time::Duration,
@@ -12,11 +13,11 @@ use parallax_model::{
     facts::{ConnectEnd, Facts, StepEnd, TlsEnd, WalkFacts, WalkPayload, WalkStep},
     profile::Delivery,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     capture::micros,
-    net::{Connection as _, Dial, Dialled, IcmpKind, Net},
+    net::{Connection as _, Dial, Dialled, IcmpKind, Net, stream_end},
     plan::Plan,
     tls::{self, Exchange},
 };
@@ -137,9 +138,16 @@ impl<'a, N: Net> Walk<'a, N> {
         let wait = HELLO_WAIT + round_trip * 2;
         let recipe = self.plan.one_segment_recipe();
         let name = self.plan.name_in(&recipe);
-        let mut exchange = Exchange::new(connection, Instant::now() + wait, self.plan.limits.read_bytes, 0);
+        let until = Instant::now() + wait;
+        let mut exchange = Exchange::new(connection, until, self.plan.limits.read_bytes, 0);
         exchange.deliver(tls::craft(&recipe, name, 0), Delivery::Whole, name).await;
-        let end = tls::answer(&mut exchange).await;
+        let _ = timeout_at(until, exchange.connection().stirs()).await;
+        let end = match exchange.connection().take_error() {
+            // Bytes that came before the reset still count.
+            Some(libc::ECONNRESET) => Some(tls::answer(&mut exchange).await).filter(|end| *end != TlsEnd::Closed).unwrap_or(TlsEnd::Reset),
+            Some(errno) => stream_end(&io::Error::from_raw_os_error(errno)),
+            None => tls::answer(&mut exchange).await,
+        };
         let elapsed_us = exchange.elapsed_us();
         let connection = exchange.connection();
         connection.set_hop_limit(None);
