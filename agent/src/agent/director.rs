@@ -2,8 +2,11 @@
 
 use std::{future::Future, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
-use parallax_model::{assignment::Assignment, clock::Timestamp, id::VantageName, vantage::Responder};
-use parallax_proto::v1::{self, session_request::Message};
+use parallax_model::{assignment::Assignment, clock::Timestamp, facts::NotCompleted, id::VantageName, vantage::Responder};
+use parallax_proto::{
+    convert::round_id,
+    v1::{self, session_request::Message},
+};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep},
@@ -72,7 +75,7 @@ impl<L: Look> Director<L> {
                 () = &mut stop => return Ended::Stopped,
                 order = orders.recv() => match order {
                     Some(Order::Revoked(reason)) => return Ended::Revoked(reason),
-                    Some(order) => self.follow(order),
+                    Some(order) => self.follow(order).await,
                     None => return Ended::Stopped,
                 },
                 _ = running.wait_for(|running| *running == 0), if self.is_draining => return Ended::Drained,
@@ -107,7 +110,7 @@ impl<L: Look> Director<L> {
         now.micros_since(expected).unsigned_abs() > u64::try_from(CORRECTION.as_micros()).unwrap_or(u64::MAX)
     }
 
-    fn follow(&mut self, order: Order) {
+    async fn follow(&mut self, order: Order) {
         match order {
             Order::Assignments(sealed) => match self.sealed.accept(&sealed) {
                 Ok(set) => {
@@ -118,11 +121,7 @@ impl<L: Look> Director<L> {
                 Err(problem) => error!("assignments are not taken: {}", with_sources(&problem)),
             },
             Order::Responders(responders) => self.adopt_responders(responders),
-            Order::Run(message) => match Assignment::try_from(*message) {
-                Ok(assignment) if !self.is_draining => self.runner.start(assignment, Queue::AdHoc),
-                Ok(assignment) => info!(round = %assignment.round, "draining, share is not begun"),
-                Err(problem) => warn!(%problem, "a share cannot be read"),
-            },
+            Order::Run(message) => self.begin(*message).await,
             Order::Cancel(round) => self.runner.cancel(round),
             Order::Throttle(connections_per_second) => self.runner.throttle(connections_per_second),
             Order::Drain => {
@@ -130,6 +129,20 @@ impl<L: Look> Director<L> {
                 self.is_draining = true;
             }
             Order::Revoked(_) => {}
+        }
+    }
+
+    async fn begin(&self, message: v1::Assignment) {
+        let round = round_id(&message.round_id, "round_id");
+        let follow_up = message.follow_up;
+        match (Assignment::try_from(message), round) {
+            (Ok(assignment), _) if !self.is_draining => self.runner.start(assignment, Queue::AdHoc),
+            (Ok(assignment), _) => self.runner.decline(assignment.round, follow_up, NotCompleted::Cancelled).await,
+            (Err(problem), Ok(round)) => {
+                warn!(%round, %problem, "a share cannot be run by this build");
+                self.runner.decline(round, follow_up, NotCompleted::Unsupported).await;
+            }
+            (Err(problem), Err(_)) => warn!(%problem, "a share cannot be read"),
         }
     }
 

@@ -4,19 +4,27 @@ use std::{collections::BTreeMap, net::SocketAddr, rc::Rc};
 
 use parallax_model::{
     assignment::{Experiment, Task},
+    attempt::Attempt,
+    facts::NotCompleted,
+    id::ProfileName,
+    outcome::Outcome,
     profile::Profile,
 };
-use tokio::task::JoinSet;
+use parallax_probe::{FollowUp, RowSoFar, drill_down};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
 
 use super::{
     look::Look,
-    row::{Row, gate_addresses, resolve},
+    row::{BETWEEN_TRIES, resolve},
     share::{Share, Try},
 };
 
-/// Runs the coordinator's tasks: side by side at different addresses, one after the other at the same one.
+/// Runs the coordinator's tasks: side by side at different addresses, and with different profiles where nothing else is varied, else one after the other.
 pub(super) async fn run<L: Look>(share: &Rc<Share<L>>, tasks: &[Task]) {
-    let mut by_address: BTreeMap<SocketAddr, Vec<Task>> = BTreeMap::new();
+    let mut lines: BTreeMap<(SocketAddr, Option<ProfileName>), Vec<Task>> = BTreeMap::new();
     let mut resolved = None;
     for task in tasks {
         if task.experiment == Experiment::Resolve {
@@ -27,7 +35,7 @@ pub(super) async fn run<L: Look>(share: &Rc<Share<L>>, tasks: &[Task]) {
         }
         let addresses = match task.address {
             Some(address) => vec![address],
-            None if is_at_responder(task.experiment) => gate_addresses(&share.tools.responders.read().expect("no code panics while it holds this lock")),
+            None if is_at_responder(task.experiment) => share.gate_addresses(),
             None => {
                 if resolved.is_none() {
                     resolved = Some(resolve(share).await);
@@ -35,30 +43,98 @@ pub(super) async fn run<L: Look>(share: &Rc<Share<L>>, tasks: &[Task]) {
                 resolved.clone().unwrap_or_default()
             }
         };
+        let line = (task.experiment == Experiment::Baseline).then(|| task.profile.clone());
         for address in addresses {
-            by_address.entry(address).or_default().push(task.clone());
+            lines.entry((address, line.clone())).or_default().push(task.clone());
         }
     }
-    let mut lines = JoinSet::new();
-    for (address, tasks) in by_address {
-        lines.spawn_local(at_address(Rc::clone(share), address, tasks));
+    let mut running = JoinSet::new();
+    for ((address, _), tasks) in lines {
+        running.spawn_local(line(Rc::clone(share), address, tasks));
     }
-    lines.join_all().await;
+    running.join_all().await;
 }
 
-async fn at_address<L: Look>(share: Rc<Share<L>>, address: SocketAddr, tasks: Vec<Task>) {
+async fn line<L: Look>(share: Rc<Share<L>>, address: SocketAddr, tasks: Vec<Task>) {
     for task in tasks {
-        // A name that only a newer coordinator knows was refused with the message; every other is built in.
-        let Some(profile) = Profile::builtin(task.profile.as_str()) else { continue };
-        for _ in 0..task.repeat.max(1) {
-            share.attempt(Try { profile: &profile, experiment: task.experiment, address, source_port: None, siblings: &[] }).await;
+        let Some(profile) = Profile::builtin(task.profile.as_str()) else {
+            share.refuse(&task.profile, task.experiment, address, NotCompleted::Unsupported);
+            continue;
+        };
+        let siblings = if task.experiment == Experiment::ReplyTtl { other_doors(address) } else { Vec::new() };
+        for turn in 0..u16::try_from(task.repeat.max(1)).unwrap_or(u16::MAX) {
+            let started = Instant::now();
+            let source_port = (task.experiment == Experiment::SourcePort).then_some(FIRST_PORT + turn % PORTS);
+            let wanted = Try { profile: &profile, experiment: task.experiment, address, source_port, siblings: &siblings, attempt_ms: None };
+            if share.attempt(wanted).await.facts.not_completed.is_some() {
+                break;
+            }
+            if task.experiment == Experiment::Baseline {
+                sleep_until(started + BETWEEN_TRIES).await;
+            }
         }
     }
+}
+
+/// Runs the experiments that explain what failed in a row, address by address at the same time, within the round's budget.
+pub(super) async fn explain<L: Look>(share: &Rc<Share<L>>, seen: Vec<Attempt>) {
+    let mut failing: Vec<SocketAddr> = seen.iter().filter(|attempt| Outcome::of(attempt).is_failure()).filter_map(|attempt| attempt.address).collect();
+    failing.sort();
+    failing.dedup();
+    let budget = share.connections_left() / u32::try_from(failing.len()).unwrap_or(u32::MAX).max(1);
+    let mut running = JoinSet::new();
+    for address in failing {
+        running.spawn_local(explain_address(Rc::clone(share), address, seen.clone(), budget));
+    }
+    running.join_all().await;
+}
+
+async fn explain_address<L: Look>(share: Rc<Share<L>>, address: SocketAddr, mut seen: Vec<Attempt>, budget: u32) {
+    let responders = share.gate_addresses();
+    let mut budget = budget;
+    for _ in 0..MOST_LISTS {
+        let row = RowSoFar { check: &share.assignment.check, address, attempts: &seen, responders: &responders, connections_left: budget };
+        let list = drill_down(&row);
+        if list.is_empty() {
+            return;
+        }
+        budget = budget.saturating_sub(list.iter().map(FollowUp::connections).sum());
+        let mut batches: BTreeMap<u32, Vec<FollowUp>> = BTreeMap::new();
+        for follow_up in list {
+            batches.entry(follow_up.batch).or_default().push(follow_up);
+        }
+        for batch in batches.into_values() {
+            let mut running = JoinSet::new();
+            for follow_up in batch {
+                running.spawn_local(follow(Rc::clone(&share), follow_up));
+            }
+            seen.extend(running.join_all().await.into_iter().flatten());
+        }
+    }
+}
+
+async fn follow<L: Look>(share: Rc<Share<L>>, follow_up: FollowUp) -> Vec<Attempt> {
+    let FollowUp { task, attempt_ms, source_port, siblings, .. } = follow_up;
+    let (Some(profile), Some(address)) = (Profile::builtin(task.profile.as_str()), task.address) else { return Vec::new() };
+    let mut attempts = Vec::new();
+    for _ in 0..task.repeat.max(1) {
+        let wanted = Try { profile: &profile, experiment: task.experiment, address, source_port, siblings: &siblings, attempt_ms: Some(attempt_ms) };
+        attempts.push(share.attempt(wanted).await);
+    }
+    attempts
 }
 
 fn is_at_responder(experiment: Experiment) -> bool {
     matches!(experiment, Experiment::Responder | Experiment::NameAtResponder)
 }
 
-/// Starts the experiments that explain what failed, within the round's budget.
-pub(super) async fn explain<L: Look>(_share: &Rc<Share<L>>, _row: &Row) {}
+/// Returns other usual ports of the same address.
+fn other_doors(address: SocketAddr) -> Vec<SocketAddr> {
+    [443, 80].into_iter().filter(|port| *port != address.port()).map(|port| SocketAddr::new(address.ip(), port)).collect()
+}
+
+/// What comes of the first list may call for a second one, hardly for more.
+const MOST_LISTS: usize = 2;
+/// The source ports of the engine's own lists, so that passing vantages are compared on the same ones.
+const FIRST_PORT: u16 = 42_301;
+const PORTS: u16 = 10;

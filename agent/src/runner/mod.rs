@@ -121,6 +121,11 @@ impl<L: Look> Runner<L> {
         self.not_run(assignment, NotCompleted::SkippedLate).await;
     }
 
+    /// Reports a share that is not begun at all.
+    pub(crate) async fn decline(&self, round: RoundId, follow_up: bool, reason: NotCompleted) {
+        self.tools.keep_done(round, follow_up, Some(reason)).await;
+    }
+
     /// Records shares that an earlier run of the agent had begun and not ended.
     pub(crate) async fn report_interrupted(&self, left: Vec<Begun>) {
         for Begun { round, check, profile, follow_up } in left {
@@ -222,9 +227,9 @@ async fn work<L: Look>(share: &Rc<Share<L>>, left: Duration) {
     let begun = Instant::now();
     match &share.assignment.work {
         Work::Row => {
-            let row = row::look(share).await;
+            let seen = row::look(share).await;
             // The coordinator needs the rest for the comparison with other vantages and the verdict.
-            let _ = timeout_at(begun + left.mul_f64(EXPLAIN_SHARE), follow::explain(share, &row)).await;
+            let _ = timeout_at(begun + left.mul_f64(EXPLAIN_SHARE), follow::explain(share, seen)).await;
         }
         Work::FollowUp(tasks) => follow::run(share, tasks).await,
     }

@@ -7,7 +7,6 @@ use parallax_model::{
     attempt::Attempt,
     outcome::Outcome,
     profile::{Profile, REQUIRED_PROFILE},
-    vantage::Responder,
 };
 use tokio::{
     task::JoinSet,
@@ -19,30 +18,10 @@ use super::{
     share::{Share, Try},
 };
 
-/// The attempts of one cell of the matrix.
-#[derive(Debug, Clone)]
-pub(super) struct Cell {
-    pub(super) attempts: Vec<Attempt>,
-}
-
-/// What a row saw before its failures were explained.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Row {
-    pub(super) cells: Vec<Cell>,
-}
-
-impl Cell {
-    /// Tells whether two attempts or more were completed and every one of them failed.
-    pub(super) fn is_confirmed_failure(&self) -> bool {
-        let outcomes: Vec<Outcome> = self.attempts.iter().map(Outcome::of).filter(|outcome| outcome.is_completed()).collect();
-        outcomes.len() >= 2 && outcomes.iter().all(|outcome| outcome.is_failure())
-    }
-}
-
-/// Looks at every cell, and at the responders at the same time.
-pub(super) async fn look<L: Look>(share: &Rc<Share<L>>) -> Row {
+/// Looks at every cell, and at the responders at the same time; returns the attempts at the target.
+pub(super) async fn look<L: Look>(share: &Rc<Share<L>>) -> Vec<Attempt> {
     let mut gates = JoinSet::new();
-    for address in gate_addresses(&share.tools.responders.read().expect("no code panics while it holds this lock")) {
+    for address in share.gate_addresses() {
         gates.spawn_local(gate(Rc::clone(share), address));
     }
     let mut cells = JoinSet::new();
@@ -55,7 +34,7 @@ pub(super) async fn look<L: Look>(share: &Rc<Share<L>>) -> Row {
     }
     let cells = cells.join_all().await;
     gates.join_all().await;
-    Row { cells }
+    cells.into_iter().flatten().collect()
 }
 
 /// Resolves the target, a second time when the first brought nothing, and returns the addresses to try.
@@ -72,13 +51,14 @@ pub(super) async fn resolve<L: Look>(share: &Share<L>) -> Vec<SocketAddr> {
 }
 
 /// Tries one profile at one address until the cell is decided.
-async fn cell<L: Look>(share: Rc<Share<L>>, profile: Rc<Profile>, address: SocketAddr) -> Cell {
+async fn cell<L: Look>(share: Rc<Share<L>>, profile: Rc<Profile>, address: SocketAddr) -> Vec<Attempt> {
     let wanted = share.assignment.check.limits.attempts as usize;
     let mut attempts: Vec<Attempt> = Vec::with_capacity(wanted);
     let (mut passed, mut failed) = (0, 0);
     loop {
         let started = Instant::now();
-        let attempt = share.attempt(Try { profile: &profile, experiment: Experiment::Baseline, address, source_port: None, siblings: &[] }).await;
+        let attempt =
+            share.attempt(Try { profile: &profile, experiment: Experiment::Baseline, address, source_port: None, siblings: &[], attempt_ms: None }).await;
         let outcome = Outcome::of(&attempt);
         attempts.push(attempt);
         if !outcome.is_completed() {
@@ -95,27 +75,19 @@ async fn cell<L: Look>(share: Rc<Share<L>>, profile: Rc<Profile>, address: Socke
         }
         sleep_until(started + BETWEEN_TRIES).await;
     }
-    Cell { attempts }
+    attempts
 }
 
 /// Proves the vantage at one responder; one lost packet must not discard it, so there is a second try.
 async fn gate<L: Look>(share: Rc<Share<L>>, address: SocketAddr) {
     let profile = Profile::builtin(REQUIRED_PROFILE).expect("the required profile is built in");
     for _ in 0..2 {
-        let attempt = share.attempt(Try { profile: &profile, experiment: Experiment::Responder, address, source_port: None, siblings: &[] }).await;
+        let attempt =
+            share.attempt(Try { profile: &profile, experiment: Experiment::Responder, address, source_port: None, siblings: &[], attempt_ms: None }).await;
         if !Outcome::of(&attempt).is_failure() {
             return;
         }
     }
-}
-
-/// Returns one address of each family of each of the first two responders.
-pub(super) fn gate_addresses(responders: &[Responder]) -> Vec<SocketAddr> {
-    let families = |responder: &Responder| {
-        let first = |is_v4: bool| responder.addresses.iter().copied().find(|address| address.is_ipv4() == is_v4);
-        [first(true), first(false)]
-    };
-    responders.iter().take(MOST_RESPONDERS).flat_map(families).flatten().collect()
 }
 
 /// Attempts of one cell are at least so far apart (methods: two losses of one burst are one event).
@@ -123,4 +95,3 @@ pub(super) const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 const MOST_ADDRESSES: usize = 8;
 /// Where success and failure mix, the cell is tried so often.
 const MOST_TRIES: usize = 8;
-const MOST_RESPONDERS: usize = 2;

@@ -14,6 +14,7 @@ use std::{
 use parallax_model::{
     assignment::{Assignment, Experiment},
     attempt::Attempt,
+    check::Limits,
     clock::Timestamp,
     facts::{DnsFacts, Facts, NotCompleted},
     id::{AttemptId, CheckId, ProfileName, RoundId, VantageName},
@@ -83,6 +84,8 @@ pub(super) struct Try<'a> {
     pub(super) address: SocketAddr,
     pub(super) source_port: Option<u16>,
     pub(super) siblings: &'a [SocketAddr],
+    /// The time that it may take, milliseconds; none for what the check says.
+    pub(super) attempt_ms: Option<u64>,
 }
 
 impl<L: Look> Tools<L> {
@@ -163,10 +166,7 @@ impl<L: Look> Share<L> {
     /// Makes one attempt as soon as policy, budget and manners allow, and records it.
     pub(super) async fn attempt(&self, wanted: Try<'_>) -> Attempt {
         let Try { profile, experiment, address, .. } = wanted;
-        let refuse = |reason| {
-            let facts = Facts { not_completed: Some(reason), ..Facts::default() };
-            self.record(&profile.name, experiment, Some(address), (self.tools.clock.now(), Duration::ZERO), facts)
-        };
+        let refuse = |reason| self.refuse(&profile.name, experiment, address, reason);
         if !self.tools.guard.permits(address) {
             return refuse(NotCompleted::PolicyDenied(address));
         }
@@ -189,8 +189,19 @@ impl<L: Look> Share<L> {
         attempt
     }
 
+    /// Records that an attempt is not made.
+    pub(super) fn refuse(&self, profile: &ProfileName, experiment: Experiment, address: SocketAddr, reason: NotCompleted) -> Attempt {
+        let facts = Facts { not_completed: Some(reason), ..Facts::default() };
+        self.record(profile, experiment, Some(address), (self.tools.clock.now(), Duration::ZERO), facts)
+    }
+
+    /// Returns one address of each family of each of the first two responders.
+    pub(super) fn gate_addresses(&self) -> Vec<SocketAddr> {
+        gate_addresses(&self.tools.responders.read().expect("no code panics while it holds this lock"))
+    }
+
     fn plan(&self, wanted: Try<'_>) -> Plan {
-        let Try { profile, experiment, address, source_port, siblings } = wanted;
+        let Try { profile, experiment, address, source_port, siblings, attempt_ms } = wanted;
         let check = &self.assignment.check;
         let pinned_responder = matches!(experiment, Experiment::Responder | Experiment::NameAtResponder);
         Plan {
@@ -199,11 +210,11 @@ impl<L: Look> Share<L> {
             experiment,
             address,
             server_name: server_name_for(experiment, &check.target),
-            limits: check.limits.clone(),
+            limits: Limits { attempt_ms: attempt_ms.unwrap_or(check.limits.attempt_ms), ..check.limits.clone() },
             source_port,
             http: check.target.scheme == Scheme::Https && profile.depth == Depth::Full && !pinned_responder,
             pinned_responder,
-            siblings: siblings.to_vec(),
+            siblings: siblings.iter().copied().filter(|sibling| self.tools.guard.permits(*sibling)).collect(),
         }
     }
 
@@ -235,6 +246,15 @@ impl<L: Look> Share<L> {
     }
 }
 
+/// Returns one address of each family of each of the first two responders.
+fn gate_addresses(responders: &[Responder]) -> Vec<SocketAddr> {
+    let families = |responder: &Responder| {
+        let first = |is_v4: bool| responder.addresses.iter().copied().find(|address| address.is_ipv4() == is_v4);
+        [first(true), first(false)]
+    };
+    responders.iter().take(MOST_RESPONDERS).flat_map(families).flatten().collect()
+}
+
 /// Returns how many connections an attempt took.
 fn connections_of(facts: &Facts) -> u32 {
     let of_walk = facts.walk.as_ref().map_or(0, |walk| u32::try_from(walk.steps.len()).unwrap_or(u32::MAX));
@@ -246,3 +266,5 @@ fn connections_of(facts: &Facts) -> u32 {
 pub(super) fn name_of(reason: NotCompleted) -> &'static str {
     parallax_model::outcome::NotCompletedKind::from(reason).as_str()
 }
+
+const MOST_RESPONDERS: usize = 2;

@@ -1,1 +1,336 @@
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    net::{IpAddr, SocketAddr},
+};
 
+use parallax_model::{
+    assignment::{Experiment, Task},
+    attempt::Attempt,
+    bytes::Bytes,
+    check::Check,
+    clock::{ManualClock, Timestamp},
+    facts::{ConnectEnd, DnsFacts, Facts, ResolverKind, TcpFacts},
+    id::BootId,
+    outcome::{NotCompletedKind, Outcome},
+    target::Target,
+};
+use parallax_probe::Plan;
+use parallax_proto::{v1, wire};
+use tokio::{task::LocalSet, time::sleep};
+
+use super::*;
+use crate::spool::{Caps, Piece};
+
+/// Answers by address and profile; what is not scripted connects after 20 ms.
+#[derive(Default)]
+struct Script {
+    addresses: Vec<IpAddr>,
+    ends: HashMap<(SocketAddr, String), Vec<ConnectEnd>>,
+    slow: Option<Duration>,
+    seen: RefCell<Vec<(Instant, Experiment, SocketAddr, String)>>,
+}
+
+impl Look for Rc<Script> {
+    async fn resolve(&self, target: &Target, _limit: Duration) -> DnsFacts {
+        DnsFacts { name: target.host.to_string(), resolver: ResolverKind::System, answers: vec![], addresses: self.addresses.clone() }
+    }
+
+    async fn run(&self, plan: &Plan) -> Facts {
+        let key = (plan.address, plan.profile.name.to_string());
+        let before = self.seen.borrow().iter().filter(|seen| (seen.2, &seen.3) == (key.0, &key.1)).count();
+        self.seen.borrow_mut().push((Instant::now(), plan.experiment, key.0, key.1.clone()));
+        sleep(self.slow.unwrap_or(Duration::from_millis(20))).await;
+        let ends = self.ends.get(&key);
+        let end = ends.map_or(ConnectEnd::Connected, |ends| *ends.get(before).or(ends.last()).unwrap());
+        let tcp = TcpFacts {
+            remote: plan.address,
+            local: None,
+            source_port_pinned: false,
+            end,
+            connect_us: 20_000,
+            hop_limit: None,
+            mss_clamp: None,
+            icmp_from: None,
+            at_connect: None,
+            at_end: None,
+            ack_ttl: None,
+        };
+        Facts { tcp: Some(tcp), ..Facts::default() }
+    }
+}
+
+struct World {
+    script: Rc<Script>,
+    runner: Rc<Runner<Rc<Script>>>,
+    spool: Spool,
+    events: mpsc::Receiver<Message>,
+    dir: tempfile::TempDir,
+}
+
+/// What reached the spool: attempts, and ends of shares with their reason.
+#[derive(Debug, Default)]
+struct Reported {
+    attempts: Vec<Attempt>,
+    done: Vec<(bool, String)>,
+}
+
+impl Reported {
+    fn outcomes(&self, experiment: Experiment) -> BTreeMap<(String, String), Vec<String>> {
+        let mut found: BTreeMap<_, Vec<String>> = BTreeMap::new();
+        for attempt in self.attempts.iter().filter(|attempt| attempt.experiment == experiment) {
+            let address = attempt.address.map_or_else(String::new, |address| address.to_string());
+            found.entry((address, attempt.profile.to_string())).or_default().push(Outcome::of(attempt).to_string());
+        }
+        found
+    }
+}
+
+fn world(script: Script, allow: &[&str]) -> World {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&dir.path().join("spool"), BootId::new(), Caps::default()).unwrap();
+    let (outgoing, events) = mpsc::channel(1_000);
+    let script = Rc::new(script);
+    let runner = Runner::new(Parts {
+        look: Rc::clone(&script),
+        guard: Arc::new(Guard::new(allow.iter().map(|net| crate::guard::parse_range(net).unwrap()).collect(), vec![])),
+        clock: Arc::new(FleetClock::new(Arc::new(ManualClock::at(Timestamp::from_micros(0))), None)),
+        spool: spool.clone(),
+        outgoing,
+        vantage: "fra-1".parse().unwrap(),
+        journal: Journal::open(dir.path()).unwrap().0,
+    });
+    World { script, runner, spool, events, dir }
+}
+
+impl World {
+    async fn run(&mut self, assignment: Assignment) -> Reported {
+        self.runner.start(assignment, Queue::AdHoc);
+        self.runner.running().wait_for(|running| *running == 0).await.unwrap();
+        self.reported().await
+    }
+
+    async fn reported(&self) -> Reported {
+        let (mut at, mut reported) = (0, Reported::default());
+        while let Some(piece) = self.spool.read(at).await {
+            at = piece.next();
+            match piece {
+                Piece::Attempts { attempts, .. } => {
+                    reported.attempts.extend(attempts.iter().map(|bytes| Attempt::try_from(wire::decode::<v1::Attempt>(bytes).unwrap()).unwrap()));
+                }
+                Piece::ShareDone { payload, .. } => {
+                    let done: v1::ShareDone = wire::decode(&payload).unwrap();
+                    reported.done.push((done.follow_up, done.not_completed));
+                }
+            }
+        }
+        reported
+    }
+}
+
+fn assignment(target: &str, work: Work) -> Assignment {
+    let at = Timestamp::from_micros(0);
+    let check = Check::once(target.parse().unwrap(), at);
+    Assignment { round: RoundId::new(), check, start: at, deadline: at + Duration::from_secs(60), live: false, work }
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn script(addresses: &[&str]) -> Script {
+    Script { addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(), ..Script::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_healthy_row_tries_every_cell_twice_and_ends_fast() {
+    LocalSet::new()
+        .run_until(async {
+            let mut world = world(script(&["192.0.2.1", "2001:db8::1"]), &["192.0.2.0/24", "2001:db8::/32"]);
+            let responder = |text: &str| Responder { addresses: vec![address(text)], key_sha256: Bytes(vec![7; 32]), vantage: None };
+            world.runner.set_responders(vec![responder("127.0.0.1:7444"), responder("127.0.0.2:7444"), responder("127.0.0.3:7444")]);
+            let begun = Instant::now();
+            let mut watched = assignment("shop.example.test", Work::Row);
+            watched.live = true;
+            let reported = world.run(watched).await;
+            assert!(begun.elapsed() < Duration::from_millis(300), "{:?}", begun.elapsed());
+            let cells = reported.outcomes(Experiment::Baseline);
+            assert_eq!(cells.len(), 8);
+            assert!(cells.values().all(|outcomes| *outcomes == ["ok", "ok"]), "{cells:?}");
+            assert_eq!(reported.outcomes(Experiment::Resolve).len(), 1);
+            assert_eq!(reported.outcomes(Experiment::Responder).len(), 2, "two responders prove enough");
+            assert_eq!(reported.attempts.len(), 1 + 16 + 2);
+            assert_eq!(reported.done, [(false, String::new())]);
+            let mut shown = 0;
+            while world.events.try_recv().is_ok() {
+                shown += 1;
+            }
+            assert_eq!(shown, 19, "every attempt was shown to the watcher");
+            let times: Vec<Instant> = world
+                .script
+                .seen
+                .borrow()
+                .iter()
+                .filter(|seen| (seen.1, seen.2, seen.3.as_str()) == (Experiment::Baseline, address("192.0.2.1:443"), "modern"))
+                .map(|seen| seen.0)
+                .collect();
+            assert!(times[1] - times[0] >= Duration::from_millis(200));
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_addresses_are_reported_and_never_connected_to() {
+    LocalSet::new()
+        .run_until(async {
+            let mut world = world(script(&["10.0.0.1", "192.0.2.1"]), &["192.0.2.0/24"]);
+            let reported = world.run(assignment("shop.example.test", Work::Row)).await;
+            let cells = reported.outcomes(Experiment::Baseline);
+            let denied: Vec<_> = cells.iter().filter(|(key, _)| key.0 == "10.0.0.1:443").collect();
+            assert_eq!(denied.len(), 4);
+            assert!(denied.iter().all(|(_, outcomes)| **outcomes == ["missing.policy-denied"]), "{denied:?}");
+            assert!(world.script.seen.borrow().iter().all(|seen| seen.2 == address("192.0.2.1:443")));
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_confirmed_failure_is_explained_at_once_within_the_budget() {
+    LocalSet::new()
+        .run_until(async {
+            let mut broken = script(&["192.0.2.1"]);
+            for profile in parallax_model::profile::DEFAULT_PROFILES {
+                broken.ends.insert((address("192.0.2.1:443"), profile.to_owned()), vec![ConnectEnd::Refused]);
+            }
+            let mut world = world(broken, &["192.0.2.0/24"]);
+            let mut order = assignment("shop.example.test", Work::Row);
+            order.check.limits.connections = 40;
+            let reported = world.run(order).await;
+            let explained = reported.attempts.iter().filter(|attempt| !matches!(attempt.experiment, Experiment::Baseline | Experiment::Resolve)).count();
+            assert!(explained > 0, "experiments followed");
+            assert!(world.script.seen.borrow().len() <= 40, "{}", world.script.seen.borrow().len());
+            assert_eq!(reported.done, [(false, String::new())]);
+            let mut numbers: Vec<u32> = reported
+                .attempts
+                .iter()
+                .filter(|attempt| attempt.experiment == Experiment::Baseline && attempt.profile.as_str() == "modern")
+                .map(|attempt| attempt.sequence)
+                .collect();
+            numbers.sort_unstable();
+            assert!(numbers.iter().copied().eq(0..u32::try_from(numbers.len()).unwrap()), "tries are numbered over row and follow-ups: {numbers:?}");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cell_that_mixes_success_and_failure_is_tried_more_often() {
+    LocalSet::new()
+        .run_until(async {
+            let mut flaky = script(&["192.0.2.1"]);
+            flaky.ends.insert((address("192.0.2.1:443"), "tls12".to_owned()), vec![ConnectEnd::TimedOut, ConnectEnd::Connected]);
+            let mut world = world(flaky, &["192.0.2.0/24"]);
+            let reported = world.run(assignment("shop.example.test", Work::Row)).await;
+            let cells = reported.outcomes(Experiment::Baseline);
+            let tries = |profile: &str| cells[&("192.0.2.1:443".to_owned(), profile.to_owned())].len();
+            assert!(tries("tls12") >= 8 && tries("modern-pq") == 2, "{cells:?}");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_without_addresses_is_asked_for_twice() {
+    LocalSet::new()
+        .run_until(async {
+            let mut world = world(script(&[]), &[]);
+            let reported = world.run(assignment("shop.example.test", Work::Row)).await;
+            assert_eq!(
+                reported.attempts.iter().map(|attempt| (attempt.experiment, attempt.sequence)).collect::<Vec<_>>(),
+                [(Experiment::Resolve, 0), (Experiment::Resolve, 1)]
+            );
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn follow_ups_are_run_as_given_and_never_twice() {
+    LocalSet::new()
+        .run_until(async {
+            let mut world = world(script(&["192.0.2.1", "192.0.2.2"]), &["192.0.2.0/24"]);
+            let task = |experiment, at: Option<&str>, repeat| Task { profile: "modern".parse().unwrap(), experiment, address: at.map(address), repeat };
+            let tasks = vec![
+                task(Experiment::ControlName, Some("192.0.2.9:443"), 3),
+                task(Experiment::NoName, None, 1),
+                task(Experiment::SourcePort, Some("192.0.2.9:443"), 2),
+            ];
+            let order = assignment("shop.example.test", Work::FollowUp(tasks));
+            let reported = world.run(order.clone()).await;
+            assert_eq!(reported.outcomes(Experiment::ControlName).values().map(Vec::len).sum::<usize>(), 3);
+            assert_eq!(reported.outcomes(Experiment::NoName).len(), 2, "at every address of the target");
+            assert_eq!(reported.outcomes(Experiment::SourcePort).values().map(Vec::len).sum::<usize>(), 2);
+            assert_eq!(reported.done, [(true, String::new())]);
+            assert_eq!(world.run(order).await.attempts.len(), reported.attempts.len(), "a share that came twice ran once");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_called_off_or_interrupted_says_so() {
+    LocalSet::new()
+        .run_until(async {
+            let mut slow = script(&["192.0.2.1"]);
+            slow.slow = Some(Duration::from_secs(10));
+            let world = world(slow, &["192.0.2.0/24"]);
+            let (first, second) = (assignment("shop.example.test", Work::Row), assignment("shop.example.test", Work::Row));
+            world.runner.start(first.clone(), Queue::AdHoc);
+            world.runner.start(second, Queue::Scheduled);
+            sleep(Duration::from_secs(1)).await;
+            assert_eq!(Journal::open(world.dir.path()).unwrap().1.len(), 2);
+            world.runner.cancel(first.round);
+            sleep(Duration::from_millis(1)).await;
+            world.runner.interrupt();
+            world.runner.running().wait_for(|running| *running == 0).await.unwrap();
+            let reported = world.reported().await;
+            assert_eq!(reported.done, [(false, "cancelled".to_owned()), (false, "interrupted".to_owned())]);
+            let kinds: Vec<Outcome> = reported.attempts.iter().filter(|attempt| attempt.experiment == Experiment::Baseline).map(Outcome::of).collect();
+            assert_eq!(kinds, [Outcome::NotCompleted(NotCompletedKind::Cancelled), Outcome::NotCompleted(NotCompletedKind::Interrupted)]);
+            assert_eq!(Journal::open(world.dir.path()).unwrap().1, []);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_ends_a_share_and_a_passed_one_is_skipped() {
+    LocalSet::new()
+        .run_until(async {
+            let mut slow = script(&["192.0.2.1"]);
+            slow.slow = Some(Duration::from_secs(600));
+            let mut world = world(slow, &["192.0.2.0/24"]);
+            let begun = Instant::now();
+            let reported = world.run(assignment("shop.example.test", Work::Row)).await;
+            assert!(begun.elapsed() < Duration::from_secs(60));
+            assert_eq!(reported.done, [(false, "over-limit".to_owned())]);
+            let mut late = assignment("shop.example.test", Work::Row);
+            late.deadline = Timestamp::from_micros(-1);
+            assert_eq!(world.run(late).await.done[1], (false, "skipped-late".to_owned()));
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn shares_that_a_kill_cut_off_are_reported_and_not_run_again() {
+    LocalSet::new()
+        .run_until(async {
+            let world = world(script(&["192.0.2.1"]), &["192.0.2.0/24"]);
+            let order = assignment("shop.example.test", Work::Row);
+            let journal = Journal::open(world.dir.path()).unwrap().0;
+            journal.begin(begun(&order));
+            let left = Journal::open(world.dir.path()).unwrap().1;
+            world.runner.report_interrupted(left).await;
+            let reported = world.reported().await;
+            assert_eq!(reported.done, [(false, "interrupted".to_owned())]);
+            assert_eq!(Outcome::of(&reported.attempts[0]), Outcome::NotCompleted(NotCompletedKind::Interrupted));
+            assert!(world.script.seen.borrow().is_empty());
+            assert_eq!(Journal::open(world.dir.path()).unwrap().1, []);
+        })
+        .await;
+}
