@@ -5,6 +5,8 @@ mod dial;
 mod link;
 mod pump;
 mod talk;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 

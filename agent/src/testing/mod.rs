@@ -1,3 +1,4 @@
 //! Helpers of the crate's own tests.
 
+pub(crate) mod coordinator;
 pub(crate) mod fleet;
