@@ -47,3 +47,6 @@ pub use followup::{FollowUp, RowSoFar, drill_down};
 pub use net::{Net, SystemNet};
 pub use plan::{Plan, control_name, server_name_for};
 pub use run::run;
+
+#[cfg(test)]
+mod tests;
