@@ -1,5 +1,6 @@
 //! Running shares: queues, deadlines, interruption, and the note of what runs.
 
+mod book;
 mod follow;
 mod journal;
 mod look;
@@ -10,7 +11,6 @@ mod share;
 mod tests;
 
 use std::{
-    collections::{HashMap, VecDeque},
     rc::Rc,
     sync::{Arc, Mutex, RwLock},
     time::Duration,
@@ -29,10 +29,11 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
+use book::Rounds;
 pub(crate) use journal::{Begun, Journal};
 pub(crate) use look::{Look, SystemLook};
 use pace::Manners;
-use share::{RoundBook, Share, Tools};
+use share::{Share, Tools};
 
 use crate::{fleet_clock::FleetClock, guard::Guard, spool::Spool};
 
@@ -53,19 +54,6 @@ pub(crate) enum Queue {
     Scheduled,
     /// Rounds on request, and follow-ups.
     AdHoc,
-}
-
-/// The rounds that were begun lately, so that nothing runs twice and all shares of one count together.
-#[derive(Default)]
-struct Rounds {
-    order: VecDeque<RoundId>,
-    known: HashMap<RoundId, Known>,
-}
-
-struct Known {
-    book: Arc<RoundBook>,
-    begun: Vec<Work>,
-    call_off: watch::Sender<Option<NotCompleted>>,
 }
 
 /// What a runner works with.
@@ -103,7 +91,7 @@ impl<L: Look> Runner<L> {
 
     /// Starts a share in the background, on this thread; one that was begun before is not begun again.
     pub(crate) fn start(self: &Rc<Self>, assignment: Assignment, queue: Queue) {
-        let Some((book, call_off)) = self.enter(&assignment) else {
+        let Some((book, call_off)) = self.rounds().enter(&assignment) else {
             debug!(round = %assignment.round, "share was begun before");
             return;
         };
@@ -138,16 +126,12 @@ impl<L: Look> Runner<L> {
 
     /// Gives up the shares of a round.
     pub(crate) fn cancel(&self, round: RoundId) {
-        if let Some(known) = self.rounds().known.get(&round) {
-            known.call_off.send_replace(Some(NotCompleted::Cancelled));
-        }
+        self.rounds().call_off(round, NotCompleted::Cancelled);
     }
 
     /// Gives up everything that runs; it is reported as interrupted.
     pub(crate) fn interrupt(&self) {
-        for known in self.rounds().known.values() {
-            known.call_off.send_replace(Some(NotCompleted::Interrupted));
-        }
+        self.rounds().call_off_all(NotCompleted::Interrupted);
     }
 
     /// Sets the coordinator's cap on connections a second to one target; 0 lifts it.
@@ -198,26 +182,6 @@ impl<L: Look> Runner<L> {
         self.tools.keep_done(round, follow_up, Some(reason)).await;
     }
 
-    fn enter(&self, assignment: &Assignment) -> Option<(Arc<RoundBook>, watch::Receiver<Option<NotCompleted>>)> {
-        let mut rounds = self.rounds();
-        if !rounds.known.contains_key(&assignment.round) {
-            if rounds.order.len() == KNOWN_ROUNDS
-                && let Some(oldest) = rounds.order.pop_front()
-            {
-                rounds.known.remove(&oldest);
-            }
-            let book = RoundBook::new(assignment.check.limits.connections);
-            rounds.order.push_back(assignment.round);
-            rounds.known.insert(assignment.round, Known { book, begun: Vec::new(), call_off: watch::Sender::new(None) });
-        }
-        let known = rounds.known.get_mut(&assignment.round)?;
-        if known.begun.contains(&assignment.work) {
-            return None;
-        }
-        known.begun.push(assignment.work.clone());
-        Some((Arc::clone(&known.book), known.call_off.subscribe()))
-    }
-
     fn rounds(&self) -> std::sync::MutexGuard<'_, Rounds> {
         self.rounds.lock().expect("no code panics while it holds this lock")
     }
@@ -252,7 +216,6 @@ fn begun(assignment: &Assignment) -> Begun {
 
 const SCHEDULED_SHARES: usize = 32;
 const AD_HOC_SHARES: usize = 16;
-const KNOWN_ROUNDS: usize = 256;
 /// The report must reach the coordinator before the deadline.
 const MARGIN: Duration = Duration::from_secs(1);
 /// How much of its time a share spends on its row and the explanation of failures.

@@ -1,13 +1,9 @@
 //! One share under way: admission of every attempt, and its record.
 
 use std::{
-    collections::HashMap,
     net::SocketAddr,
     rc::Rc,
-    sync::{
-        Arc, Mutex, RwLock,
-        atomic::{AtomicBool, AtomicI64, Ordering},
-    },
+    sync::{Arc, RwLock},
     time::Duration,
 };
 
@@ -31,6 +27,7 @@ use parallax_proto::{
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
+    book::RoundBook,
     look::Look,
     pace::{Gate, Manners},
 };
@@ -58,14 +55,6 @@ pub(crate) struct Tools<L> {
     pub(crate) responders: RwLock<Vec<Responder>>,
     /// Limits over all shares.
     pub(super) manners: Manners,
-}
-
-/// What must hold over all shares of one round: the numbering of tries and the budget of connections.
-#[derive(Debug)]
-pub(super) struct RoundBook {
-    tries: Mutex<HashMap<(ProfileName, Experiment, Option<SocketAddr>), u32>>,
-    connections_left: AtomicI64,
-    has_failed: AtomicBool,
 }
 
 /// One share under way.
@@ -129,19 +118,6 @@ impl<L: Look> Tools<L> {
     }
 }
 
-impl RoundBook {
-    pub(super) fn new(connections: u32) -> Arc<Self> {
-        Arc::new(Self { tries: Mutex::default(), connections_left: AtomicI64::new(i64::from(connections)), has_failed: AtomicBool::new(false) })
-    }
-
-    fn number(&self, profile: &ProfileName, experiment: Experiment, address: Option<SocketAddr>) -> u32 {
-        let mut tries = self.tries.lock().expect("no code panics while it holds this lock");
-        let next = tries.entry((profile.clone(), experiment, address)).or_insert(0);
-        *next += 1;
-        *next - 1
-    }
-}
-
 impl<L: Look> Share<L> {
     pub(super) fn new(tools: Rc<Tools<L>>, assignment: Assignment, book: Arc<RoundBook>) -> Self {
         let gate = tools.manners.gate(&assignment.check.target.authority());
@@ -150,7 +126,7 @@ impl<L: Look> Share<L> {
 
     /// Returns how many connections this round may still open.
     pub(super) fn connections_left(&self) -> u32 {
-        u32::try_from(self.book.connections_left.load(Ordering::Relaxed)).unwrap_or(0)
+        self.book.connections_left()
     }
 
     /// Resolves the target and records the lookup.
@@ -171,20 +147,19 @@ impl<L: Look> Share<L> {
             return refuse(NotCompleted::PolicyDenied(address));
         }
         let at_target = experiment != Experiment::Responder;
-        if at_target && self.book.connections_left.fetch_sub(1, Ordering::Relaxed) <= 0 {
+        if at_target && !self.book.take_connection() {
             return refuse(NotCompleted::OverLimit);
         }
         let limits = &self.assignment.check.limits;
-        let pace = self.book.has_failed.load(Ordering::Relaxed).then_some(limits.connections_per_second);
+        let pace = self.book.has_failed().then_some(limits.connections_per_second);
         let _leave = if at_target { Some(self.tools.manners.leave(&self.gate, pace).await) } else { None };
         let plan = self.plan(wanted);
         let (started_at, started) = (self.tools.clock.now(), Instant::now());
         let facts = self.tools.look.run(&plan).await;
-        let more = connections_of(&facts).saturating_sub(1);
-        self.book.connections_left.fetch_sub(i64::from(more), Ordering::Relaxed);
+        self.book.charge(connections_of(&facts).saturating_sub(1));
         let attempt = self.record(&profile.name, experiment, Some(address), (started_at, started.elapsed()), facts);
         if at_target && Outcome::of(&attempt).is_failure() {
-            self.book.has_failed.store(true, Ordering::Relaxed);
+            self.book.note_failure();
         }
         attempt
     }

@@ -42,7 +42,7 @@ impl Look for Rc<Script> {
         self.seen.borrow_mut().push((Instant::now(), plan.experiment, key.0, key.1.clone()));
         sleep(self.slow.unwrap_or(Duration::from_millis(20))).await;
         let ends = self.ends.get(&key);
-        let end = ends.map_or(ConnectEnd::Connected, |ends| *ends.get(before).or(ends.last()).unwrap());
+        let end = ends.map_or(ConnectEnd::Connected, |ends| *ends.get(before).or_else(|| ends.last()).unwrap());
         let tcp = TcpFacts {
             remote: plan.address,
             local: None,

@@ -1,6 +1,7 @@
 //! What the agent saw, on disk until the coordinator has it.
 
 mod frame;
+mod room;
 mod segment;
 mod store;
 #[cfg(test)]

@@ -58,18 +58,18 @@ impl Default for Caps {
 pub(crate) struct Store {
     folder: PathBuf,
     boot: BootId,
-    caps: Caps,
-    segments: VecDeque<Segment>,
+    pub(super) caps: Caps,
+    pub(super) segments: VecDeque<Segment>,
     active: Option<File>,
     next_mark: u64,
     last_sequence: u64,
     acknowledged: HashMap<BootId, u64>,
     confirmed: u64,
-    unsaved: VecDeque<Record>,
+    pub(super) unsaved: VecDeque<Record>,
     is_stuck: bool,
-    dropped: u64,
+    pub(super) dropped: u64,
     /// File (by its first mark), mark and offset where the last read ended.
-    cursor: Option<(u64, u64, u64)>,
+    pub(super) cursor: Option<(u64, u64, u64)>,
 }
 
 impl Store {
@@ -271,7 +271,7 @@ impl Store {
         }
     }
 
-    fn remove_oldest(&mut self) {
+    pub(super) fn remove_oldest(&mut self) {
         if let Some(segment) = self.segments.pop_front() {
             if self.segments.is_empty() {
                 self.active = None;
@@ -280,36 +280,6 @@ impl Store {
             if let Err(error) = fs::remove_file(&segment.path) {
                 warn!(file = %segment.path.display(), %error, "cannot remove a spool file");
             }
-        }
-    }
-
-    fn make_room(&mut self) {
-        let coming: u64 = self.unsaved.iter().map(Record::size).sum();
-        let is_over = |store: &Self| store.segments.iter().map(|segment| segment.bytes).sum::<u64>() + coming > store.caps.disk;
-        let before = self.dropped;
-        while is_over(self) {
-            let newest = self.segments.len().saturating_sub(1);
-            let Some(segment) = self.segments.iter_mut().take(newest).find(|segment| !segment.compacted) else { break };
-            self.cursor = None;
-            match segment.compact() {
-                Ok(dropped) => self.dropped += dropped,
-                Err(_) => break,
-            }
-        }
-        while is_over(self) && !self.segments.is_empty() {
-            self.dropped += self.segments.front().map_or(0, |segment| segment.attempts);
-            self.remove_oldest();
-        }
-        if self.dropped > before {
-            warn!(dropped = self.dropped - before, total = self.dropped, "spool is full, its oldest attempts were given up");
-        }
-    }
-
-    fn trim_memory(&mut self) {
-        let size = |store: &Self| store.unsaved.iter().map(Record::size).sum::<u64>();
-        while size(self) > self.caps.memory {
-            let at = self.unsaved.iter().position(|record| !record.important).unwrap_or(0);
-            self.dropped += u64::from(self.unsaved.remove(at).is_some_and(|record| record.kind == Kind::Attempt));
         }
     }
 }
