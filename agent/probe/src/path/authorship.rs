@@ -44,7 +44,8 @@ pub(crate) async fn reply_ttl<N: Net>(plan: &Plan, net: &N) -> Facts {
     }
     if !matches!(first.stage, Stage::Connected) {
         let guess = found.reply_ttl.map(|range| range.least);
-        found.siblings = join_all(plan.siblings.iter().take(MAX_SIBLINGS).map(|sibling| probe.sibling(*sibling, guess))).await.into_iter().flatten().collect();
+        let siblings: Vec<_> = plan.siblings.iter().copied().take(MAX_SIBLINGS).collect();
+        found.siblings = join_all(siblings.into_iter().map(|sibling| probe.sibling(sibling, guess))).await.into_iter().flatten().collect();
     }
     found.connections = probe.connections.load(Relaxed);
     facts.reply_ttl = Some(found);
@@ -76,6 +77,13 @@ enum Stage {
     Refused,
     RefusedByIcmp,
     Other,
+}
+
+/// What is sent, and what is waited for.
+#[derive(Debug, Clone, Copy)]
+enum Question {
+    Syn { remote: SocketAddr, wanted: ConnectEnd, wait: Duration },
+    Hello { reply: Reply, wait: Duration },
 }
 
 impl<N: Net> Probe<'_, N> {
@@ -137,22 +145,18 @@ impl<N: Net> Probe<'_, N> {
     /// Finds the TTL of what answers a SYN in this way.
     async fn connect_ttl(&self, remote: SocketAddr, first: &FirstLook, wanted: ConnectEnd) -> TtlRange {
         let wait = (first.round_trip * 4).clamp(CONNECT_WAIT_LEAST, CONNECT_WAIT_MOST);
-        let arrives = async |threshold: u8| {
-            let dial = Dial { least_ttl: Some(threshold), ..self.dial(remote, wait) };
-            self.net.dial(&dial).await.end == wanted
-        };
-        self.find(Search::within(1, u8::MAX), first.guess, arrives).await
+        self.find(Search::within(1, u8::MAX), first.guess, Question::Syn { remote, wanted, wait }).await
     }
 
     /// Finds the TTL of the answer to a hello, and whether the handshake goes on without it.
     async fn answer_ttl(&self, reply: Reply, syn_ack: TtlRange, first: &FirstLook) -> (Option<TtlRange>, Option<bool>) {
         let wait = (first.reply_after * 2 + first.round_trip * 4 + ANSWER_MARGIN).min(ANSWER_WAIT_MOST);
-        let arrives = async |threshold: u8| self.answer_with(threshold, wait).await == Some(reply);
+        let question = Question::Hello { reply, wait };
         // Nearer than the SYN-ACK?
         let above = syn_ack.most.saturating_add(1);
-        let (at_syn_ack, nearer) = tokio::join!(self.answer_with(syn_ack.least, wait), async { above > syn_ack.most && arrives(above).await });
+        let (at_syn_ack, nearer) = tokio::join!(self.answer_with(syn_ack.least, wait), async { above > syn_ack.most && self.arrives(question, above).await });
         if nearer {
-            return (Some(self.find(Search::within(above, u8::MAX), None, arrives).await), None);
+            return (Some(self.find(Search::within(above, u8::MAX), None, question).await), None);
         }
         if at_syn_ack == Some(reply) {
             return (Some(syn_ack), None);
@@ -163,7 +167,18 @@ impl<N: Net> Probe<'_, N> {
             return (Some(TtlRange { least: syn_ack.least.min(syn_ack.most), most: syn_ack.most }), None);
         }
         let passed = [at_syn_ack, again].contains(&Some(Reply::Data));
-        (Some(self.find(Search::within(1, syn_ack.least - 1), None, arrives).await), Some(passed))
+        (Some(self.find(Search::within(1, syn_ack.least - 1), None, question).await), Some(passed))
+    }
+
+    /// Tells whether what is waited for arrives although packets below the threshold are ignored.
+    async fn arrives(&self, question: Question, threshold: u8) -> bool {
+        match question {
+            Question::Syn { remote, wanted, wait } => {
+                let dial = Dial { least_ttl: Some(threshold), ..self.dial(remote, wait) };
+                self.net.dial(&dial).await.end == wanted
+            }
+            Question::Hello { reply, wait } => self.answer_with(threshold, wait).await == Some(reply),
+        }
     }
 
     /// Connects without a threshold, sets it, asks, and says what arrived.
@@ -181,7 +196,7 @@ impl<N: Net> Probe<'_, N> {
     }
 
     /// Narrows a search down with a few connections at a time, and asks once more where only silence set the limit.
-    async fn find(&self, mut search: Search, guess: Option<u8>, arrives: impl AsyncFn(u8) -> bool) -> TtlRange {
+    async fn find(&self, mut search: Search, guess: Option<u8>, question: Question) -> TtlRange {
         let ceiling = search.range().most;
         let mut guess = guess;
         for confirmed in [false, true] {
@@ -190,11 +205,11 @@ impl<N: Net> Probe<'_, N> {
                 if thresholds.is_empty() || self.connections.load(Relaxed) >= MAX_CONNECTIONS {
                     break;
                 }
-                let answers = join_all(thresholds.iter().map(|threshold| arrives(*threshold))).await;
+                let answers = join_all(thresholds.clone().into_iter().map(|threshold| self.arrives(question, threshold))).await;
                 thresholds.iter().zip(answers).for_each(|(threshold, arrived)| search.learn(*threshold, arrived));
             }
             let Some(ttl) = search.exact().filter(|ttl| *ttl < ceiling && !confirmed) else { break };
-            if !arrives(ttl + 1).await {
+            if !self.arrives(question, ttl + 1).await {
                 break;
             }
             search = Search::within(ttl + 1, ceiling);
