@@ -13,10 +13,14 @@ use parallax_model::{
     id::{NameError, VantageName},
     vantage::{LabelError, Labels, parse_label},
 };
-use parallax_proto::join::{JoinError, JoinString};
+use parallax_proto::join::JoinString;
 use serde::Deserialize;
 
-use crate::{args::Options, guard::parse_range};
+use crate::{
+    args::Options,
+    files::{TomlError, parse_toml},
+    guard::parse_range,
+};
 
 /// Where a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +47,8 @@ pub(crate) struct Setting<T> {
 /// Everything that can be set.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    pub(crate) join: Setting<Option<JoinString>>,
+    /// Read only when it is needed: on an enrolled folder it is ignored, whatever it says.
+    pub(crate) join: Setting<Option<String>>,
     pub(crate) data_dir: Setting<PathBuf>,
     pub(crate) name: Setting<VantageName>,
     pub(crate) label: Setting<Labels>,
@@ -71,7 +76,7 @@ pub(crate) enum ConfigError {
         /// The file.
         path: PathBuf,
         /// What the parser said, with the line.
-        source: Box<toml::de::Error>,
+        source: TomlError,
     },
     /// The host's name cannot name a vantage.
     #[error("this host's name cannot name a vantage: choose a name with --name")]
@@ -82,8 +87,7 @@ pub(crate) enum ConfigError {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct File {
-    #[serde(deserialize_with = "join")]
-    join: Option<JoinString>,
+    join: Option<String>,
     data_dir: Option<PathBuf>,
     name: Option<VantageName>,
     #[serde(deserialize_with = "labels")]
@@ -112,10 +116,6 @@ fn labels<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Ve
 
 fn ranges<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<IpNet>>, D::Error> {
     each(deserializer, parse_range)
-}
-
-fn join<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<JoinString>, D::Error> {
-    String::deserialize(deserializer)?.parse().map(Some).map_err(|error: JoinError| serde::de::Error::custom(error))
 }
 
 impl Settings {
@@ -148,7 +148,10 @@ impl Settings {
 
     /// Writes one line a value: name, value, origin. Of a join string only the part that may be shown.
     pub(crate) fn to_table(&self) -> String {
-        let join = self.join.value.as_ref().map_or_else(String::new, |join| format!("plx1.… (token {})", join.token_id));
+        let join = self.join.value.as_ref().map_or_else(String::new, |join| match join.parse::<JoinString>() {
+            Ok(join) => format!("plx1.… (token {})", join.token_id),
+            Err(_) => "(not a join string)".to_owned(),
+        });
         let labels: Vec<String> = self.label.value.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let rows = [
             ("join", join, self.join.origin),
@@ -169,7 +172,7 @@ impl Settings {
 
 fn read_file(path: &Path) -> Result<File, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })
+    parse_toml(&text).map_err(|source| ConfigError::Parse { path: path.to_owned(), source })
 }
 
 fn pick<T>(given: Option<Origin>, value: Option<T>, file: Option<T>) -> Setting<Option<T>> {
@@ -232,7 +235,7 @@ mod tests {
     fn a_wrong_file_is_named_with_its_line() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("agent.toml");
-        for wrong in ["nmae = \"x\"", "allow = [\"10.0.0.0/99\"]", "label = [\"x\"]", "join = \"x\""] {
+        for wrong in ["nmae = \"x\"", "allow = [\"10.0.0.0/99\"]", "label = [\"x\"]"] {
             std::fs::write(&path, wrong).unwrap();
             let error = settings(&format!("parallax-agent run --config {}", path.display()), "host").unwrap_err();
             let text = crate::telemetry::with_sources(&error);

@@ -69,6 +69,23 @@ pub(crate) fn private_folder(path: &Path) -> Result<(), FileError> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)
 }
 
+/// Says what is wrong with a TOML text, in one line.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line}: {message}")]
+pub(crate) struct TomlError {
+    line: usize,
+    message: String,
+}
+
+/// Reads a TOML text.
+pub(crate) fn parse_toml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, TomlError> {
+    toml::from_str(text).map_err(|error| {
+        let offset = error.span().map_or(0, |span| span.start.min(text.len()));
+        let line = text.as_bytes()[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
+        TomlError { line, message: error.message().replace('\n', ", ") }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ mod respond;
 use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use parallax_model::{clock::SystemClock, id::BootId};
+use parallax_proto::join::JoinError;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
@@ -45,6 +46,9 @@ pub(crate) enum AgentError {
     /// There is no identity, and no join string.
     #[error("this host is not enrolled: give a join string with --join; 'parallax vantage token create' prints one")]
     NotEnrolled,
+    /// The join string is not one.
+    #[error(transparent)]
+    Join(#[from] JoinError),
     /// Enrolment failed.
     #[error(transparent)]
     Enroll(#[from] EnrollError),
@@ -165,7 +169,7 @@ async fn identity(settings: &Settings, keystore: &Keystore) -> Result<Identity, 
         (None, Some(join)) => {
             let wanted =
                 Enrolment { name: settings.name.value.clone(), labels: settings.label.value.clone(), coordinators: settings.coordinator.value.clone() };
-            let identity = enroll(join, &wanted).await?;
+            let identity = enroll(&join.parse()?, &wanted).await?;
             keystore.store(&identity)?;
             Ok(identity)
         }

@@ -9,7 +9,7 @@ use parallax_model::{bytes::Bytes, clock::Timestamp, id::VantageName};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
 
-use crate::files::{FileError, read_if_there, remove_if_there, write_atomically};
+use crate::files::{FileError, parse_toml, read_if_there, remove_if_there, write_atomically};
 
 /// What makes this host a vantage.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,7 +118,7 @@ fn load(path: &Path) -> Result<Option<Identity>, IdentityError> {
     let corrupt = |source: Box<dyn std::error::Error + Send + Sync>| IdentityError::Corrupt { path: path.to_owned(), source };
     let Some(bytes) = read_if_there(path)? else { return Ok(None) };
     let text = String::from_utf8(bytes).map_err(|error| corrupt(error.into()))?;
-    let identity: Identity = toml::from_str(&text).map_err(|error| corrupt(error.into()))?;
+    let identity: Identity = parse_toml(&text).map_err(|error| corrupt(error.into()))?;
     if identity.validity().is_none() || validity(&identity.authority.0).is_none() {
         return Err(corrupt("a certificate in it cannot be read".into()));
     }
