@@ -1,15 +1,54 @@
-//! What a round means: pure functions from facts to a verdict.
+//! What a round means: [`judge`] turns the facts of all vantages into one [`Verdict`], and [`wanted`] says what is still worth trying before it.
+//!
+//! Pure: no I/O, no clock, no randomness; the same view gives the same verdict, so that stored history can be judged again when the rules grow. Read from the leaves up:
+//!
+//! | module | question |
+//! |---|---|
+//! | [`certificate`] | what is wrong with a chain? |
+//! | `cell`, `contrast` | what do some attempts say together, and is a difference beyond chance? |
+//! | `scene` | the round, indexed |
+//! | `gates` | is each vantage itself fine? |
+//! | `bench`, `route` | what do the experiments say, and who answered from where? |
+//! | `suspicion` | who fails, who passes, and how independent are they? |
+//! | `rules` | the hypotheses, one per file |
+//! | `explain`, `remedy`, `matrix` | the words |
+//!
+//! ```
+//! use parallax_diagnosis::{History, RoundView, Trust, judge};
+//! use parallax_model::{check::Check, clock::Timestamp, id::RoundId};
+//!
+//! let start = Timestamp::from_micros(0);
+//! let check = Check::once("api.example.test".parse()?, start);
+//! let round = RoundView { round: RoundId::new(), check, started_at: start, vantages: vec![], attempts: vec![], responders: vec![] };
+//! let verdict = judge(&round, &History::default(), &Trust::default(), start);
+//! assert!(!verdict.healthy, "nobody looked");
+//! # Ok::<(), parallax_model::target::TargetError>(())
+//! ```
 
-#![cfg_attr(test, allow(clippy::unwrap_used))]
-
+mod bench;
+mod cell;
+pub mod certificate;
+mod contrast;
+mod draft;
+mod explain;
+mod gates;
+mod matrix;
+mod remedy;
+mod route;
+mod rules;
+mod scene;
+mod suspicion;
 mod trust;
 mod view;
 mod wanted;
 
+use draft::Draft;
 use parallax_model::{
     clock::Timestamp,
-    verdict::{Participation, Verdict},
+    verdict::{Cause, Locus, Tier, Verdict},
 };
+pub use rules::{Requirement, requirements};
+use scene::Scene;
 pub use trust::Trust;
 pub use view::{History, RoundView, VantageView};
 pub use wanted::{Wanted, wanted};
@@ -17,8 +56,20 @@ pub use wanted::{Wanted, wanted};
 /// The version of the rules; stored with every verdict, so that history can be judged again when it grows.
 pub const RULES: &str = "1";
 
-/// Computes what a round means.
-pub fn judge(round: &RoundView, _history: &History, _trust: &Trust, now: Timestamp) -> Verdict {
+/// Computes what a round means; `now` is the coordinator's clock, by which certificates are judged, and the moment of closing.
+pub fn judge(round: &RoundView, history: &History, trust: &Trust, now: Timestamp) -> Verdict {
+    let mut scene = Scene::new(round, history, trust, now);
+    let mut gates = gates::run(&mut scene);
+    let mut findings = rules::explain(&mut scene);
+    let judged = scene.is_anything_judged();
+    if !judged && findings.is_empty() && gates.findings.is_empty() {
+        findings.push(nothing_judged(&scene));
+    }
+    findings.append(&mut gates.findings);
+    let harmless = |draft: &Draft| draft.cause.is_informational() || draft.cause.locus() == Locus::Vantage;
+    let healthy = judged && findings.iter().all(harmless);
+    let vantages = gates::participation(&scene, &gates);
+    let headline = explain::headline(&scene, &findings, &vantages, healthy);
     Verdict {
         api_version: Verdict::API_VERSION.to_owned(),
         kind: Verdict::KIND.to_owned(),
@@ -29,10 +80,21 @@ pub fn judge(round: &RoundView, _history: &History, _trust: &Trust, now: Timesta
         rules: RULES.to_owned(),
         started_at: round.started_at,
         closed_at: now,
-        headline: String::new(),
-        healthy: false,
-        vantages: Participation::default(),
-        findings: Vec::new(),
-        matrix: Vec::new(),
+        headline,
+        healthy,
+        vantages,
+        findings: findings.into_iter().map(|draft| draft.into_finding(&scene)).collect(),
+        matrix: matrix::cells(&scene),
     }
+}
+
+fn nothing_judged(scene: &Scene<'_>) -> Draft {
+    let asked = scene.seats.len();
+    let text = format!("none of {} completed an attempt that says anything about the target", explain::count(asked, "vantage"));
+    let everybody: Vec<usize> = (0..asked).collect();
+    Draft::new(Cause::UndeterminedInsufficient, Tier::Insufficient)
+        .blaming(&everybody)
+        .because("open", text.clone(), &[])
+        .unless(Cause::VantageNetworkDown, "see why the agents made no attempt: parallax vantage list")
+        .in_words(text)
 }

@@ -1,0 +1,166 @@
+//! One cell of the matrix: what a vantage saw at an address with a profile.
+
+use parallax_model::{
+    attempt::Attempt,
+    facts::{AlertSeen, Facts},
+    outcome::Outcome,
+};
+
+/// One completed attempt, as the judgement reads it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look<'a> {
+    pub(crate) attempt: &'a Attempt,
+    /// What it means, certificate and status included; `Ok` where a status is no fault.
+    pub(crate) outcome: Outcome,
+    /// What it means up to the end of the handshake.
+    pub(crate) reach: Outcome,
+    /// The chain that came, as an index into the scene's chains.
+    pub(crate) chain: Option<usize>,
+}
+
+/// A stage that is judged by itself: what fails below it says nothing about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Layer {
+    Tcp,
+    Tls,
+    Http,
+}
+
+/// What the attempts of a cell say together about one layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// No attempt reached the layer.
+    Empty,
+    Pass,
+    Fail,
+    /// One failure and nothing else: too little.
+    Thin,
+    /// Successes and failures that the sequential test does not separate.
+    Mixed,
+}
+
+/// How a silence after the ClientHello looks in `TCP_INFO`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// The ClientHello was never acknowledged.
+    Unacknowledged,
+    /// It was, and nothing came.
+    Acknowledged,
+    /// It was, and later data came without the earlier.
+    Gap,
+    /// The answer began and stopped.
+    Partial,
+}
+
+impl Look<'_> {
+    /// Returns how the layer ended, none when the attempt did not reach it.
+    pub(crate) fn at(&self, layer: Layer) -> Option<Outcome> {
+        let at_tcp = is_tcp(self.reach);
+        match layer {
+            Layer::Tcp => Some(if at_tcp { self.reach } else { Outcome::Ok }),
+            Layer::Tls => (!at_tcp).then_some(self.reach),
+            Layer::Http => self.reach.is_ok().then_some(if is_http(self.outcome) { self.outcome } else { Outcome::Ok }),
+        }
+    }
+
+    pub(crate) fn passes(&self, layer: Layer) -> bool {
+        self.at(layer).is_some_and(Outcome::is_ok)
+    }
+
+    pub(crate) fn fails(&self, layer: Layer) -> bool {
+        self.at(layer).is_some_and(Outcome::is_failure)
+    }
+
+    pub(crate) fn silence(&self) -> Option<Silence> {
+        (self.reach == Outcome::TlsTimeout).then(|| silence(&self.attempt.facts)).flatten()
+    }
+
+    /// Tells whether the server's own keys protected the alert that ended it.
+    pub(crate) fn alert_is_encrypted(&self) -> bool {
+        let after_finished = self.attempt.facts.http.is_some();
+        let alerts = self.attempt.facts.tls.as_ref().map(|tls| tls.answer.alerts.as_slice()).unwrap_or_default();
+        after_finished || alerts.iter().any(|AlertSeen { level, encrypted, .. }| *encrypted && *level == 2)
+    }
+
+    pub(crate) fn certificate_was_requested(&self) -> bool {
+        self.attempt.facts.tls.as_ref().is_some_and(|tls| tls.answer.certificate_requested)
+    }
+
+    /// Tells whether the peer proved that it holds the key of the leaf that it sent.
+    pub(crate) fn is_authenticated(&self) -> bool {
+        let handshake = self.attempt.facts.tls.as_ref().and_then(|tls| tls.handshake.as_ref());
+        handshake.is_some_and(|handshake| handshake.signature_verified == Some(true))
+    }
+}
+
+fn silence(facts: &Facts) -> Option<Silence> {
+    let info = facts.tcp.as_ref()?.at_end?;
+    let tls = facts.tls.as_ref()?;
+    Some(if tls.bytes_read > 0 {
+        Silence::Partial
+    } else if info.out_of_order_in > 0 {
+        Silence::Gap
+    } else if info.unacked == 0 && info.bytes_acked > 1 {
+        Silence::Acknowledged
+    } else {
+        Silence::Unacknowledged
+    })
+}
+
+/// Tells whether bytes that are not TLS reached the peer: answered in any way, or acknowledged.
+pub(crate) fn payload_arrived(facts: &Facts) -> bool {
+    let answered = facts.tls.as_ref().is_some_and(|tls| tls.bytes_read > 0);
+    let acknowledged = facts.tcp.as_ref().and_then(|tcp| tcp.at_end).is_some_and(|info| info.unacked == 0 && info.bytes_acked > 1);
+    answered || acknowledged
+}
+
+/// Judges attempts by the sequential test of methods 3.3: 0.02 failures expected when healthy, 0.90 when broken.
+pub(crate) fn state<'a>(looks: impl Iterator<Item = &'a Look<'a>>, layer: Layer) -> State {
+    let (mut passed, mut failed) = (0_u32, 0_u32);
+    for look in looks {
+        passed += u32::from(look.passes(layer));
+        failed += u32::from(look.fails(layer));
+    }
+    let score = f64::from(failed) * 3.81 - f64::from(passed) * 2.28;
+    match (passed, failed) {
+        (0, 0) => State::Empty,
+        (_, 0) => State::Pass,
+        (0, 1) => State::Thin,
+        (0, _) => State::Fail,
+        _ if score <= -4.60 && failed * 5 <= passed + failed => State::Pass,
+        _ if failed >= 9 * passed => State::Fail,
+        _ => State::Mixed,
+    }
+}
+
+/// Returns the representative of outcomes that differ only by timing or taste: a reset and a close, for example.
+pub(crate) fn family(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::TlsClosed | Outcome::TcpReset => Outcome::TlsReset,
+        Outcome::TlsMalformed | Outcome::TlsOverCap => Outcome::TlsNotTls,
+        other => other,
+    }
+}
+
+/// Returns the family that four failures of five share, and the commonest outcome in it; none when they disagree.
+pub(crate) fn agreed(outcomes: impl Iterator<Item = Outcome>) -> Option<(Outcome, Outcome)> {
+    let all: Vec<Outcome> = outcomes.collect();
+    let count = |wanted: Outcome, by: fn(Outcome) -> Outcome| all.iter().filter(|outcome| by(**outcome) == wanted).count();
+    let family_of_most = all.iter().map(|outcome| family(*outcome)).max_by_key(|wanted| count(*wanted, family))?;
+    let commonest = all.iter().copied().filter(|outcome| family(*outcome) == family_of_most).max_by_key(|wanted| count(*wanted, |same| same))?;
+    (count(family_of_most, family) * 5 >= all.len() * 4).then_some((family_of_most, commonest))
+}
+
+/// Returns what most of the failures showed, `Ok` when there is none.
+pub(crate) fn commonest(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
+    let failures: Vec<Outcome> = outcomes.filter(|outcome| outcome.is_failure()).collect();
+    failures.iter().copied().max_by_key(|wanted| failures.iter().filter(|outcome| *outcome == wanted).count()).unwrap_or(Outcome::Ok)
+}
+
+fn is_tcp(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::TcpRefused | Outcome::TcpTimeout | Outcome::TcpUnreachable | Outcome::TcpReset)
+}
+
+fn is_http(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Http(_) | Outcome::HttpTimeout | Outcome::HttpClosed | Outcome::HttpNotHttp)
+}

@@ -1,0 +1,165 @@
+//! A finding while it is being put together: seats, places and profiles by index.
+
+use std::{collections::BTreeSet, net::SocketAddr};
+
+use parallax_model::{
+    id::AttemptId,
+    outcome::Outcome,
+    verdict::{Cause, Counter, Evidence, Finding, Location, Locus, Scope, Tier},
+};
+
+use crate::{cell::Look, remedy, scene::Scene};
+
+/// A finding by index.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Draft {
+    pub(crate) cause: Cause,
+    pub(crate) tier: Tier,
+    pub(crate) mechanism: Option<String>,
+    pub(crate) seats: BTreeSet<usize>,
+    pub(crate) places: BTreeSet<usize>,
+    pub(crate) profiles: BTreeSet<usize>,
+    pub(crate) share: f64,
+    pub(crate) location: Option<Location>,
+    pub(crate) evidence: Vec<Evidence>,
+    pub(crate) counter: Option<Counter>,
+    /// What somebody would see who looks: the words of the headline.
+    pub(crate) gist: String,
+}
+
+impl Draft {
+    pub(crate) fn new(cause: Cause, tier: Tier) -> Self {
+        Self {
+            cause,
+            tier,
+            mechanism: None,
+            seats: BTreeSet::new(),
+            places: BTreeSet::new(),
+            profiles: BTreeSet::new(),
+            share: 1.0,
+            location: None,
+            evidence: Vec::new(),
+            counter: None,
+            gist: String::new(),
+        }
+    }
+
+    /// Starts a finding about a vantage's own trouble.
+    pub(crate) fn of_vantage(cause: Cause, tier: Tier, seat: usize) -> Self {
+        Self { seats: BTreeSet::from([seat]), ..Self::new(cause, tier) }
+    }
+
+    pub(crate) fn at(mut self, place: usize) -> Self {
+        self.places.insert(place);
+        self
+    }
+
+    pub(crate) fn with_profile(mut self, profile: usize) -> Self {
+        self.profiles.insert(profile);
+        self
+    }
+
+    pub(crate) fn blaming(mut self, seats: &[usize]) -> Self {
+        self.seats.extend(seats.iter().copied());
+        self
+    }
+
+    /// Names the deepest observed node; see [`node`].
+    pub(crate) fn by(mut self, outcome: Outcome, suffix: Option<&str>) -> Self {
+        self.mechanism = Some(node(outcome, suffix));
+        self
+    }
+
+    pub(crate) fn because(mut self, rule: &str, text: String, looks: &[Look<'_>]) -> Self {
+        self.add(rule, text, looks);
+        self
+    }
+
+    /// Adds evidence.
+    pub(crate) fn add(&mut self, rule: &str, text: String, looks: &[Look<'_>]) {
+        let attempts: Vec<AttemptId> = looks.iter().take(MAX_ATTEMPTS).map(|look| look.attempt.id).collect();
+        self.evidence.push(Evidence { rule: rule.to_owned(), text, attempts });
+    }
+
+    pub(crate) fn unless(mut self, cause: Cause, next: &str) -> Self {
+        self.counter = Some(Counter { cause, next: next.to_owned() });
+        self
+    }
+
+    pub(crate) fn in_words(mut self, gist: String) -> Self {
+        self.gist = gist;
+        self
+    }
+
+    /// Tells whether this finding may stand in one with `other`: the same cause, and, where the cause sits with some vantages, seen from a common group.
+    pub(crate) fn joins(&self, other: &Self, scene: &Scene<'_>) -> bool {
+        let groups = |draft: &Self| draft.seats.iter().map(|seat| scene.seats[*seat].view.group.to_string()).collect::<BTreeSet<String>>();
+        let common = match self.cause.locus() {
+            Locus::Server | Locus::Edge | Locus::Vantage | Locus::Undetermined => true,
+            Locus::Path | Locus::Policy | Locus::Dns => !groups(self).is_disjoint(&groups(other)),
+        };
+        self.cause == other.cause && common && (self.share - other.share).abs() < 0.35
+    }
+
+    /// Takes in a finding about further addresses, profiles or seats.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.tier = self.tier.max(other.tier);
+        self.seats.extend(other.seats);
+        self.places.extend(other.places);
+        self.profiles.extend(other.profiles);
+        self.location = self.location.take().or(other.location);
+        self.counter = self.counter.take().or(other.counter);
+        self.share = self.share.max(other.share);
+        for evidence in other.evidence {
+            match self.evidence.iter_mut().find(|known| known.rule == evidence.rule) {
+                Some(known) => {
+                    if !known.text.contains(&evidence.text) && known.text.len() + evidence.text.len() < MAX_TEXT {
+                        known.text = format!("{}; {}", known.text, evidence.text);
+                    }
+                    known.attempts.extend(evidence.attempts);
+                    known.attempts.sort_unstable();
+                    known.attempts.dedup();
+                    known.attempts.truncate(MAX_ATTEMPTS);
+                }
+                None => self.evidence.push(evidence),
+            }
+        }
+    }
+
+    /// Turns indices into names and adds the remedy.
+    pub(crate) fn into_finding(self, scene: &Scene<'_>) -> Finding {
+        let remedy = remedy::of(scene, &self);
+        let addresses: Vec<String> = self.places.iter().map(|place| scene.places[*place].to_string()).collect();
+        let scope = Scope {
+            vantages: self.seats.iter().map(|seat| scene.seats[*seat].name.to_owned()).collect(),
+            addresses,
+            profiles: self.profiles.iter().map(|profile| scene.profiles[*profile].to_owned()).collect(),
+            share: (self.share * 1_000.0).round() / 1_000.0,
+        };
+        Finding {
+            locus: self.cause.locus(),
+            cause: self.cause,
+            tier: self.tier,
+            mechanism: self.mechanism,
+            scope,
+            location: self.location,
+            evidence: self.evidence,
+            counter: self.counter,
+            remedy,
+        }
+    }
+
+    pub(crate) fn addresses(&self, scene: &Scene<'_>) -> Vec<SocketAddr> {
+        self.places.iter().map(|place| scene.places[*place]).collect()
+    }
+}
+
+/// Returns the name of the deepest observed node, with OONI's suffix where the trigger is known: `tls.reset.sni`.
+pub(crate) fn node(outcome: Outcome, suffix: Option<&str>) -> String {
+    suffix.map_or_else(|| outcome.to_string(), |suffix| format!("{outcome}.{suffix}"))
+}
+
+/// Attempts that one piece of evidence names at most; counts in its text cover all.
+const MAX_ATTEMPTS: usize = 32;
+/// Evidence of several addresses is joined up to this length.
+const MAX_TEXT: usize = 600;

@@ -1,0 +1,43 @@
+use std::collections::BTreeSet;
+
+use parallax_model::verdict::{Cause, Tier};
+
+use super::Report;
+use crate::{
+    cell::{Layer, Look},
+    contrast::fisher,
+    draft::Draft,
+    scene::Scene,
+};
+
+/// G5: failures that follow the agent's build across groups are the instrument's, not the network's.
+pub(super) fn run(scene: &mut Scene<'_>, report: &mut Report) {
+    let seats: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.health[*seat].discarded.is_none() && !outcomes(scene, *seat).is_empty()).collect();
+    let builds: BTreeSet<&str> = seats.iter().map(|seat| scene.seats[*seat].view.build.as_str()).collect();
+    for build in builds {
+        let (with, without): (Vec<usize>, Vec<usize>) = seats.iter().partition(|seat| scene.seats[**seat].view.build == build);
+        let fails = |seat: &&usize| outcomes(scene, **seat).iter().all(|look| look.fails(Layer::Tls) || look.fails(Layer::Tcp));
+        let count = |seats: &[usize]| u32::try_from(seats.iter().filter(fails).count()).unwrap_or(u32::MAX);
+        let (failed, other_failed) = (count(&with), count(&without));
+        let size = |seats: &[usize]| u32::try_from(seats.len()).unwrap_or(u32::MAX);
+        let p = fisher(failed, size(&with) - failed, other_failed, size(&without) - other_failed);
+        let group = |seat: &usize| scene.seats[*seat].view.group.to_string();
+        let shared = with.iter().any(|seat| without.iter().any(|other| group(seat) == group(other)));
+        if failed < size(&with) || other_failed > 0 || p >= 0.01 || !shared || scene.groups(&with).len() < 2 {
+            continue;
+        }
+        let looks: Vec<Look<'_>> = with.iter().flat_map(|seat| outcomes(scene, *seat)).collect();
+        let text = format!("all {} vantages with build {build} fail and all {} others pass, in shared groups too (p = {p:.4})", with.len(), without.len());
+        let mut draft = Draft::of_vantage(Cause::VantageInstrument, Tier::Confirmed, with[0]).because("build", text, &looks);
+        draft.seats.extend(with.iter().copied());
+        report.findings.push(draft);
+        for seat in with {
+            scene.health[seat].discarded = Some(Cause::VantageInstrument.to_string());
+        }
+    }
+}
+
+fn outcomes<'a>(scene: &Scene<'a>, seat: usize) -> Vec<Look<'a>> {
+    let required: Vec<usize> = (0..scene.profiles.len()).filter(|profile| scene.is_required(*profile)).collect();
+    (0..scene.places.len()).flat_map(|place| required.iter().flat_map(move |profile| scene.cell(seat, place, *profile))).copied().collect()
+}

@@ -1,0 +1,278 @@
+//! Who answered, and from where on the path: arrival TTLs and walks.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use parallax_model::{
+    assignment::Experiment,
+    facts::{Reply, ReplyTtlFacts, StepEnd, TtlRange, WalkFacts},
+    verdict::Location,
+};
+
+use crate::{cell::Look, scene::Scene};
+
+/// Who sent the packet that ended an attempt.
+#[derive(Debug, Clone)]
+pub(crate) enum Author<'a> {
+    /// Somebody nearer than the server.
+    Nearer { reply: TtlRange, server: TtlRange, look: Look<'a> },
+    /// Not the server, since the handshake went on without that packet.
+    Injector { look: Look<'a> },
+    /// As far away as the server.
+    AsFarAsServer { ttl: TtlRange, look: Look<'a> },
+}
+
+/// Returns who sent the replies that ended a seat's attempts at a place, when their TTL tells.
+pub(crate) fn author<'a>(scene: &Scene<'a>, seat: usize, place: usize, replies: &[Reply]) -> Option<Author<'a>> {
+    let measured = scene.bench(seat, Experiment::ReplyTtl, place).filter_map(|look| Some((look, look.attempt.facts.reply_ttl.as_ref()?)));
+    let ended = measured.filter(|(_, facts)| facts.reply.is_some_and(|reply| replies.contains(&reply)));
+    let mut authors: Vec<Author<'a>> = ended.filter_map(|(look, facts)| read(scene, seat, place, look, facts)).collect();
+    authors.sort_by_key(|author| match author {
+        Author::Injector { .. } => 0,
+        Author::Nearer { .. } => 1,
+        Author::AsFarAsServer { .. } => 2,
+    });
+    let conflicting = authors.iter().any(|author| matches!(author, Author::AsFarAsServer { .. })) && authors.len() > 1;
+    let first = authors.into_iter().next();
+    first.filter(|author| !conflicting || matches!(author, Author::AsFarAsServer { .. }))
+}
+
+fn read<'a>(scene: &Scene<'a>, seat: usize, place: usize, look: &Look<'a>, facts: &ReplyTtlFacts) -> Option<Author<'a>> {
+    if facts.passed_when_filtered == Some(true) {
+        return Some(Author::Injector { look: *look });
+    }
+    let reply = facts.reply_ttl?;
+    let server = facts.syn_ack.or_else(|| server_ttl(scene, seat, place, facts))?;
+    let gap = reply.gap(server);
+    let exact = is_exact(reply) && is_exact(server);
+    let nearer = reply.least > server.most && reply.hops() < server.hops();
+    if nearer && (gap >= 2 || (gap == 1 && exact)) {
+        return Some(Author::Nearer { reply, server, look: *look });
+    }
+    let tight = |range: TtlRange| range.most - range.least <= 1;
+    (gap == 0 && tight(reply) && tight(server)).then_some(Author::AsFarAsServer { ttl: reply, look: *look })
+}
+
+/// Returns the TTL that the server's own packets arrive with, where no SYN-ACK came: from another port of the address, from an attempt that got through, or from
+/// another address of the target.
+fn server_ttl(scene: &Scene<'_>, seat: usize, place: usize, facts: &ReplyTtlFacts) -> Option<TtlRange> {
+    let own = scene.places[place].ip();
+    let same_family = |address: IpAddr| address.is_ipv4() == own.is_ipv4();
+    let acknowledged = |place: usize| scene.looks_of(seat, place).filter(|look| look.reach.is_ok()).find_map(|look| look.attempt.facts.tcp.as_ref()?.ack_ttl);
+    let of_target = |address: IpAddr| scene.places.iter().any(|place| place.ip() == address);
+    let is_responder = |address: IpAddr| scene.round.responders.iter().flat_map(|responder| &responder.addresses).any(|known| known.ip() == address);
+    let same_address = facts.siblings.iter().find(|sibling| sibling.address == own && sibling.port != scene.places[place].port()).map(|sibling| sibling.ttl);
+    same_address.or_else(|| acknowledged(place).map(TtlRange::exactly)).or_else(|| {
+        let other = facts
+            .siblings
+            .iter()
+            .find(|sibling| sibling.address != own && same_family(sibling.address) && of_target(sibling.address) && !is_responder(sibling.address));
+        let places = (0..scene.places.len()).filter(|other| *other != place && same_family(scene.places[*other].ip()));
+        other.map(|sibling| sibling.ttl).or_else(|| places.into_iter().find_map(acknowledged).map(TtlRange::exactly))
+    })
+}
+
+fn is_exact(range: TtlRange) -> bool {
+    range.least == range.most
+}
+
+/// How far a seat's SYNs get towards a place.
+#[derive(Debug, Clone)]
+pub(crate) enum Extent<'a> {
+    /// They are answered.
+    Answered,
+    /// They reach the last router before the server, and no answer comes.
+    LastRouter { router: Option<IpAddr>, look: Look<'a> },
+    /// They are lost before it, while other walks go on.
+    Short { heard: u8, router: Option<IpAddr>, look: Look<'a> },
+}
+
+/// Returns how far a seat's SYNs get; none when the walk or its comparison is missing.
+pub(crate) fn extent<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Extent<'a>> {
+    let (look, walk) = walks(scene, seat, place, Experiment::SynWalk).max_by_key(|(_, walk)| last_heard(walk))?;
+    if answered_at(walk).is_some() {
+        return Some(Extent::Answered);
+    }
+    let heard = last_heard(walk);
+    let router = router_at(walk, heard);
+    let last_routers = last_routers(scene, place);
+    if routers(walk).any(|router| last_routers.contains(&router)) {
+        return Some(Extent::LastRouter { router, look });
+    }
+    let short = || Some(Extent::Short { heard, router, look });
+    if !last_routers.is_empty() && (router.is_some() || own_walks_hear_more(scene, seat, place, heard)) {
+        return short();
+    }
+    match own_distance(scene, seat, place) {
+        Some(distance) if heard + 1 >= distance => Some(Extent::LastRouter { router, look }),
+        Some(_) if own_walks_hear_more(scene, seat, place, heard) => short(),
+        Some(_) | None => None,
+    }
+}
+
+/// Returns the routers just before the server, as walks that were answered saw them (of the same family).
+fn last_routers(scene: &Scene<'_>, place: usize) -> BTreeSet<IpAddr> {
+    let same_family = |other: usize| scene.places[other].is_ipv4() == scene.places[place].is_ipv4();
+    let outside = (0..scene.seats.len()).filter(|seat| !scene.seats[*seat].inside);
+    let all = outside.flat_map(|seat| (0..scene.places.len()).filter(move |other| same_family(*other)).map(move |other| (seat, other)));
+    all.flat_map(|(seat, other)| walks(scene, seat, other, Experiment::SynWalk))
+        .filter_map(|(_, walk)| router_at(walk, answered_at(walk)?.checked_sub(1)?))
+        .collect()
+}
+
+/// Tells whether the seat's walks to other addresses, responders included, heard a router beyond this hop.
+fn own_walks_hear_more(scene: &Scene<'_>, seat: usize, place: usize, heard: u8) -> bool {
+    let others = scene.everywhere(seat, Experiment::SynWalk).iter().filter(|look| look.attempt.address != Some(scene.places[place]));
+    others.filter_map(|look| look.attempt.facts.walk.as_ref()).any(|walk| last_heard(walk) > heard || answered_at(walk).is_some_and(|hop| hop > heard + 1))
+}
+
+/// Returns the hop at which the seat's walk to another address of the target was answered.
+fn own_distance(scene: &Scene<'_>, seat: usize, place: usize) -> Option<u8> {
+    let same_family = |other: &usize| *other != place && scene.places[*other].is_ipv4() == scene.places[place].is_ipv4();
+    (0..scene.places.len()).filter(same_family).flat_map(|other| walks(scene, seat, other, Experiment::SynWalk)).find_map(|(_, walk)| answered_at(walk))
+}
+
+fn walks<'s, 'a>(scene: &'s Scene<'a>, seat: usize, place: usize, experiment: Experiment) -> impl Iterator<Item = (Look<'a>, &'a WalkFacts)> + use<'s, 'a> {
+    scene.bench(seat, experiment, place).filter_map(|look| Some((*look, look.attempt.facts.walk.as_ref()?)))
+}
+
+fn answered_at(walk: &WalkFacts) -> Option<u8> {
+    walk.steps.iter().find(|step| matches!(step.end, StepEnd::Answered)).map(|step| step.hop_limit)
+}
+
+fn last_heard(walk: &WalkFacts) -> u8 {
+    walk.steps.iter().filter(|step| matches!(step.end, StepEnd::Expired(_))).map(|step| step.hop_limit).max().unwrap_or(0)
+}
+
+fn routers(walk: &WalkFacts) -> impl Iterator<Item = IpAddr> + '_ {
+    walk.steps.iter().filter_map(|step| match step.end {
+        StepEnd::Expired(router) => router,
+        _ => None,
+    })
+}
+
+fn router_at(walk: &WalkFacts, hop: u8) -> Option<IpAddr> {
+    walk.steps.iter().find(|step| step.hop_limit == hop).and_then(|step| match step.end {
+        StepEnd::Expired(router) => router,
+        _ => None,
+    })
+}
+
+/// Returns the router that a seat's SYN walk towards a place met at a hop.
+pub(crate) fn router(scene: &Scene<'_>, seat: usize, place: usize, hop: u8) -> Option<IpAddr> {
+    let here = walks(scene, seat, place, Experiment::SynWalk).find_map(|(_, walk)| router_at(walk, hop));
+    let same_family = |other: &usize| scene.places[*other].is_ipv4() == scene.places[place].is_ipv4();
+    here.or_else(|| {
+        (0..scene.places.len()).filter(same_family).flat_map(|other| walks(scene, seat, other, Experiment::SynWalk)).find_map(|(_, walk)| router_at(walk, hop))
+    })
+}
+
+/// Returns how many hops away the server answers a seat's SYN: by the walk, or by the arrival TTL of its packets.
+pub(crate) fn distance(scene: &Scene<'_>, seat: usize, place: usize) -> Option<u8> {
+    let walked =
+        walks(scene, seat, place, Experiment::SynWalk).chain(walks(scene, seat, place, Experiment::ControlWalk)).find_map(|(_, walk)| answered_at(walk));
+    walked.or_else(|| {
+        let measured = scene.bench(seat, Experiment::ReplyTtl, place).find_map(|look| look.attempt.facts.reply_ttl.as_ref()?.syn_ack);
+        let acknowledged = || scene.looks_of(seat, place).find_map(|look| look.attempt.facts.tcp.as_ref()?.ack_ttl).map(TtlRange::exactly);
+        measured.or_else(acknowledged).map(|ttl| ttl.hops() + 1)
+    })
+}
+
+/// Where the walk with the wanted name ends and the control's goes on.
+#[derive(Debug, Clone)]
+pub(crate) struct Ending<'a> {
+    /// The first hop limit at which the wanted name no longer got what the control got.
+    pub(crate) hop: u8,
+    /// What came there.
+    pub(crate) end: StepEnd,
+    /// The hop limit at which the control (or the SYN) was answered.
+    pub(crate) server: u8,
+    pub(crate) looks: Vec<Look<'a>>,
+}
+
+/// Returns where a walk with the wanted name ends before the server, if it does.
+///
+/// A reset, close or alert below the server's distance is proof by itself; a silence counts where the control's walk goes on.
+pub(crate) fn ending<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Ending<'a>> {
+    let control = walks(scene, seat, place, Experiment::ControlWalk).find_map(|(look, walk)| Some((look, walk, answered_at(walk)?)));
+    let server = control.as_ref().map(|(.., hop)| *hop).or_else(|| distance(scene, seat, place))?;
+    for (look, walk) in walks(scene, seat, place, Experiment::HelloWalk) {
+        let spoken = walk.steps.iter().find(|step| step.hop_limit < server && matches!(step.end, StepEnd::Reset | StepEnd::Closed | StepEnd::Alert(_)));
+        if let Some(step) = spoken {
+            let looks = [Some(look), control.as_ref().map(|(look, ..)| *look)].into_iter().flatten().collect();
+            return Some(Ending { hop: step.hop_limit, end: step.end, server, looks });
+        }
+        let Some((control_look, control_walk, _)) = &control else { continue };
+        let silent_from = last_heard(walk) + 1;
+        let control_goes_on = control_walk
+            .steps
+            .iter()
+            .filter(|step| step.hop_limit >= silent_from && step.hop_limit < server)
+            .all(|step| matches!(step.end, StepEnd::Expired(_)));
+        let mute = walk.steps.iter().filter(|step| step.hop_limit >= silent_from).all(|step| matches!(step.end, StepEnd::Silent));
+        let tried = walk.steps.iter().any(|step| step.hop_limit == silent_from);
+        if silent_from < server && mute && tried && control_goes_on {
+            return Some(Ending { hop: silent_from, end: StepEnd::Silent, server, looks: vec![look, *control_look] });
+        }
+    }
+    None
+}
+
+/// Makes a location, with the last router that answered before it.
+pub(crate) fn location(scene: &Scene<'_>, seat: usize, place: usize, first_hop: u8, last_hop: u8) -> Location {
+    let first_hop = first_hop.max(1);
+    let router = router(scene, seat, place, first_hop).map(|router| router.to_string());
+    Location { first_hop, last_hop: last_hop.max(first_hop), router }
+}
+
+/// Tells whether the device at this hop stands just before the server: the owner's own edge explains it as well.
+pub(crate) fn is_at_the_edge(hop: u8, server: u8) -> bool {
+    hop + 1 >= server
+}
+
+/// Tells whether the walk with the wanted name heard every router up to the one before the server: then nothing on the way minds the name.
+pub(crate) fn hello_reaches_server(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
+    let Some(server) = distance(scene, seat, place).filter(|server| *server > 1) else { return false };
+    walks(scene, seat, place, Experiment::HelloWalk).any(|(_, walk)| last_heard(walk) + 1 >= server)
+}
+
+/// Tells whether a router stands just before the server, as answered walks saw it.
+pub(crate) fn is_last_router(scene: &Scene<'_>, place: usize, router: IpAddr) -> bool {
+    last_routers(scene, place).contains(&router)
+}
+
+/// Tells how the peer at a place answers from nearer than the server stands: its SYN-ACK against another port of the same address, or a walk that ends before the
+/// server's last router.
+pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<(String, Vec<Look<'a>>)> {
+    let own = scene.places[place];
+    let who = scene.seats[seat].name;
+    for look in scene.bench(seat, Experiment::ReplyTtl, place) {
+        let Some(facts) = &look.attempt.facts.reply_ttl else { continue };
+        let Some(peer) = facts.syn_ack else { continue };
+        let sibling = facts.siblings.iter().find(|sibling| sibling.address == own.ip() && sibling.port != own.port());
+        if let Some(server) = sibling.map(|sibling| sibling.ttl).filter(|server| peer.least > server.most && peer.hops() + 1 < server.hops()) {
+            let text = format!(
+                "the SYN-ACK reached {who} with TTL {}, and an answer of another port of the same address with {}: port {} is answered from nearer",
+                peer.most,
+                server.least,
+                own.port()
+            );
+            return Some((text, vec![*look]));
+        }
+    }
+    let last_routers = last_routers(scene, place);
+    let (look, walk, hop) = walks(scene, seat, place, Experiment::SynWalk).find_map(|(look, walk)| Some((look, walk, answered_at(walk)?)))?;
+    let farthest = walks_elsewhere(scene, place, seat).min()?;
+    let passed_last = routers(walk).any(|router| last_routers.contains(&router));
+    let text = format!(
+        "the walk of {who} is answered at hop {hop}, before it meets the server's last router, which stands {} hops away or more from the others",
+        farthest.saturating_sub(1)
+    );
+    (!last_routers.is_empty() && !passed_last && hop + 1 < farthest && routers(walk).next().is_some() | (hop == 1)).then_some((text, vec![look]))
+}
+
+/// Returns how far the server is from the outside seats of other groups, by their walks.
+fn walks_elsewhere<'s>(scene: &'s Scene<'_>, place: usize, seat: usize) -> impl Iterator<Item = u8> + use<'s> {
+    let group = scene.seats[seat].view.group.clone();
+    let others = (0..scene.seats.len()).filter(move |other| !scene.seats[*other].inside && scene.seats[*other].view.group != group);
+    others.flat_map(move |other| walks(scene, other, place, Experiment::SynWalk)).filter_map(|(_, walk)| answered_at(walk))
+}

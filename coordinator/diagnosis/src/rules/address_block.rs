@@ -1,0 +1,122 @@
+use parallax_model::{
+    assignment::Experiment,
+    facts::Reply,
+    outcome::Outcome,
+    verdict::{Cause, Location},
+};
+
+use super::Hypothesis;
+use crate::{
+    bench::{names, payload},
+    cell::{Layer, Look},
+    draft::Draft,
+    explain::{count, fate, seats as named, whereabouts},
+    route::{self, Author, Extent},
+    scene::Scene,
+    suspicion::{Shape, Suspicion},
+};
+
+pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
+    cause: Cause::PathAddressBlock,
+    requires: "every name fails to the address from some groups, others pass, and an artefact places the author before the server: a walk that ends short, a refusal from nearer, a router's own word",
+    excluded_by: "a refusal from as far away as the server; a walk that reaches the server's last router",
+    counter: Cause::PolicySourceBlocked,
+    next: "look with a second address behind the same path: a path's block hits both, a server's list only one",
+    test,
+};
+
+type Artefact<'a> = (&'static str, String, Vec<Look<'a>>, Option<Location>);
+
+fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
+    let &[seat] = seats else { return None };
+    if suspicion.shape() != Shape::Some {
+        return None;
+    }
+    let (scene, place) = (suspicion.scene, suspicion.place);
+    let (family, outcome) = suspicion.class(seats)?;
+    let (rule, text, looks, location) = match (suspicion.layer, family) {
+        (Layer::Tcp, Outcome::TcpRefused | Outcome::TlsReset) => refused_nearer(scene, seat, place)?,
+        (Layer::Tcp, Outcome::TcpTimeout) => ends_short(scene, seat, place)?,
+        (Layer::Tcp, Outcome::TcpUnreachable) => said_by_router(scene, seat, place).or_else(|| ends_short(scene, seat, place))?,
+        (Layer::Tls, _) => any_payload(suspicion, seat)?,
+        _ => return None,
+    };
+    let tier = suspicion.tier(seats, true)?;
+    let who = named(scene, seats);
+    let gist = format!(
+        "something on the path of {who}{} cuts off {}, whatever the name: a connection {}",
+        whereabouts(location.as_ref()),
+        scene.places[place],
+        fate(outcome)
+    );
+    let mut draft = Draft::new(Cause::PathAddressBlock, tier).blaming(seats).by(outcome, None).because(rule, text, &looks).in_words(gist);
+    draft.location = location;
+    let elsewhere = format!(
+        "{} fails from {who} and passes from {} ({})",
+        scene.places[place],
+        named(scene, &suspicion.passing),
+        count(suspicion.other_groups_passing(), "other group")
+    );
+    draft.add("other-groups", elsewhere, &suspicion.failures(seats));
+    Some(draft)
+}
+
+fn refused_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Artefact<'a>> {
+    let Author::Nearer { reply, server, look } = route::author(scene, seat, place, &[Reply::Refusal, Reply::Reset])? else { return None };
+    let hop = reply.hops() + 1;
+    if route::is_at_the_edge(hop, server.hops() + 1) {
+        return None;
+    }
+    let text = format!(
+        "the refusal reached {} with TTL {}, and the server's own packets with {}: it was sent from {} hops nearer",
+        scene.seats[seat].name,
+        reply.most,
+        server.least,
+        server.hops() - reply.hops()
+    );
+    Some(("reply-ttl", text, vec![look], Some(route::location(scene, seat, place, hop.saturating_sub(1), hop))))
+}
+
+fn ends_short<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Artefact<'a>> {
+    let Extent::Short { heard, router, look } = route::extent(scene, seat, place)? else { return None };
+    let last = router.map_or_else(String::new, |router| format!(", {router}"));
+    let text =
+        format!("SYNs from {} are heard up to hop {heard}{last}, and lost after it, while other walks reach the server's last router", scene.seats[seat].name);
+    Some(("syn-walk", text, vec![look], Some(route::location(scene, seat, place, heard, heard + 1))))
+}
+
+fn said_by_router<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Artefact<'a>> {
+    let own = scene.places[place].ip();
+    let sayer = |look: &&Look<'a>| look.attempt.facts.tcp.as_ref().is_some_and(|tcp| tcp.icmp_from.is_some_and(|router| router != own));
+    let look = scene.looks_of(seat, place).find(sayer)?;
+    let router = look.attempt.facts.tcp.as_ref()?.icmp_from?;
+    if route::is_last_router(scene, place, router) {
+        return None;
+    }
+    let hop = (1..=u8::MAX).take(MAX_HOPS).find(|hop| route::router(scene, seat, place, *hop) == Some(router));
+    let location = hop.map(|hop| Location { first_hop: hop, last_hop: hop, router: Some(router.to_string()) });
+    Some((
+        "icmp",
+        format!("the router {router} on the path of {} says that the address is unreachable or prohibited", scene.seats[seat].name),
+        vec![*look],
+        location,
+    ))
+}
+
+/// On a connection that came about, every payload fails, and the author stands before the server.
+fn any_payload<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize) -> Option<Artefact<'a>> {
+    let (scene, place) = (suspicion.scene, suspicion.place);
+    let names = names(scene, seat, place);
+    let other = payload(scene, seat, place, Experiment::NonTls);
+    if names.control.always(1) || !names.do_not_matter() || other.always(1) {
+        return None;
+    }
+    if let Some(artefact) = refused_nearer(scene, seat, place) {
+        return Some(artefact);
+    }
+    let walk = route::ending(scene, seat, place)?;
+    let text = format!("ClientHellos from {} get no farther than hop {}, and the server is {} hops away", scene.seats[seat].name, walk.hop, walk.server);
+    Some(("hello-walk", text, walk.looks, Some(route::location(scene, seat, place, walk.hop.saturating_sub(1), walk.hop))))
+}
+
+const MAX_HOPS: usize = 40;

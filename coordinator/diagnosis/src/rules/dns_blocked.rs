@@ -1,0 +1,50 @@
+use parallax_model::verdict::{Cause, Tier};
+
+use super::{
+    Board,
+    zone_broken::{outcome, resolver_answers},
+};
+use crate::{
+    draft::Draft,
+    explain::{count, seats as named},
+};
+
+/// `dns.blocked`: a vantage's resolver has no address for the name while it answers for something, and other groups resolve it.
+///
+/// Excluded by a resolver that answers nothing at all, which is the vantage's own trouble. Counter: `vantage.resolver`; another name at the same resolver separates the two.
+pub(super) fn run(board: &mut Board<'_, '_>) {
+    let scene = board.scene;
+    let asked: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.health[*seat].discarded.is_none() && !scene.seats[*seat].lookups.is_empty()).collect();
+    let (resolve, fail): (Vec<usize>, Vec<usize>) = asked.into_iter().partition(|seat| !scene.resolved(*seat).is_empty());
+    if resolve.is_empty() {
+        return;
+    }
+    let host = &scene.round.check.target.host;
+    for seat in fail {
+        let Some(outcome) = outcome(scene, seat) else { continue };
+        let own = &scene.seats[seat].view.group;
+        let others = scene.groups(&resolve).into_keys().filter(|group| *group != own.to_string()).count();
+        let neighbour = resolve.iter().any(|other| scene.seats[*other].view.group == *own);
+        let who = named(scene, &[seat]);
+        let alive = resolver_answers(scene, seat);
+        let mut draft = if !alive {
+            Draft::new(Cause::VantageResolver, Tier::Likely).unless(Cause::DnsBlocked, "resolve another name at the same resolver")
+        } else if neighbour || others == 0 {
+            Draft::new(Cause::UndeterminedConflicting, Tier::Insufficient).unless(Cause::DnsBlocked, "resolve the name again from both vantages of the group")
+        } else {
+            let tier = if others > 1 { Tier::Likely } else { Tier::Suspected };
+            Draft::new(Cause::DnsBlocked, tier).unless(Cause::DnsZoneBroken, "resolve the name at the zone's own servers from that vantage")
+        };
+        draft = draft.blaming(&[seat]).by(outcome, None);
+        let what = if alive { "does not resolve the name" } else { "does not answer at all" };
+        draft.add(
+            "lookup",
+            format!("the resolver of {who} {what} {host} ({outcome}), while {} do, in {}", named(scene, &resolve), count(others, "other group")),
+            &[],
+        );
+        if let Some(evidence) = draft.evidence.last_mut() {
+            evidence.attempts = scene.seats[seat].lookups.iter().map(|attempt| attempt.id).collect();
+        }
+        board.drafts.push(draft.in_words(format!("the resolver of {who} {what} {host} ({outcome}); others resolve it")));
+    }
+}

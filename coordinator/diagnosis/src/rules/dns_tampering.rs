@@ -1,0 +1,99 @@
+use std::{collections::BTreeSet, net::IpAddr};
+
+use parallax_model::{
+    outcome::Outcome,
+    verdict::{Cause, Tier},
+};
+
+use crate::{
+    cell::{Layer, Look},
+    draft::Draft,
+    explain::{count, row, seats as named},
+    scene::Scene,
+};
+
+/// `dns.tampering`: a vantage's resolver gives addresses that no other group is given and where nobody authenticates the server, while the others' addresses
+/// authenticate.
+///
+/// Excluded by any vantage that authenticates the server there (then it is geo-DNS), or by another group's resolver that gives the address too. Counter:
+/// `server.default-certificate`; a handshake at the address from another network separates the two.
+pub(super) fn test(scene: &Scene<'_>) -> Vec<Draft> {
+    let asked: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.health[*seat].discarded.is_none() && !scene.resolved(*seat).is_empty()).collect();
+    asked.iter().filter_map(|seat| lies(scene, &asked, *seat)).collect()
+}
+
+fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize) -> Option<Draft> {
+    let group = &scene.seats[seat].view.group;
+    let others: Vec<usize> = asked.iter().copied().filter(|other| scene.seats[*other].view.group != *group).collect();
+    let given_to_others: BTreeSet<IpAddr> = others.iter().flat_map(|other| scene.resolved(*other)).collect();
+    let own: Vec<IpAddr> = scene.resolved(seat).into_iter().filter(|address| !given_to_others.contains(address)).collect();
+    let place_of = |address: &IpAddr| scene.places.iter().position(|place| place.ip() == *address);
+    let authentic = |place: usize| scene.looks_at(place).any(|look| scene.is_authentic(look));
+    let good: Vec<usize> = given_to_others.iter().filter_map(place_of).filter(|place| authentic(*place)).collect();
+    let false_ones: Vec<IpAddr> = own.into_iter().filter(|address| place_of(address).is_none_or(|place| !authentic(place))).collect();
+    if false_ones.is_empty() || good.is_empty() {
+        return None;
+    }
+    let places: Vec<usize> = false_ones.iter().filter_map(place_of).collect();
+    let tried: Vec<Look<'_>> = places.iter().flat_map(|place| scene.looks_at(*place)).copied().collect();
+    let is_bogus = false_ones.iter().all(|address| is_special(*address)) && !given_to_others.iter().any(|address| is_special(*address));
+    let strangers: Vec<usize> = others.iter().copied().filter(|other| places.iter().any(|place| scene.looks_of(*other, *place).next().is_some())).collect();
+    let reaches: Vec<Look<'_>> = good.iter().flat_map(|place| scene.looks_of(seat, *place)).filter(|look| scene.is_authentic(look)).copied().collect();
+    let injected =
+        scene.seats[seat].lookups.iter().filter_map(|attempt| attempt.facts.dns.as_ref()).flat_map(|dns| &dns.answers).any(|answer| answer.second_answer);
+    // An address at which nobody can even connect from elsewhere may be a dead or distant site of the owner's: only an answer that proves to be a stranger's settles it.
+    let stranger_answers = tried.iter().any(|look| look.passes(Layer::Tcp));
+    let groups = scene.groups(&others).len();
+    let settled = injected || (!reaches.is_empty() && !strangers.is_empty() && (stranger_answers || is_bogus));
+    let tier = match (settled, groups) {
+        (true, _) => Tier::Confirmed,
+        (false, 0) => return None,
+        (false, 1) => Tier::Suspected,
+        (false, _) => Tier::Likely,
+    };
+    let who = named(scene, &[seat]);
+    let shown: Vec<String> = false_ones.iter().map(ToString::to_string).collect();
+    let host = &scene.round.check.target.host;
+    let ids = |seats: &[usize]| seats.iter().flat_map(|seat| &scene.seats[*seat].lookups).map(|attempt| attempt.id).take(32).collect();
+    let mut draft = Draft::new(Cause::DnsTampering, tier).blaming(&[seat]).by(Outcome::DnsNoAnswer, None);
+    draft.mechanism = Some(if is_bogus { "dns.injection.bogon" } else { "dns.injection.other" }.to_owned());
+    draft.places.extend(places);
+    draft.add(
+        "lookup",
+        format!("the resolver of {who} gives {} for {host}; the resolvers of {} do not ({})", row(&shown), named(scene, &others), count(groups, "other group")),
+        &[],
+    );
+    if let Some(evidence) = draft.evidence.last_mut() {
+        evidence.attempts = ids(&[seat]);
+    }
+    if !tried.is_empty() {
+        let also = if strangers.is_empty() { String::new() } else { format!(", {} included", named(scene, &strangers)) };
+        draft.add(
+            "nobody-authenticates",
+            format!("at {} nobody gets a trusted certificate for {host} ({}{also})", row(&shown), count(tried.len(), "attempt")),
+            &tried,
+        );
+    }
+    if !reaches.is_empty() {
+        draft.add(
+            "others-address",
+            format!("{who} authenticates the server at the address that the others were given ({})", count(reaches.len(), "attempt")),
+            &reaches,
+        );
+    }
+    if injected {
+        draft.add("second-answer", format!("{who} got two different answers to one query"), &[]);
+    }
+    let draft = draft.unless(Cause::ServerDefaultCertificate, "ask the zone's own servers whether the address is theirs");
+    Some(draft.in_words(format!("the resolver of {who} gives {} for {host}, where nobody authenticates the server; the others' addresses work", row(&shown))))
+}
+
+/// Addresses that no public name leads to: private, loopback, unspecified, documentation.
+fn is_special(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_private() || address.is_loopback() || address.is_unspecified() || address.is_link_local() || address.is_broadcast(),
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unspecified() || (address.segments()[0] & 0xfe00) == 0xfc00 || (address.segments()[0] & 0xffc0) == 0xfe80
+        }
+    }
+}

@@ -1,0 +1,45 @@
+use parallax_model::verdict::{Cause, Tier};
+
+use super::Hypothesis;
+use crate::{
+    cell::{Layer, Look},
+    draft::Draft,
+    explain::{fate, groups, seats as named},
+    suspicion::{Shape, Suspicion},
+};
+
+pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
+    cause: Cause::EdgeBlocked,
+    requires: "two outside groups or more are cut off alike, whatever the name, size and version, and the inside vantage passes",
+    excluded_by: "an outside group that passes; an artefact nearer to the vantages",
+    counter: Cause::PolicySourceBlocked,
+    next: "look from an outside source that the owner's policy certainly allows",
+    test,
+};
+
+fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
+    if suspicion.layer == Layer::Http || suspicion.shape() != Shape::Outside {
+        return None;
+    }
+    let scene = suspicion.scene;
+    let (_, outcome) = suspicion.class(seats)?;
+    let failures = suspicion.failures(seats);
+    let inside: Vec<Look<'_>> = suspicion.passing.iter().flat_map(|seat| suspicion.looks(*seat)).copied().collect();
+    let place = scene.places[suspicion.place];
+    let draft = Draft::new(Cause::EdgeBlocked, Tier::Likely)
+        .blaming(seats)
+        .by(outcome, None)
+        .because(
+            "groups",
+            format!(
+                "{place} fails in {} outside ({}): a connection {}",
+                groups(scene.groups(seats).len(), suspicion.groups_judged()),
+                named(scene, seats),
+                fate(outcome)
+            ),
+            &failures,
+        )
+        .because("inside", format!("the inside vantage {} passes", named(scene, &suspicion.passing)), &inside)
+        .in_words(format!("the owner's own edge cuts {place} off from outside: a connection {}, and the inside vantage passes", fate(outcome)));
+    Some(draft)
+}

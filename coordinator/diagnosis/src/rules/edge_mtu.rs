@@ -1,0 +1,49 @@
+use parallax_model::verdict::{Cause, Tier};
+
+use super::{Hypothesis, mtu};
+use crate::{
+    cell::Layer,
+    draft::Draft,
+    explain::{groups, seats as named},
+    suspicion::{Shape, Suspicion},
+};
+
+pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
+    cause: Cause::EdgeMtuBlackhole,
+    requires: "two outside groups or more lose large packets, a small MSS cures it, and the inside vantage (if there is one) passes",
+    excluded_by: "an outside group that passes at full size; an inside vantage that fails as well",
+    counter: Cause::PathMtuBlackhole,
+    next: "look from a vantage on the server's own segment (role=inside), and from one more network outside",
+    test,
+};
+
+fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
+    let inside_fails = seats.iter().any(|seat| suspicion.scene.seats[*seat].inside);
+    if suspicion.layer != Layer::Tls || !matches!(suspicion.shape(), Shape::Outside | Shape::Everywhere) || inside_fails {
+        return None;
+    }
+    let holes: Vec<(usize, mtu::Hole<'_>)> = seats.iter().filter_map(|seat| Some((*seat, mtu::hole(suspicion, *seat)?))).collect();
+    let with_hole: Vec<usize> = holes.iter().map(|(seat, _)| *seat).collect();
+    let (_, first) = holes.first()?;
+    let cured = holes.iter().filter(|(seat, hole)| hole.small.passed.len() >= 3 && suspicion.failures(&[*seat]).len() >= 3).count();
+    let enough = suspicion.scene.groups(&with_hole).len() >= 2;
+    let inside_passes = suspicion.shape() == Shape::Outside;
+    let tier = if inside_passes && enough && cured >= 2 { Tier::Confirmed } else { Tier::Likely };
+    if !enough && !inside_passes {
+        return None;
+    }
+    let scene = suspicion.scene;
+    let place = scene.places[suspicion.place];
+    let gist = format!(
+        "packets over some size are lost, {}, on the server's own link at {place}: every outside vantage fails and small packets pass",
+        first.direction
+    );
+    let mut draft = mtu::draft(suspicion, seats, first, Cause::EdgeMtuBlackhole, tier).in_words(gist);
+    let text = format!("{} outside fail alike ({})", groups(scene.groups(seats).len(), suspicion.groups_judged()), named(scene, seats));
+    draft.add("groups", text, &suspicion.failures(seats));
+    if inside_passes {
+        let inside: Vec<_> = suspicion.passing.iter().flat_map(|seat| suspicion.looks(*seat)).copied().collect();
+        draft.add("inside", format!("the inside vantage {} passes at full size", named(scene, &suspicion.passing)), &inside);
+    }
+    Some(draft)
+}

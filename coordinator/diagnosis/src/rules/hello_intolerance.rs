@@ -1,0 +1,73 @@
+use parallax_model::{
+    assignment::Experiment,
+    verdict::{Cause, Tier},
+};
+
+use super::Hypothesis;
+use crate::{
+    bench::tally,
+    cell::{Layer, Look, State},
+    draft::Draft,
+    explain::{count, fate, groups, row, seats as named},
+    suspicion::Suspicion,
+};
+
+pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
+    cause: Cause::ServerHelloIntolerance,
+    requires: "one form of the ClientHello fails in every group and a plainer one passes in the same groups, at the same address",
+    excluded_by: "a group where that form passes",
+    counter: Cause::EdgeFilter,
+    next: "look from a vantage on the server's own segment (role=inside)",
+    test,
+};
+
+fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
+    if suspicion.layer != Layer::Tls || !suspicion.passing.is_empty() {
+        return None;
+    }
+    let (scene, place) = (suspicion.scene, suspicion.place);
+    let (_, outcome) = suspicion.class(seats)?;
+    let others: Vec<usize> = (0..scene.profiles.len()).filter(|profile| *profile != suspicion.profile).collect();
+    let passes = |seat: usize| -> Option<(String, Vec<Look<'_>>)> {
+        let other = others.iter().find(|profile| scene.state(seat, place, **profile, Layer::Tls) == State::Pass);
+        if let Some(other) = other {
+            return Some((scene.profiles[*other].to_owned(), scene.cell(seat, place, *other).to_vec()));
+        }
+        let small = tally(scene, seat, place, Experiment::SmallHello);
+        small.always(1).then(|| ("a small ClientHello".to_owned(), small.all()))
+    };
+    let plainer: Vec<(String, Vec<Look<'_>>)> = seats.iter().filter_map(|seat| passes(*seat)).collect();
+    if plainer.len() < seats.len().min(2) {
+        return None;
+    }
+    let tier = suspicion.server_tier(seats, false).map(|tier| tier.min(Tier::Likely))?;
+    let failures = suspicion.failures(seats);
+    let mut names: Vec<&str> = plainer.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let looks: Vec<Look<'_>> = plainer.iter().flat_map(|(_, looks)| looks.iter().copied()).collect();
+    let profile = scene.profiles[suspicion.profile];
+    let judged = suspicion.groups_judged();
+    let draft = Draft::new(Cause::ServerHelloIntolerance, tier)
+        .blaming(seats)
+        .by(outcome, None)
+        .because(
+            "variant",
+            format!(
+                "{profile} fails in {} ({}, {}): a connection {}",
+                groups(scene.groups(seats).len(), judged),
+                named(scene, seats),
+                count(failures.len(), "attempt"),
+                fate(outcome)
+            ),
+            &failures,
+        )
+        .because("plainer", format!("{} passes at the same address from the same vantages", row(&names)), &looks)
+        .in_words(format!(
+            "the server at {} fails on the ClientHello of {profile}, from everywhere: a connection {}; {} passes",
+            scene.places[place],
+            fate(outcome),
+            row(&names)
+        ));
+    Some(draft)
+}

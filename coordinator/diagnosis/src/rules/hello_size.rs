@@ -1,0 +1,63 @@
+use parallax_model::{
+    assignment::Experiment,
+    outcome::Outcome,
+    verdict::{Cause, Tier},
+};
+
+use super::Hypothesis;
+use crate::{
+    bench::{payload, tally, tally_of},
+    cell::Layer,
+    draft::Draft,
+    explain::{count, fate, seats as named},
+    suspicion::{Shape, Suspicion},
+};
+
+pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
+    cause: Cause::PathHelloSize,
+    requires: "a large ClientHello fails from some groups and passes from others, a small one passes; and 1,440 bytes that are not TLS pass, or it is reset, or a small MSS does not help",
+    excluded_by: "1,440 bytes that are not TLS and are lost too; a large ClientHello without the post-quantum share that passes",
+    counter: Cause::PathMtuBlackhole,
+    next: "send 1,440 bytes that are not TLS in one segment: lost in a hole, acknowledged by a size filter (--deep)",
+    test,
+};
+
+fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
+    let &[seat] = seats else { return None };
+    if suspicion.layer != Layer::Tls || suspicion.shape() != Shape::Some {
+        return None;
+    }
+    let (scene, place) = (suspicion.scene, suspicion.place);
+    let (family, outcome) = suspicion.class(seats)?;
+    let bytes = suspicion.looks(seat).iter().filter_map(|look| look.attempt.facts.tls.as_ref()).map(|tls| tls.hello.bytes).max()?;
+    let large = payload(scene, seat, place, Experiment::LargeNonTls);
+    let small_mss = tally_of(scene, seat, place, Experiment::SmallMss, scene.profiles[suspicion.profile]);
+    if bytes < LARGE || large.never(1) || tally(scene, seat, place, Experiment::LargeHello).always(1) {
+        return None;
+    }
+    let silent = family == Outcome::TlsTimeout;
+    if silent && !large.always(1) && !small_mss.never(1) {
+        return None;
+    }
+    let tier = suspicion.tier(seats, false).map(|tier| tier.min(Tier::Likely))?;
+    let who = named(scene, seats);
+    let failures = suspicion.failures(seats);
+    let name = scene.profiles[suspicion.profile];
+    let mut draft = Draft::new(Cause::PathHelloSize, tier).blaming(seats).by(outcome, Some("size")).because(
+        "hello-size",
+        format!("a ClientHello of {bytes} bytes ({name}) fails in all {} from {who}; a small one passes there", count(failures.len(), "attempt")),
+        &failures,
+    );
+    if large.always(1) {
+        draft.add(
+            "large-non-tls",
+            format!("1,440 bytes that are not TLS, in one segment, were acknowledged from {who}: packets of that size pass"),
+            &large.all(),
+        );
+    }
+    draft.add("other-groups", format!("{name} passes at {} from {}", scene.places[place], named(scene, &suspicion.passing)), &failures);
+    Some(draft.in_words(format!("something on the path of {who} fails on a large ClientHello: a connection {}", fate(outcome))))
+}
+
+/// Bytes of a hello that does not fit one segment, or hardly.
+const LARGE: u32 = 1_200;

@@ -1,0 +1,52 @@
+use parallax_model::{
+    outcome::Outcome,
+    profile::{Delivery, Profile},
+    verdict::{Cause, Tier},
+};
+
+use super::Hypothesis;
+use crate::{
+    cell::{Layer, State},
+    draft::Draft,
+    explain::{count, fate, seats as named},
+    suspicion::{Shape, Suspicion},
+};
+
+pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
+    cause: Cause::PathHelloSplit,
+    requires: "a ClientHello in two segments fails from some groups and passes from others; the same hello in one segment passes",
+    excluded_by: "the same failure in every group",
+    counter: Cause::ServerHelloIntolerance,
+    next: "try the split hello from two more networks",
+    test,
+};
+
+fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
+    let &[seat] = seats else { return None };
+    if suspicion.layer != Layer::Tls || suspicion.shape() != Shape::Some {
+        return None;
+    }
+    let (scene, place) = (suspicion.scene, suspicion.place);
+    let delivery = |profile: usize| Profile::builtin(scene.profiles[profile]).map(|profile| profile.delivery);
+    let is_split = |profile: usize| matches!(delivery(profile), Some(Delivery::SplitInName | Delivery::SplitRecords));
+    let split_fails = (0..scene.profiles.len()).any(|profile| is_split(profile) && scene.state(seat, place, profile, Layer::Tls) == State::Fail);
+    let (_, outcome) = suspicion.class(seats)?;
+    if !split_fails || matches!(outcome, Outcome::TlsUnsupported) {
+        return None;
+    }
+    let tier = suspicion.tier(seats, false).map(|tier| tier.min(Tier::Likely))?;
+    let who = named(scene, seats);
+    let failures = suspicion.failures(seats);
+    let name = scene.profiles[suspicion.profile];
+    let draft = Draft::new(Cause::PathHelloSplit, tier)
+        .blaming(seats)
+        .by(outcome, Some("split"))
+        .because(
+            "split",
+            format!("a ClientHello in several segments ({name}) fails in all {} from {who}; in one segment it passes there", count(failures.len(), "attempt")),
+            &failures,
+        )
+        .because("other-groups", format!("{name} passes at {} from {}", scene.places[place], named(scene, &suspicion.passing)), &failures)
+        .in_words(format!("something on the path of {who} fails on a ClientHello in several segments: a connection {}", fate(outcome)));
+    Some(draft)
+}

@@ -1,0 +1,163 @@
+use std::collections::BTreeSet;
+
+use parallax_model::{
+    assignment::Experiment,
+    bytes::Bytes,
+    verdict::{Cause, Tier},
+};
+
+use super::Board;
+use crate::{
+    cell::{Layer, Look},
+    contrast::{BEYOND_CHANCE, fisher},
+    draft::Draft,
+    explain::{count, seats as named},
+    gates::{Contact, contacts},
+    route,
+    scene::Scene,
+};
+
+/// `path.interception`: a group sees another key than the others at the same address, from an issuer that nobody trusts, or with an artefact.
+///
+/// Excluded by a key that two groups see, by a neighbour in the group that sees the server's own key, and by a key that authenticated before. Counter:
+/// `server.certificate-rollout`; more attempts from two groups separate the two.
+pub(super) fn run(board: &mut Board<'_, '_>) {
+    for place in 0..board.scene.places.len() {
+        if board.scene.ignored.contains(&place) {
+            continue;
+        }
+        for seat in 0..board.scene.seats.len() {
+            if let Some(draft) = test(board.scene, seat, place) {
+                board.mark_all(seat, place);
+                board.drafts.push(draft);
+            }
+        }
+    }
+}
+
+fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
+    if !scene.is_scored(seat, place) {
+        return None;
+    }
+    let own: Vec<Look<'_>> = keyed(scene, seat, place);
+    let keys = keys_of(scene, &own);
+    let first = own.iter().find_map(|look| look.chain)?;
+    let group = &scene.seats[seat].view.group;
+    let (neighbours, others): (Vec<usize>, Vec<usize>) = (0..scene.seats.len())
+        .filter(|other| *other != seat && scene.is_scored(*other, place) && !keyed(scene, *other, place).is_empty())
+        .partition(|other| scene.seats[*other].view.group == *group);
+    let others_looks: Vec<Look<'_>> = others.iter().flat_map(|other| keyed(scene, *other, place)).collect();
+    let others_keys = keys_of(scene, &others_looks);
+    let known = |key: &&Bytes| scene.history.known_keys.contains(&key.to_string()) || scene.round.check.expected_keys.contains(*key);
+    if others_keys.is_empty() || !keys.is_disjoint(&others_keys) || keys.iter().any(known) {
+        return None;
+    }
+    let anchored = |looks: &[Look<'_>]| looks.iter().any(|look| scene.is_authentic(look));
+    let issuer = |at: usize| scene.chains[at].judgement.leaf.as_ref().map(|leaf| leaf.issuer.clone()).unwrap_or_default();
+    let others_issuers: BTreeSet<String> = others_looks.iter().filter_map(|look| look.chain).map(issuer).collect();
+    let own_issuer = issuer(first);
+    let mut draft = Draft::new(Cause::PathInterception, Tier::Suspected).blaming(&[seat]).at(place);
+    let artefacts = artefacts(scene, seat, place, &own_issuer, &mut draft);
+    let neighbour_sees_server = neighbours.iter().any(|other| !keys_of(scene, &keyed(scene, *other, place)).is_disjoint(&others_keys));
+    let unanchored = !anchored(&own) && anchored(&others_looks) && !others_issuers.contains(&own_issuer);
+    let other_groups = scene.groups(&others).len();
+    let size = |looks: &[Look<'_>]| u32::try_from(looks.len()).unwrap_or(u32::MAX);
+    let p = fisher(size(&own), 0, 0, size(&others_looks));
+    let tier = match (artefacts, other_groups) {
+        (true, _) if !others_issuers.contains(&own_issuer) => Tier::Confirmed,
+        (false, _) if !unanchored || neighbour_sees_server || p > BEYOND_CHANCE => return None,
+        (_, 1) => Tier::Suspected,
+        (false, _) => Tier::Likely,
+        (true, _) => return None,
+    };
+    draft.tier = tier;
+    draft.profiles.extend(own.iter().filter_map(|look| scene.profiles.iter().position(|name| *name == look.attempt.profile.as_str())));
+    draft.mechanism = Some(
+        if anchored(&own) {
+            "tls.mitm.trusted"
+        } else if scene.chains[first].sent.len() == 1 && scene.chains[first].judgement.leaf.as_ref().is_some_and(|leaf| leaf.names_itself) {
+            "tls.mitm.self_signed"
+        } else {
+            "tls.mitm.ca_signed"
+        }
+        .to_owned(),
+    );
+    let who = named(scene, &[seat]);
+    let mut looks = own.clone();
+    looks.extend(others_looks.iter().take(16));
+    draft.add(
+        "other-key",
+        format!(
+            "at {} {who} sees a key by {own_issuer} in all {}, and {} ({}) see another, by {}",
+            scene.places[place],
+            count(own.len(), "attempt"),
+            named(scene, &others),
+            count(other_groups, "other group"),
+            others_issuers.iter().cloned().collect::<Vec<_>>().join(" and ")
+        ),
+        &looks,
+    );
+    if unanchored {
+        draft.add("unknown-issuer", format!("no trusted authority vouches for the key that {who} sees; one does for the others'"), &own);
+    }
+    let draft = draft.unless(Cause::ServerCertificateRollout, "make eleven more attempts from two groups: a second server's key shows up in every group");
+    let place = scene.places[place];
+    Some(draft.in_words(format!("TLS to {place} is terminated on the path of {who} by somebody who signs as {own_issuer}")))
+}
+
+/// Plain attempts that brought a key.
+fn keyed<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Vec<Look<'a>> {
+    scene.looks_of(seat, place).filter(|look| look.chain.is_some() && look.passes(Layer::Tls)).copied().collect()
+}
+
+fn keys_of<'s>(scene: &'s Scene<'_>, looks: &[Look<'_>]) -> BTreeSet<&'s Bytes> {
+    looks.iter().filter_map(|look| scene.chains[look.chain?].key()).collect()
+}
+
+/// Adds what shows by itself that somebody on the path terminates TLS.
+fn artefacts(scene: &Scene<'_>, seat: usize, place: usize, own_issuer: &str, draft: &mut Draft) -> bool {
+    let who = scene.seats[seat].name;
+    let before = draft.evidence.len();
+    let signed_alike = |look: &&Look<'_>| look.chain.and_then(|at| scene.chains[at].judgement.leaf.as_ref()).is_some_and(|leaf| leaf.issuer == own_issuer);
+    let made_up: Vec<Look<'_>> = scene
+        .bench(seat, Experiment::ControlName, place)
+        .filter(|look| {
+            let name = look.attempt.facts.tls.as_ref().and_then(|tls| tls.hello.server_name.as_deref());
+            let leaf = look.chain.and_then(|at| scene.chains[at].judgement.leaf.as_ref());
+            leaf.is_some_and(|leaf| leaf.issuer == own_issuer && name.is_some_and(|name| leaf.covers(name)))
+        })
+        .copied()
+        .collect();
+    if !made_up.is_empty() {
+        draft.add(
+            "made-up-certificate",
+            format!("for a name that nobody has, {who} gets a certificate by the same issuer: it is made up on the spot"),
+            &made_up,
+        );
+    }
+    let replaced: Vec<Look<'_>> = contacts(scene, seat)
+        .filter(|(_, contact, look)| matches!(contact, Contact::Stranger(Some(_))) && signed_alike(look))
+        .map(|(_, _, look)| *look)
+        .collect();
+    if !replaced.is_empty() {
+        draft.add("responder-key", format!("the fleet's responder, whose key is known, shows {who} another key by the same issuer"), &replaced);
+    }
+    let differing = |look: &&Look<'_>| {
+        let tls = look.attempt.facts.tls.as_ref();
+        let echo = tls.and_then(|tls| tls.handshake.as_ref()).and_then(|handshake| handshake.echo_sha256.as_ref());
+        echo.is_some_and(|echo| tls.is_some_and(|tls| !tls.hello.sha256.0.is_empty() && tls.hello.sha256 != *echo))
+    };
+    let echoes: Vec<Look<'_>> = [Experiment::Responder, Experiment::NameAtResponder]
+        .into_iter()
+        .flat_map(|experiment| scene.everywhere(seat, experiment))
+        .filter(differing)
+        .copied()
+        .collect();
+    if !echoes.is_empty() {
+        draft.add("echo", format!("the fleet's responder received another ClientHello than {who} sent"), &echoes);
+    }
+    if let Some((text, looks)) = route::answers_from_nearer(scene, seat, place) {
+        draft.add("nearer-answer", text, &looks);
+    }
+    draft.evidence.len() > before
+}

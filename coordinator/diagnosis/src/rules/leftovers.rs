@@ -1,0 +1,218 @@
+use std::collections::BTreeSet;
+
+use parallax_model::{
+    outcome::Outcome,
+    verdict::{Cause, Tier},
+};
+
+use super::{Board, certificates::describe};
+use crate::{
+    cell::{Layer, Look, State, commonest},
+    draft::Draft,
+    explain::{count, fate, groups, seats as named},
+    suspicion::{Shape, Suspicion},
+};
+
+/// `undetermined.*`: what no hypothesis explains is said to be open, with the experiment that would tell.
+pub(super) fn run(board: &mut Board<'_, '_>) {
+    absorb(board);
+    for place in 0..board.scene.places.len() {
+        for profile in board.scene.profiles_by_need() {
+            for layer in [Layer::Tcp, Layer::Tls, Layer::Http] {
+                open(board, place, profile, layer);
+            }
+        }
+        unproven_certificates(board, place);
+    }
+}
+
+/// The same failure of the same vantage at another address has the same cause, where that cause is proven at one.
+fn absorb(board: &mut Board<'_, '_>) {
+    let scene = board.scene;
+    for at in 0..board.drafts.len() {
+        let wanted = board.drafts[at].clone();
+        if !matches!(
+            wanted.cause,
+            Cause::PathSniFilter
+                | Cause::PathAddressBlock
+                | Cause::PathTlsBlock
+                | Cause::PathMtuBlackhole
+                | Cause::PolicySourceBlocked
+                | Cause::PathHelloSize
+                | Cause::PathHelloSplit
+        ) {
+            continue;
+        }
+        let classes: BTreeSet<String> = wanted
+            .mechanism
+            .iter()
+            .map(|mechanism| mechanism.trim_end_matches(".sni").trim_end_matches(".size").trim_end_matches(".split").to_owned())
+            .collect();
+        for place in (0..scene.places.len()).filter(|place| !wanted.places.contains(place)) {
+            for profile in wanted.profiles.iter().copied() {
+                let layer = if wanted.mechanism.as_deref().is_some_and(|mechanism| mechanism.starts_with("tcp")) { Layer::Tcp } else { Layer::Tls };
+                let suspicion = board.suspicion(place, profile, layer);
+                let alike =
+                    |seat: &usize| wanted.seats.contains(seat) && suspicion.class(&[*seat]).is_some_and(|(_, outcome)| classes.contains(&outcome.to_string()));
+                let same: Vec<usize> = suspicion.failing.iter().chain(&suspicion.thin).copied().filter(alike).collect();
+                if same.is_empty() || suspicion.shape() != Shape::Some {
+                    continue;
+                }
+                let text = format!("{} fails in the same way from {}", scene.places[place], named(scene, &same));
+                let failures = suspicion.failures(&same);
+                board.drafts[at].add("same-failure", text, &failures);
+                board.drafts[at].places.insert(place);
+                same.iter().for_each(|seat| board.mark_all(*seat, place));
+            }
+        }
+    }
+}
+
+fn open(board: &mut Board<'_, '_>, place: usize, profile: usize, layer: Layer) {
+    let scene = board.scene;
+    let required = scene.is_required(profile);
+    let mut suspicion = board.suspicion(place, profile, layer);
+    if !required {
+        let base_passes = |seat: &usize| {
+            (0..scene.profiles.len()).filter(|other| scene.is_required(*other)).any(|other| scene.state(*seat, place, other, layer) == State::Pass)
+        };
+        suspicion.failing.retain(base_passes);
+        suspicion.mixed.clear();
+        suspicion.thin.clear();
+        // A server need not speak every profile that is tried for the contrast alone.
+        if suspicion.passing.is_empty() {
+            return;
+        }
+    }
+    let blamed: Vec<usize> = suspicion.failing.iter().chain(&suspicion.mixed).chain(&suspicion.thin).copied().collect();
+    if blamed.is_empty() {
+        return;
+    }
+    let draft = if suspicion.failing.is_empty() { mixed_or_thin(&suspicion, &blamed) } else { failing(&suspicion, &blamed) };
+    board.claim(draft, &suspicion);
+}
+
+fn failing(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> Draft {
+    let scene = suspicion.scene;
+    let place = scene.places[suspicion.place];
+    let failures = suspicion.failures(blamed);
+    let outcome = commonest(failures.iter().filter_map(|look| look.at(suspicion.layer)));
+    let who = named(scene, blamed);
+    let seen = format!("from {who} a connection to {place} {} ({})", fate(outcome), count(failures.len(), "attempt"));
+    let variant = if scene.is_required(suspicion.profile) { String::new() } else { format!(" with {}", scene.profiles[suspicion.profile]) };
+    let (cause, counter, next, gist) = match suspicion.shape() {
+        Shape::Some | Shape::OnlyInsidePasses if variant.is_empty() => (
+            Cause::UndeterminedGroupBlocked,
+            Cause::PolicySourceBlocked,
+            "measure the arrival TTL of the answer and walk the path (--deep), or look with a second address behind the same path",
+            format!(
+                "{who} is cut off from {place} and {} is not: a connection {}, and nothing tells whether the path or the server's side does it",
+                named(scene, &suspicion.passing),
+                fate(outcome)
+            ),
+        ),
+        Shape::Some | Shape::OnlyInsidePasses => (
+            Cause::UndeterminedInsufficient,
+            Cause::PathHelloSize,
+            "send 1,440 bytes that are not TLS, and the hello with a small MSS, from there and from another network (--deep)",
+            format!(
+                "from {who} a connection to {place}{variant} {}, from {} not; nothing tells yet what on the way minds it",
+                fate(outcome),
+                named(scene, &suspicion.passing)
+            ),
+        ),
+        Shape::Alone => (
+            Cause::UndeterminedInsufficient,
+            counterpart(outcome),
+            "look from a vantage in another network; best add one on the server's own segment (role=inside)",
+            format!(
+                "from {who}, the only group that could look, a connection to {place}{variant} {}: a vantage in a second network would tell the server's fault from the path's",
+                fate(outcome)
+            ),
+        ),
+        Shape::Everywhere | Shape::Outside if suspicion.majority().is_none() || suspicion.class(blamed).is_none() => (
+            Cause::UndeterminedConflicting,
+            counterpart(outcome),
+            "probe one address and one profile at a time (--deep)",
+            format!("{place} fails from {who}, and in different ways: most often a connection {}", fate(outcome)),
+        ),
+        Shape::Everywhere | Shape::Outside => (
+            Cause::UndeterminedInsufficient,
+            counterpart(outcome),
+            "look from a vantage on the server's own segment (role=inside), and try a small MSS (--deep)",
+            format!("{place} fails from {who}: a connection {}, and nothing tells the server from what stands before it", fate(outcome)),
+        ),
+    };
+    Draft::new(cause, Tier::Insufficient).blaming(blamed).by(outcome, None).because("open", seen, &failures).unless(counter, next).in_words(gist)
+}
+
+fn mixed_or_thin(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> Draft {
+    let scene = suspicion.scene;
+    let place = scene.places[suspicion.place];
+    let looks: Vec<Look<'_>> = blamed.iter().flat_map(|seat| suspicion.looks(*seat)).copied().collect();
+    let failed = looks.iter().filter(|look| look.fails(suspicion.layer)).count();
+    let outcome = commonest(looks.iter().filter_map(|look| look.at(suspicion.layer)));
+    let who = named(scene, blamed);
+    let text = format!("{failed} of {} from {who} to {place} failed: a connection {}", count(looks.len(), "attempt"), fate(outcome));
+    let thin = suspicion.mixed.is_empty();
+    let (cause, next) = if thin {
+        (Cause::UndeterminedInsufficient, "make more attempts from there")
+    } else {
+        (Cause::UndeterminedFlaky, "repeat from fixed source ports and with pauses (--deep), and watch with a scheduled check")
+    };
+    let mut draft = Draft::new(cause, Tier::Insufficient).blaming(blamed).by(outcome, None).because("open", text.clone(), &looks);
+    draft.share = failed as f64 / looks.len().max(1) as f64;
+    draft.unless(Cause::PathMultipathLeg, next).in_words(text)
+}
+
+/// A bad chain that one group alone sees, and for which no trusted authority vouches, may be the server's or somebody else's.
+fn unproven_certificates(board: &mut Board<'_, '_>, place: usize) {
+    let scene = board.scene;
+    if scene.ignored.contains(&place) {
+        return;
+    }
+    let told = |board: &Board<'_, '_>, seat: usize| {
+        board.drafts.iter().any(|draft| {
+            draft.places.contains(&place)
+                && draft.seats.contains(&seat)
+                && draft.mechanism.as_deref().is_some_and(|mechanism| mechanism.starts_with("certificate."))
+        })
+    };
+    let mut open: Vec<(usize, Look<'_>)> = Vec::new();
+    for seat in (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place) && !board.is_intercepted(*seat, place) && !told(board, *seat)) {
+        open.extend(scene.looks_of(seat, place).filter(|look| matches!(look.outcome, Outcome::Certificate(_))).map(|look| (seat, *look)));
+    }
+    let Some((_, first)) = open.first().copied() else { return };
+    let (Outcome::Certificate(fault), Some(chain)) = (first.outcome, first.chain) else { return };
+    let seats: BTreeSet<usize> = open.iter().map(|(seat, _)| *seat).collect();
+    let seats: Vec<usize> = seats.into_iter().collect();
+    let looks: Vec<Look<'_>> = open.iter().map(|(_, look)| *look).collect();
+    let what = describe(scene, fault, chain);
+    let who = named(scene, &seats);
+    let trying: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place) && scene.looks_of(*seat, place).next().is_some()).collect();
+    let seen = groups(scene.groups(&seats).len(), scene.groups(&trying).len());
+    let text = format!("{what}; seen at {} by {who} alone, in {} ({seen})", scene.places[place], count(looks.len(), "attempt"));
+    let gist = format!(
+        "{what} at {}, seen by {who} ({seen}): a vantage in a second network would show whether it is the server's or somebody's on the way",
+        scene.places[place]
+    );
+    let draft = Draft::new(Cause::UndeterminedInsufficient, Tier::Insufficient)
+        .blaming(&seats)
+        .at(place)
+        .by(Outcome::Certificate(fault), None)
+        .because("certificate", text, &looks)
+        .unless(super::certificates::cause_of(fault), "look from a vantage in another network, and compare the key with the one on the server's disk")
+        .in_words(gist);
+    board.drafts.push(draft);
+}
+
+fn counterpart(outcome: Outcome) -> Cause {
+    match outcome {
+        Outcome::TcpRefused => Cause::ServerRefused,
+        Outcome::TcpTimeout | Outcome::TcpUnreachable => Cause::ServerUnreachable,
+        Outcome::TlsTimeout => Cause::ServerSlowHandshake,
+        Outcome::TlsAlert(112) => Cause::ServerSniRejected,
+        Outcome::TlsNotTls => Cause::ServerNotTls,
+        _ => Cause::ServerClosesHandshake,
+    }
+}

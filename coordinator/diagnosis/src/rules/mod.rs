@@ -1,0 +1,348 @@
+//! The hypotheses, one per file, all shaped alike: what each requires, what excludes it, its counter, and the experiment that separates the two.
+
+mod address_block;
+mod certificates;
+mod default_certificate;
+mod dns_blocked;
+mod dns_tampering;
+mod edge_blocked;
+mod edge_filter;
+mod edge_mtu;
+mod hello_intolerance;
+mod hello_size;
+mod hello_split;
+mod http_denied;
+mod interception;
+mod ipv6_unserved;
+mod leftovers;
+mod mtu;
+mod multipath;
+mod overloaded;
+mod rate;
+mod return_loss;
+mod rollout;
+mod server_answers;
+mod server_silence;
+mod sni_filter;
+mod sni_rejected;
+mod source_blocked;
+mod throttling;
+mod tls_block;
+mod upstream;
+mod version_filter;
+mod zone_broken;
+
+use std::collections::HashSet;
+
+use parallax_model::{
+    outcome::Outcome,
+    profile::Profile,
+    verdict::{Cause, Locus, Tier},
+};
+
+use crate::{
+    cell::{Layer, State, agreed, family},
+    draft::Draft,
+    scene::Scene,
+    suspicion::{Shape, Suspicion},
+};
+
+/// A hypothesis about failures at one place.
+pub(crate) struct Hypothesis {
+    /// What it says.
+    pub(crate) cause: Cause,
+    /// What it requires, all of it.
+    pub(crate) requires: &'static str,
+    /// What excludes it.
+    pub(crate) excluded_by: &'static str,
+    /// The best competing explanation.
+    pub(crate) counter: Cause,
+    /// The experiment that would separate the two.
+    pub(crate) next: &'static str,
+    /// Tests it for these failing seats.
+    pub(crate) test: fn(&Suspicion<'_, '_>, &[usize]) -> Option<Draft>,
+}
+
+/// What a hypothesis about failures at one address says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requirement {
+    /// What it says.
+    pub cause: Cause,
+    /// What it requires, all of it.
+    pub requires: &'static str,
+    /// What excludes it.
+    pub excluded_by: &'static str,
+    /// The best competing explanation.
+    pub counter: Cause,
+    /// The experiment that would separate the two.
+    pub next: &'static str,
+}
+
+/// Returns what each hypothesis about failures at one address requires, in the order in which they are tried.
+pub fn requirements() -> Vec<Requirement> {
+    let all: [&[&Hypothesis]; 6] = [&PATH, &PATH_OF_VARIANT, &SERVER, &SERVER_OF_VARIANT, &EDGE, &HTTP];
+    let mut told: Vec<Requirement> = Vec::new();
+    for &&Hypothesis { cause, requires, excluded_by, counter, next, .. } in all.iter().copied().flatten() {
+        let requirement = Requirement { cause, requires, excluded_by, counter, next };
+        if !told.contains(&requirement) {
+            told.push(requirement);
+        }
+    }
+    told
+}
+
+const PATH: [&Hypothesis; 7] = [
+    &mtu::HYPOTHESIS,
+    &sni_filter::HYPOTHESIS,
+    &tls_block::HYPOTHESIS,
+    &address_block::HYPOTHESIS,
+    &source_blocked::HYPOTHESIS,
+    &return_loss::HYPOTHESIS,
+    &version_filter::HYPOTHESIS,
+];
+const PATH_OF_VARIANT: [&Hypothesis; 4] = [&mtu::HYPOTHESIS, &hello_split::HYPOTHESIS, &hello_size::HYPOTHESIS, &version_filter::HYPOTHESIS];
+const SERVER: [&Hypothesis; 12] = [
+    &ipv6_unserved::HYPOTHESIS,
+    &server_silence::UNREACHABLE,
+    &server_silence::REFUSED,
+    &edge_mtu::HYPOTHESIS,
+    &server_answers::CLIENT_CERTIFICATE,
+    &sni_rejected::HYPOTHESIS,
+    &server_answers::APPLICATION_PROTOCOL,
+    &server_answers::VERSION,
+    &server_answers::NEGOTIATION,
+    &server_answers::NOT_TLS,
+    &server_silence::SLOW,
+    &server_silence::CLOSES,
+];
+const SERVER_OF_VARIANT: [&Hypothesis; 2] = [&edge_mtu::HYPOTHESIS, &hello_intolerance::HYPOTHESIS];
+const EDGE: [&Hypothesis; 3] = [&edge_mtu::HYPOTHESIS, &edge_filter::HYPOTHESIS, &edge_blocked::HYPOTHESIS];
+const HTTP: [&Hypothesis; 2] = [&http_denied::HYPOTHESIS, &upstream::HYPOTHESIS];
+
+/// The findings so far, and the cells that they explain.
+pub(crate) struct Board<'s, 'a> {
+    pub(crate) scene: &'s Scene<'a>,
+    pub(crate) drafts: Vec<Draft>,
+    explained: HashSet<(usize, usize, usize)>,
+}
+
+/// Explains the matrix by the smallest set of causes: names and certificates first, then patterns in time and ports, then each layer from below.
+pub(crate) fn explain(scene: &mut Scene<'_>) -> Vec<Draft> {
+    let lies = dns_tampering::test(scene);
+    scene.ignored.extend(lies.iter().flat_map(|draft| draft.places.iter().copied()));
+    let mut board = Board { scene, drafts: lies, explained: HashSet::new() };
+    for run in [zone_broken::run, dns_blocked::run, interception::run, certificates::run, rollout::run, rate::run, sni_filter::run_remembering, multipath::run]
+    {
+        run(&mut board);
+    }
+    for layer in [Layer::Tcp, Layer::Tls, Layer::Http] {
+        for place in 0..board.scene.places.len() {
+            for profile in board.scene.profiles_by_need() {
+                board.settle(place, profile, layer);
+            }
+        }
+    }
+    for run in [overloaded::run, throttling::run, leftovers::run] {
+        run(&mut board);
+    }
+    board.finish()
+}
+
+impl<'s, 'a> Board<'s, 'a> {
+    pub(crate) fn suspicion(&self, place: usize, profile: usize, layer: Layer) -> Suspicion<'s, 'a> {
+        Suspicion::at(self.scene, place, profile, layer, &|seat| self.explained.contains(&(seat, place, profile)))
+    }
+
+    /// Finds the causes of one cell column at one layer.
+    fn settle(&mut self, place: usize, profile: usize, layer: Layer) {
+        let required = self.scene.is_required(profile);
+        let narrowed = |board: &Self| {
+            let mut suspicion = board.suspicion(place, profile, layer);
+            if !required {
+                // What fails with a required profile too is explained there.
+                let base_passes = |seat: &usize| board.base_passes(*seat, place, layer);
+                suspicion.failing.retain(base_passes);
+                suspicion.thin.clear();
+                suspicion.mixed.clear();
+            }
+            suspicion
+        };
+        let is_variant =
+            |suspicion: &Suspicion<'_, '_>| !required || suspicion.failing.iter().all(|seat| self.other_required_passes(*seat, place, profile, layer));
+        let first = narrowed(self);
+        if first.failing.is_empty() {
+            return;
+        }
+        let variant = is_variant(&first);
+        let path: &[&Hypothesis] = match (layer, variant) {
+            (Layer::Http, _) => &HTTP,
+            (_, true) => &PATH_OF_VARIANT,
+            (_, false) => &PATH,
+        };
+        for seat in first.failing.clone() {
+            self.try_each(&first, &[seat], path, |draft| draft.tier == Tier::Confirmed);
+        }
+        let rest = narrowed(self);
+        match rest.shape() {
+            Shape::Everywhere if !required && version_only(self.scene.profiles[profile]) => {}
+            Shape::Everywhere | Shape::Alone => {
+                if let Some((_, seats)) = rest.majority() {
+                    let common: &[&Hypothesis] = if variant { &SERVER_OF_VARIANT } else { &SERVER };
+                    let settled = (!variant || required) && self.try_each(&rest, &seats, answers_of(layer), |_| true);
+                    if !settled && layer != Layer::Http {
+                        self.try_each(&rest, &seats, common, |_| true);
+                    }
+                }
+            }
+            Shape::Outside if layer != Layer::Http => {
+                if let Some((_, seats)) = rest.majority() {
+                    self.try_each(&rest, &seats, &EDGE, |_| true);
+                }
+            }
+            Shape::Outside | Shape::Some | Shape::OnlyInsidePasses => {}
+        }
+        for seat in narrowed(self).failing {
+            let rest = narrowed(self);
+            let acts = || if layer == Layer::Tls { answers_of(layer) } else { &[] };
+            if !self.try_each(&rest, &[seat], path, |_| true) {
+                self.try_each(&rest, &[seat], acts(), |draft| draft.tier == Tier::Confirmed);
+            }
+        }
+    }
+
+    /// Takes the first hypothesis that holds and is welcome.
+    fn try_each(&mut self, suspicion: &Suspicion<'_, '_>, seats: &[usize], hypotheses: &[&Hypothesis], welcome: impl Fn(&Draft) -> bool) -> bool {
+        if seats.iter().all(|seat| self.is_explained(*seat, suspicion.place, suspicion.profile)) {
+            return false;
+        }
+        for hypothesis in hypotheses {
+            let Some(mut draft) = (hypothesis.test)(suspicion, seats).filter(&welcome) else { continue };
+            if draft.counter.is_none() {
+                draft = draft.unless(hypothesis.counter, hypothesis.next);
+            }
+            self.claim(draft, suspicion);
+            return true;
+        }
+        false
+    }
+
+    /// Notes a finding about a suspicion and marks what it explains: the cell, and the same seat's other profiles that fail there as well.
+    pub(crate) fn claim(&mut self, mut draft: Draft, suspicion: &Suspicion<'_, '_>) {
+        let place = suspicion.place;
+        draft.places.insert(place);
+        draft.profiles.insert(suspicion.profile);
+        let class = suspicion.class(&draft.seats.iter().copied().filter(|seat| suspicion.failing.contains(seat)).collect::<Vec<_>>()).map(|class| class.0);
+        let blamed: Vec<usize> = draft.seats.iter().copied().collect();
+        for seat in blamed {
+            self.mark(seat, place, suspicion.profile);
+            for profile in 0..self.scene.profiles.len() {
+                if self.worst_state(seat, place, profile) == State::Pass || (self.scene.is_required(profile) && !self.fails_alike(seat, place, profile, class))
+                {
+                    continue;
+                }
+                if self.fails_alike(seat, place, profile, class) {
+                    draft.profiles.insert(profile);
+                }
+                if self.scene.is_required(suspicion.profile) {
+                    self.mark(seat, place, profile);
+                }
+            }
+        }
+        self.drafts.push(draft);
+    }
+
+    /// Marks a cell as explained.
+    pub(crate) fn mark(&mut self, seat: usize, place: usize, profile: usize) {
+        self.explained.insert((seat, place, profile));
+    }
+
+    pub(crate) fn is_explained(&self, seat: usize, place: usize, profile: usize) -> bool {
+        self.explained.contains(&(seat, place, profile))
+    }
+
+    /// Tells whether a seat's TLS at a place is terminated by somebody else.
+    pub(crate) fn is_intercepted(&self, seat: usize, place: usize) -> bool {
+        self.drafts.iter().any(|draft| draft.cause == Cause::PathInterception && draft.seats.contains(&seat) && draft.places.contains(&place))
+    }
+
+    /// Marks every cell of a seat at a place as explained.
+    pub(crate) fn mark_all(&mut self, seat: usize, place: usize) {
+        for profile in 0..self.scene.profiles.len() {
+            self.mark(seat, place, profile);
+        }
+    }
+
+    fn fails_alike(&self, seat: usize, place: usize, profile: usize, class: Option<Outcome>) -> bool {
+        let failures = self.scene.cell(seat, place, profile).iter().map(|look| look.reach).filter(|outcome| outcome.is_failure());
+        let own = agreed(failures).map(|(family, _)| family);
+        own.is_some() && own == class.map(family)
+    }
+
+    fn worst_state(&self, seat: usize, place: usize, profile: usize) -> State {
+        let states = [Layer::Tcp, Layer::Tls, Layer::Http].map(|layer| self.scene.state(seat, place, profile, layer));
+        states.into_iter().find(|state| !matches!(state, State::Pass | State::Empty)).unwrap_or(State::Pass)
+    }
+
+    fn base_passes(&self, seat: usize, place: usize, layer: Layer) -> bool {
+        (0..self.scene.profiles.len())
+            .filter(|profile| self.scene.is_required(*profile))
+            .any(|profile| self.scene.state(seat, place, profile, layer) == State::Pass)
+    }
+
+    fn other_required_passes(&self, seat: usize, place: usize, profile: usize, layer: Layer) -> bool {
+        let others = (0..self.scene.profiles.len()).filter(|other| *other != profile && self.scene.is_required(*other));
+        others.into_iter().any(|other| self.scene.state(seat, place, other, layer) == State::Pass)
+    }
+
+    /// Joins findings of one cause, worst first.
+    fn finish(self) -> Vec<Draft> {
+        let mut joined: Vec<Draft> = Vec::new();
+        for draft in self.drafts {
+            match joined.iter_mut().find(|known| known.joins(&draft, self.scene)) {
+                Some(known) => known.absorb(draft),
+                None => joined.push(draft),
+            }
+        }
+        joined.sort_by_key(|draft| (rank(draft.cause), std::cmp::Reverse(draft.tier)));
+        joined
+    }
+}
+
+/// Worst first: what the owner can mend, then what others do, then the open questions.
+fn rank(cause: Cause) -> u8 {
+    if cause.is_informational() {
+        return 9;
+    }
+    match cause.locus() {
+        Locus::Server => 0,
+        Locus::Edge => 1,
+        Locus::Dns => 2,
+        Locus::Policy => 3,
+        Locus::Path => 4,
+        Locus::Undetermined => 5,
+        Locus::Vantage => 6,
+    }
+}
+
+/// A profile that differs from the baseline by what versions it offers: a server need not speak them all.
+fn version_only(profile: &str) -> bool {
+    Profile::builtin(profile).is_some_and(|profile| !profile.hello.versions.contains(&0x0304))
+}
+
+/// Hypotheses that rest on what the server answers, whatever the variant.
+fn answers_of(layer: Layer) -> &'static [&'static Hypothesis] {
+    match layer {
+        Layer::Tcp => &[],
+        Layer::Tls => {
+            const ANSWERS: [&Hypothesis; 5] = [
+                &server_answers::CLIENT_CERTIFICATE,
+                &sni_rejected::HYPOTHESIS,
+                &server_answers::APPLICATION_PROTOCOL,
+                &server_answers::VERSION,
+                &server_answers::NEGOTIATION,
+            ];
+            &ANSWERS
+        }
+        Layer::Http => &HTTP,
+    }
+}

@@ -1,0 +1,97 @@
+use parallax_model::{
+    assignment::Experiment,
+    outcome::Outcome,
+    verdict::{Cause, Tier},
+};
+
+use super::Hypothesis;
+use crate::{
+    bench::{Tally, payload, tally, tally_of},
+    cell::{Layer, Silence},
+    draft::Draft,
+    explain::{count, seats as named},
+    suspicion::{Shape, Suspicion},
+};
+
+pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
+    cause: Cause::PathMtuBlackhole,
+    requires: "silence after the ClientHello, with the answer begun or lost, or with a large ClientHello unacknowledged; a small MSS cures it; others pass at full size",
+    excluded_by: "a failure under the small MSS; 1,440 bytes that are not TLS and are acknowledged, when the large ClientHello is what is lost",
+    counter: Cause::PathHelloSize,
+    next: "send 1,440 bytes that are not TLS in one segment: lost in a hole, acknowledged by a size filter (--deep)",
+    test,
+};
+
+fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
+    let &[seat] = seats else { return None };
+    if suspicion.layer != Layer::Tls || !matches!(suspicion.shape(), Shape::Some) {
+        return None;
+    }
+    let hole = hole(suspicion, seat)?;
+    let artefact = hole.small.passed.len() >= 3 && suspicion.failures(seats).len() >= 3;
+    let tier = suspicion.tier(seats, artefact)?;
+    let who = named(suspicion.scene, seats);
+    let gist = format!("packets over some size are lost, {}, on the path of {who} to {}", hole.direction, suspicion.scene.places[suspicion.place]);
+    Some(draft(suspicion, seats, &hole, Cause::PathMtuBlackhole, tier).in_words(gist))
+}
+
+/// What shows that large packets are lost.
+pub(super) struct Hole<'a> {
+    pub(super) direction: &'static str,
+    pub(super) small: Tally<'a>,
+}
+
+/// Looks for a hole at one seat.
+pub(super) fn hole<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize) -> Option<Hole<'a>> {
+    let (scene, place) = (suspicion.scene, suspicion.place);
+    if suspicion.class(&[seat])?.0 != Outcome::TlsTimeout {
+        return None;
+    }
+    let of_profile = tally_of(scene, seat, place, Experiment::SmallMss, scene.profiles[suspicion.profile]);
+    let small = if of_profile.all().is_empty() { tally(scene, seat, place, Experiment::SmallMss) } else { of_profile };
+    if !small.always(1) {
+        return None;
+    }
+    let direction = match suspicion.silence(&[seat])? {
+        Silence::Gap | Silence::Partial | Silence::Acknowledged => "server to client",
+        // One small segment fits any link: what cures that is the cut through the name.
+        Silence::Unacknowledged if hello_bytes(suspicion, seat) < FULL_SEGMENT => return None,
+        Silence::Unacknowledged => {
+            let large = payload(scene, seat, place, Experiment::LargeNonTls);
+            if !large.never(1) {
+                return None;
+            }
+            "client to server"
+        }
+    };
+    Some(Hole { direction, small })
+}
+
+/// Writes the finding.
+pub(super) fn draft<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize], hole: &Hole<'a>, cause: Cause, tier: Tier) -> Draft {
+    let failures = suspicion.failures(seats);
+    let who = named(suspicion.scene, seats);
+    let cured =
+        format!("with an MSS of 536, {} from {who} passed and none failed; at full size {} failed", count(hole.small.passed.len(), "attempt"), failures.len());
+    let seen = match hole.direction {
+        "client to server" => "the large ClientHello was never acknowledged, and 1,440 bytes that are not TLS were lost as well".to_owned(),
+        _ => "the ClientHello was acknowledged and the answer did not arrive whole (TCP_INFO)".to_owned(),
+    };
+    let mut draft = Draft::new(cause, tier)
+        .blaming(seats)
+        .by(Outcome::TlsTimeout, Some("size"))
+        .because("small-mss", cured, &hole.small.all())
+        .because("tcp-info", seen, &failures);
+    if hole.direction == "client to server" {
+        let large: Vec<_> = seats.iter().flat_map(|seat| payload(suspicion.scene, *seat, suspicion.place, Experiment::LargeNonTls).all()).collect();
+        draft.add("large-non-tls", format!("1,440 bytes that are not TLS, in one segment, were lost in {} too", count(large.len(), "attempt")), &large);
+    }
+    draft
+}
+
+fn hello_bytes(suspicion: &Suspicion<'_, '_>, seat: usize) -> u32 {
+    suspicion.looks(seat).iter().filter_map(|look| look.attempt.facts.tls.as_ref()).map(|tls| tls.hello.bytes).max().unwrap_or(0)
+}
+
+/// A hello below this fits one segment on every link that carries IPv6 (RFC 8200 section 5).
+const FULL_SEGMENT: u32 = 1_160;

@@ -1,0 +1,94 @@
+use std::collections::BTreeMap;
+
+use parallax_model::{
+    assignment::Experiment,
+    outcome::Outcome,
+    verdict::{Cause, Tier},
+};
+
+use super::Board;
+use crate::{
+    cell::{Layer, Look, agreed},
+    draft::Draft,
+    explain::{count, fate, seats as named},
+    scene::Scene,
+};
+
+/// `path.multipath-leg`: from one group each source port gives always the same, some pass and some fail, and other groups pass.
+///
+/// Excluded by a port that gives both, and by other groups that fail at times too, which a backend explains. Counter: `server.overloaded`; the same ports from another group
+/// separate the two.
+pub(super) fn run(board: &mut Board<'_, '_>) {
+    let scene = board.scene;
+    for place in (0..scene.places.len()).filter(|place| !scene.ignored.contains(place)) {
+        for seat in (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place)) {
+            if board.is_intercepted(seat, place) {
+                continue;
+            }
+            if let Some(draft) = test(scene, seat, place) {
+                board.mark_all(seat, place);
+                board.drafts.push(draft);
+            }
+        }
+    }
+}
+
+fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
+    let mut ports: BTreeMap<u16, Vec<Look<'_>>> = BTreeMap::new();
+    for look in scene.bench(seat, Experiment::SourcePort, place) {
+        let port = look.attempt.facts.tcp.as_ref().filter(|tcp| tcp.source_port_pinned).and_then(|tcp| tcp.local).map(|local| local.port());
+        ports.entry(port?).or_default().push(*look);
+    }
+    let always = |passes: bool| ports.iter().filter(move |(_, looks)| looks.iter().all(|look| look.reach.is_ok() == passes)).collect::<Vec<_>>();
+    let (pass, fail) = (always(true), always(false));
+    let repeated = |rows: &[(&u16, &Vec<Look<'_>>)]| rows.iter().filter(|(_, looks)| looks.len() > 1).count();
+    let deterministic = pass.len() + fail.len() == ports.len();
+    if !deterministic || repeated(&pass) < 2 || repeated(&fail) < 2 {
+        return None;
+    }
+    let group = &scene.seats[seat].view.group;
+    let others: Vec<usize> = (0..scene.seats.len())
+        .filter(|other| scene.seats[*other].view.group != *group && scene.is_scored(*other, place) && scene.looks_of(*other, place).next().is_some())
+        .collect();
+    let passes = |seat: usize| {
+        scene
+            .looks_of(seat, place)
+            .filter(|look| scene.profiles.iter().position(|name| *name == look.attempt.profile.as_str()).is_some_and(|profile| scene.is_required(profile)))
+            .all(|look| look.passes(Layer::Tls))
+    };
+    if others.iter().any(|other| !passes(*other)) {
+        return None;
+    }
+    let tier = match scene.groups(&others).len() {
+        0 => return None,
+        1 => Tier::Suspected,
+        _ => Tier::Likely,
+    };
+    let all: Vec<Look<'_>> = ports.values().flatten().copied().collect();
+    let failed: Vec<Look<'_>> = all.iter().filter(|look| !look.reach.is_ok()).copied().collect();
+    let (_, outcome) = agreed(failed.iter().map(|look| look.reach))?;
+    let who = named(scene, &[seat]);
+    let numbers = |rows: &[(&u16, &Vec<Look<'_>>)]| rows.iter().take(6).map(|(port, _)| port.to_string()).collect::<Vec<_>>().join(", ");
+    let text = format!(
+        "from {who}, {} always pass ({}) and {} always fail ({}), {} in all",
+        count(pass.len(), "source port"),
+        numbers(&pass),
+        count(fail.len(), "source port"),
+        numbers(&fail),
+        count(all.len(), "attempt")
+    );
+    let mut draft = Draft::new(Cause::PathMultipathLeg, tier).blaming(&[seat]).at(place).by(outcome, None).because("source-port", text, &all);
+    draft.share = failed.len() as f64 / all.len() as f64;
+    draft.profiles.extend((0..scene.profiles.len()).filter(|profile| scene.cell(seat, place, *profile).iter().any(|look| look.reach.is_failure())));
+    let controls: Vec<Look<'_>> = scene.bench(seat, Experiment::ControlName, place).copied().collect();
+    if !controls.is_empty() && controls.iter().all(|look| look.reach.is_ok() || matches!(look.reach, Outcome::TlsAlert(_))) {
+        draft.add("control-name", format!("another name passed in all {}: the failing leg minds the name", count(controls.len(), "attempt")), &controls);
+    }
+    draft.add("other-groups", format!("{} pass every time", named(scene, &others)), &[]);
+    let draft = draft.unless(Cause::ServerOverloaded, "repeat the same source ports from another group");
+    Some(draft.in_words(format!(
+        "one of several legs on the path of {who} to {} fails, fixed by source port: there a connection {}",
+        scene.places[place],
+        fate(outcome)
+    )))
+}

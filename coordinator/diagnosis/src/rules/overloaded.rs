@@ -1,0 +1,85 @@
+use parallax_model::{
+    assignment::Experiment,
+    outcome::Outcome,
+    verdict::{Cause, Tier},
+};
+
+use super::Board;
+use crate::{
+    cell::{Layer, Look, State, agreed, family},
+    draft::Draft,
+    explain::{count, fate, groups, seats as named},
+    suspicion::Suspicion,
+};
+
+/// `server.overloaded`, and a fault of one backend of several that shows as a share: successes and failures mix in two groups or more, at similar rates.
+///
+/// Excluded by a pause that cures it (then a limit on rate explains it) and by failures in one group only. Counter: `undetermined.flaky`; more attempts separate the two.
+pub(super) fn run(board: &mut Board<'_, '_>) {
+    for place in 0..board.scene.places.len() {
+        for profile in board.scene.profiles_by_need().into_iter().filter(|profile| board.scene.is_required(*profile)) {
+            for layer in [Layer::Tcp, Layer::Tls, Layer::Http] {
+                let suspicion = board.suspicion(place, profile, layer);
+                if let Some(draft) = test(&suspicion) {
+                    board.claim(draft, &suspicion);
+                }
+            }
+        }
+    }
+}
+
+fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
+    let scene = suspicion.scene;
+    let blamed: Vec<usize> = suspicion.mixed.iter().chain(&suspicion.failing).chain(&suspicion.thin).copied().collect();
+    if suspicion.mixed.is_empty() || scene.groups(&blamed).len() < 2 {
+        return None;
+    }
+    let looks = |seats: &[usize]| seats.iter().flat_map(|seat| suspicion.looks(*seat)).copied().collect::<Vec<Look<'_>>>();
+    let everybody: Vec<usize> = blamed.iter().chain(&suspicion.passing).copied().collect();
+    let failed: Vec<Look<'_>> = looks(&blamed).into_iter().filter(|look| look.fails(suspicion.layer)).collect();
+    let reached = looks(&everybody).into_iter().filter(|look| look.at(suspicion.layer).is_some()).count();
+    let (class, outcome) = agreed(failed.iter().filter_map(|look| look.at(suspicion.layer)))?;
+    let slow: Vec<Look<'_>> = blamed.iter().flat_map(|seat| scene.bench(*seat, Experiment::Slow, suspicion.place)).copied().collect();
+    let cured = slow.len() >= 4 && slow.iter().all(|look| look.reach.is_ok());
+    let cause = match family(class) {
+        _ if cured => Cause::PolicyRateLimited,
+        Outcome::TlsNotTls => Cause::ServerNotTls,
+        Outcome::TlsAlert(112) => Cause::ServerSniRejected,
+        Outcome::TlsAlert(70) => Cause::ServerProtocolVersion,
+        Outcome::TlsAlert(40 | 71) => Cause::ServerCipherSuites,
+        Outcome::TlsAlert(120) => Cause::ServerAlpn,
+        Outcome::TlsAlert(116) => Cause::ServerClientCertificateRequired,
+        Outcome::Http(500..=599) => Cause::ServerUpstreamFailure,
+        _ => Cause::ServerOverloaded,
+    };
+    let share = failed.len() as f64 / reached.max(1) as f64;
+    let place = scene.places[suspicion.place];
+    let text = format!(
+        "{} of {reached} attempts at {place} fail, in {} ({}): a connection {}",
+        failed.len(),
+        groups(scene.groups(&blamed).len(), suspicion.groups_judged()),
+        named(scene, &blamed),
+        fate(outcome)
+    );
+    let mut draft = Draft::new(cause, Tier::Likely).blaming(&everybody).by(outcome, None).because("mixture", text, &failed);
+    draft.share = share;
+    if cured {
+        draft.seats = blamed.iter().copied().collect();
+        draft.add("slow", format!("after a pause, all {} passed", count(slow.len(), "attempt")), &slow);
+    }
+    let seats_per_rate: Vec<String> = blamed
+        .iter()
+        .filter(|seat| scene.state(**seat, suspicion.place, suspicion.profile, suspicion.layer) != State::Pass)
+        .map(|seat| {
+            format!(
+                "{}: {} of {}",
+                scene.seats[*seat].name,
+                suspicion.looks(*seat).iter().filter(|look| look.fails(suspicion.layer)).count(),
+                suspicion.looks(*seat).len()
+            )
+        })
+        .collect();
+    draft.add("rates", format!("failures per vantage: {}", seats_per_rate.join(", ")), &[]);
+    let gist = format!("{:.0} % of the attempts at {place} fail, in every group alike: a connection {}", share * 100.0, fate(outcome));
+    Some(draft.unless(Cause::UndeterminedFlaky, "make more attempts from each group, and watch with a scheduled check").in_words(gist))
+}

@@ -1,0 +1,149 @@
+use std::collections::BTreeSet;
+
+use parallax_model::{
+    assignment::Experiment,
+    facts::Reply,
+    outcome::Outcome,
+    verdict::{Cause, Tier},
+};
+
+use super::Board;
+use crate::{
+    cell::{Layer, Look, agreed},
+    draft::Draft,
+    explain::{count, fate, seats as named},
+    route::{self, Author},
+    scene::Scene,
+};
+
+/// `policy.rate-limited`, `path.rate-limited`, `policy.banned`: the same source passes and fails at one server, by how fast or how long it has tried.
+///
+/// A pause that brings success back shows a limit on rate; success that ends for good shows a ban. Excluded by a wanted name that never passes, which a filter explains, and
+/// by other groups that fail as well at the time. Counter: each other; the arrival TTL of the refusals tells policy from path.
+pub(super) fn run(board: &mut Board<'_, '_>) {
+    let scene = board.scene;
+    let found: Vec<(usize, Draft)> = (0..scene.seats.len()).filter_map(|seat| Some((seat, test(scene, seat)?))).collect();
+    for (seat, draft) in found {
+        for place in draft.places.iter().copied().collect::<Vec<_>>() {
+            board.mark_all(seat, place);
+        }
+        board.drafts.push(draft);
+    }
+}
+
+fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
+    let history = Timeline::of(scene, seat)?;
+    let Timeline { passed, cut, slow, places, unaffected } = &history;
+    let groups = scene.groups(unaffected).len();
+    let (_, outcome) = agreed(cut.iter().map(|look| look.reach))?;
+    let author = places.iter().find_map(|place| route::author(scene, seat, *place, &[Reply::Refusal, Reply::Reset, Reply::Close]));
+    let by_server = matches!(author, Some(Author::AsFarAsServer { .. }));
+    let by_path = matches!(author, Some(Author::Nearer { .. } | Author::Injector { .. }));
+    let cured = slow.len() >= 2 && slow.iter().all(|look| look.reach.is_ok());
+    let cause = match (cured, history.ends_for_good()) {
+        (true, _) if by_path => Cause::PathRateLimited,
+        (true, _) => Cause::PolicyRateLimited,
+        (false, true) if !by_path && (by_server || neighbour_passes(scene, seat, places)) => Cause::PolicyBanned,
+        _ => return None,
+    };
+    let tier = match (by_server || by_path, groups) {
+        (true, _) => Tier::Confirmed,
+        (false, 0) => return None,
+        (false, 1) => Tier::Suspected,
+        (false, _) => Tier::Likely,
+    };
+    let who = named(scene, &[seat]);
+    let mut draft = Draft::new(cause, tier).blaming(&[seat]).by(outcome, None);
+    draft.places.clone_from(places);
+    draft.profiles.extend(cut.iter().filter_map(|look| scene.profiles.iter().position(|name| *name == look.attempt.profile.as_str())));
+    draft.share = cut.len() as f64 / (cut.len() + passed.len()) as f64;
+    draft.add(
+        "mixture",
+        format!("from {who} {} passed and {} failed, one after the other: a connection {}", count(passed.len(), "attempt"), cut.len(), fate(outcome)),
+        cut,
+    );
+    if !slow.is_empty() {
+        draft.add("slow", format!("after a pause, all {} {}", count(slow.len(), "attempt"), if cured { "passed" } else { "failed" }), slow);
+    }
+    match author {
+        Some(Author::AsFarAsServer { ttl, look }) => {
+            draft.add("reply-ttl", format!("the refusals reach {who} with TTL {}, the one that the server's own packets have", ttl.most), &[look])
+        }
+        Some(Author::Nearer { reply, server, look }) => {
+            draft.add("reply-ttl", format!("the refusals reach {who} with TTL {}, the server's own packets with {}", reply.most, server.least), &[look])
+        }
+        Some(Author::Injector { look }) => draft.add("reply-ttl", "the refusals come from somebody other than the server".to_owned(), &[look]),
+        None => {}
+    }
+    draft.add("other-groups", format!("{} pass at the same time ({})", named(scene, unaffected), count(groups, "other group")), &[]);
+    let (words, counter, next) = match cause {
+        Cause::PolicyBanned => {
+            (format!("the server's side cut {who} off after its first attempts"), Cause::PolicyRateLimited, "try again after a longer pause")
+        }
+        Cause::PathRateLimited => (format!("a device on the path of {who} limits the rate of connections"), Cause::PolicyRateLimited, NEXT_AUTHOR),
+        _ => (format!("the server's side limits how fast {who} may connect"), Cause::PathRateLimited, NEXT_AUTHOR),
+    };
+    Some(draft.unless(counter, next).in_words(format!("{words}: beyond that a connection {}", fate(outcome))))
+}
+
+/// A seat's attempts in the order of time, where both success and failure are among them.
+struct Timeline<'a> {
+    passed: Vec<Look<'a>>,
+    cut: Vec<Look<'a>>,
+    slow: Vec<Look<'a>>,
+    places: BTreeSet<usize>,
+    /// Seats of other groups that pass at all of these places.
+    unaffected: Vec<usize>,
+}
+
+impl<'a> Timeline<'a> {
+    fn of(scene: &Scene<'a>, seat: usize) -> Option<Self> {
+        let mut looks: Vec<Look<'a>> =
+            (0..scene.places.len()).filter(|place| scene.is_scored(seat, *place)).flat_map(|place| scene.looks_of(seat, place)).copied().collect();
+        looks.sort_by_key(|look| look.attempt.started_at);
+        let passed: Vec<Look<'a>> = looks.iter().filter(|look| look.reach.is_ok()).copied().collect();
+        let cut: Vec<Look<'a>> = looks.iter().filter(|look| is_cut(look)).copied().collect();
+        if passed.is_empty() || cut.len() < 2 || !passes_with_the_same_profile(scene, &passed, &cut) {
+            return None;
+        }
+        let slow: Vec<Look<'a>> = scene.everywhere(seat, Experiment::Slow).to_vec();
+        let place_of = |look: &Look<'_>| scene.places.iter().position(|place| Some(*place) == look.attempt.address);
+        // An address that never passes has a cause of its own.
+        let passing: BTreeSet<usize> = passed.iter().chain(slow.iter().filter(|look| look.reach.is_ok())).filter_map(place_of).collect();
+        let places: BTreeSet<usize> = cut.iter().filter_map(place_of).filter(|place| passing.contains(place)).collect();
+        let group = &scene.seats[seat].view.group;
+        let tries = |other: usize| places.iter().any(|place| scene.looks_of(other, *place).next().is_some());
+        let never_cut = |other: usize| places.iter().all(|place| !scene.looks_of(other, *place).any(is_cut));
+        let unaffected = (0..scene.seats.len()).filter(|other| scene.seats[*other].view.group != *group && tries(*other) && never_cut(*other)).collect();
+        (!places.is_empty()).then_some(Self { passed, cut, slow, places, unaffected })
+    }
+
+    /// Tells whether success ended at some moment and no pause brought it back.
+    fn ends_for_good(&self) -> bool {
+        let last_pass = self.passed.iter().map(|look| look.attempt.started_at).max();
+        let afterwards = self.cut.iter().all(|look| Some(look.attempt.started_at) > last_pass);
+        let no_cure = !self.slow.is_empty() && self.slow.iter().all(|look| !look.reach.is_ok());
+        self.passed.len() >= 2 && self.cut.len() >= 4 && afterwards && no_cure
+    }
+}
+
+fn is_cut(look: &Look<'_>) -> bool {
+    matches!(look.reach, Outcome::TcpRefused | Outcome::TcpTimeout | Outcome::TcpReset | Outcome::TlsReset | Outcome::TlsClosed)
+}
+
+fn neighbour_passes(scene: &Scene<'_>, seat: usize, places: &BTreeSet<usize>) -> bool {
+    let neighbours = (0..scene.seats.len()).filter(|other| *other != seat && scene.seats[*other].view.group == scene.seats[seat].view.group);
+    neighbours.into_iter().any(|other| {
+        places.iter().all(|place| scene.looks_of(other, *place).next().is_some() && scene.looks_of(other, *place).all(|look| look.passes(Layer::Tls)))
+    })
+}
+
+/// A profile that always fails beside one that always passes is no matter of rate.
+fn passes_with_the_same_profile(scene: &Scene<'_>, passed: &[Look<'_>], cut: &[Look<'_>]) -> bool {
+    let both = |profile: &&str| {
+        passed.iter().any(|look| look.attempt.profile.as_str() == *profile) && cut.iter().any(|look| look.attempt.profile.as_str() == *profile)
+    };
+    scene.profiles.iter().any(both)
+}
+
+const NEXT_AUTHOR: &str = "measure the arrival TTL of the refusals (--deep)";

@@ -1,0 +1,264 @@
+use std::collections::BTreeSet;
+
+use parallax_model::{
+    assignment::Experiment,
+    facts::{LocalRefusal, ServerAnswerFacts, TlsEnd},
+    outcome::Outcome,
+    profile::Profile,
+    verdict::Cause,
+};
+
+use super::Hypothesis;
+use crate::{
+    bench::tally_of,
+    cell::{Layer, Look},
+    draft::Draft,
+    explain::{count, fate, groups, seats as named},
+    scene::CERTIFICATE_REQUIRED,
+    suspicion::Suspicion,
+};
+
+pub(super) const CLIENT_CERTIFICATE: Hypothesis = Hypothesis {
+    cause: Cause::ServerClientCertificateRequired,
+    requires: "the server asks for a certificate and refuses what comes without one",
+    excluded_by: "a group that passes without one",
+    counter: Cause::ServerCipherSuites,
+    next: "try with a client certificate",
+    test: client_certificate,
+};
+
+pub(super) const APPLICATION_PROTOCOL: Hypothesis = Hypothesis {
+    cause: Cause::ServerAlpn,
+    requires: "every group gets alert 120, or passes as soon as ALPN is left out",
+    excluded_by: "a group that passes with ALPN",
+    counter: Cause::PathVersionFilter,
+    next: "try without ALPN from two networks (--deep)",
+    test: application_protocol,
+};
+
+pub(super) const VERSION: Hypothesis = Hypothesis {
+    cause: Cause::ServerProtocolVersion,
+    requires: "every group gets alert 70, or an answer in a version that was not offered, or an old version in answer to the legacy hello",
+    excluded_by: "a group that passes",
+    counter: Cause::ServerCipherSuites,
+    next: "send the legacy hello and read which version the server picks (--deep)",
+    test: version,
+};
+
+pub(super) const NEGOTIATION: Hypothesis = Hypothesis {
+    cause: Cause::ServerCipherSuites,
+    requires: "every group gets alert 40 or 71, or an answer with a suite or group that was not offered",
+    excluded_by: "a group that passes; another name that passes",
+    counter: Cause::ServerKeyExchangeGroups,
+    next: "send the legacy hello and read which suite and group the server picks (--deep)",
+    test: negotiation,
+};
+
+pub(super) const NOT_TLS: Hypothesis = Hypothesis {
+    cause: Cause::ServerNotTls,
+    requires: "every group reads the same kind of bytes that are not TLS",
+    excluded_by: "a group that passes",
+    counter: Cause::ServerClosesHandshake,
+    next: "look from a vantage on the server's own segment (role=inside)",
+    test: not_tls,
+};
+
+fn alert_of(class: Outcome) -> Option<u8> {
+    match class {
+        Outcome::TlsAlert(number) => Some(number),
+        _ => None,
+    }
+}
+
+fn refusal(look: &Look<'_>) -> Option<LocalRefusal> {
+    match look.attempt.facts.tls.as_ref()?.end {
+        TlsEnd::LocalRefusal(refusal) => Some(refusal),
+        _ => None,
+    }
+}
+
+fn all_refuse(failures: &[Look<'_>], wanted: &[LocalRefusal]) -> bool {
+    !failures.is_empty() && failures.iter().all(|look| refusal(look).is_some_and(|refusal| wanted.contains(&refusal)))
+}
+
+/// Writes the finding; an alert under the server's own keys is an act of the server.
+fn draft(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, what: &str) -> Option<Draft> {
+    let failures = suspicion.failures(seats);
+    let act = !failures.is_empty() && failures.iter().all(Look::alert_is_encrypted);
+    let tier = suspicion.server_tier(seats, act)?;
+    let scene = suspicion.scene;
+    let (_, outcome) = suspicion.class(seats)?;
+    let place = scene.places[suspicion.place];
+    let profile = scene.profiles[suspicion.profile];
+    let text = format!(
+        "{profile} at {place} fails alike in {} ({}, {}): a connection {}",
+        groups(scene.groups(seats).len(), suspicion.groups_judged()),
+        named(scene, seats),
+        count(failures.len(), "attempt"),
+        fate(outcome)
+    );
+    let mut draft = Draft::new(cause, tier).blaming(seats).by(outcome, None).because("groups", text, &failures);
+    if act {
+        draft.add("authenticated-alert", "the alert came under the handshake's own keys, which only the server has".to_owned(), &failures);
+    }
+    Some(draft.in_words(format!("the server at {place} {what}")))
+}
+
+fn client_certificate(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
+    if suspicion.layer != Layer::Tls {
+        return None;
+    }
+    let failures = suspicion.failures(seats);
+    let class = suspicion.class(seats)?.0;
+    let asked = failures.iter().filter(|look| look.certificate_was_requested()).count() * 2 > failures.len();
+    let refused = match class {
+        Outcome::TlsAlert(CERTIFICATE_REQUIRED) => true,
+        Outcome::TlsAlert(40..=49) | Outcome::TlsReset => asked,
+        _ => false,
+    };
+    if !refused {
+        return None;
+    }
+    let mut draft = draft(suspicion, seats, Cause::ServerClientCertificateRequired, "insists on a client certificate")?;
+    if asked {
+        draft.add("certificate-request", "the server asked for a client certificate in the handshake".to_owned(), &failures);
+    }
+    Some(draft)
+}
+
+fn application_protocol(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
+    let class = suspicion.class(seats)?.0;
+    let failures = suspicion.failures(seats);
+    let fits = suspicion.layer == Layer::Tls && (class == Outcome::TlsAlert(120) || all_refuse(&failures, &[LocalRefusal::ApplicationProtocol]));
+    if !fits {
+        return None;
+    }
+    let mut draft = draft(suspicion, seats, Cause::ServerAlpn, "has no application protocol in common with its clients")?;
+    let without: Vec<Look<'_>> = seats
+        .iter()
+        .flat_map(|seat| tally_of(suspicion.scene, *seat, suspicion.place, Experiment::NoAlpn, suspicion.scene.profiles[suspicion.profile]).passed)
+        .collect();
+    if !without.is_empty() {
+        draft.add("no-alpn", format!("without ALPN {} passed", count(without.len(), "attempt")), &without);
+    }
+    Some(draft)
+}
+
+/// What the server picked in answer to the legacy hello, from these seats.
+fn legacy<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize]) -> Vec<(Look<'a>, &'a ServerAnswerFacts)> {
+    let scene = suspicion.scene;
+    let looks = seats.iter().flat_map(|seat| scene.bench(*seat, Experiment::LegacyHello, suspicion.place));
+    looks.filter(|look| look.reach.is_ok()).filter_map(|look| Some((*look, &look.attempt.facts.tls.as_ref()?.answer))).collect()
+}
+
+fn version(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
+    if suspicion.layer != Layer::Tls {
+        return None;
+    }
+    let class = suspicion.class(seats)?.0;
+    let failures = suspicion.failures(seats);
+    let own = Profile::builtin(suspicion.scene.profiles[suspicion.profile])?.hello;
+    let answered = legacy(suspicion, seats);
+    let picked: BTreeSet<u16> = answered
+        .iter()
+        .filter_map(|(_, answer)| answer.version)
+        .chain(failures.iter().filter_map(|look| look.attempt.facts.tls.as_ref()?.answer.version))
+        .collect();
+    let old = !picked.is_empty() && picked.iter().all(|version| !own.versions.contains(version));
+    let refused = all_refuse(&failures, &[LocalRefusal::Version]) || (class == Outcome::TlsUnsupported && old);
+    let fits = match alert_of(class) {
+        Some(70) => true,
+        Some(40 | 47 | 71 | 80 | 86) | None if class == Outcome::TlsReset || alert_of(class).is_some() => old,
+        _ => refused,
+    };
+    if !fits {
+        return None;
+    }
+    let shown = |versions: &BTreeSet<u16>| versions.iter().map(|version| version_name(*version)).collect::<Vec<_>>().join(", ");
+    let offered: BTreeSet<u16> = own.versions.iter().copied().collect();
+    let speaks = if picked.is_empty() { String::new() } else { format!("; it picks {}", shown(&picked)) };
+    let mut draft = draft(
+        suspicion,
+        seats,
+        Cause::ServerProtocolVersion,
+        &format!("has no TLS version in common with {} ({}){speaks}", suspicion.scene.profiles[suspicion.profile], shown(&offered)),
+    )?;
+    if !answered.is_empty() {
+        let looks: Vec<Look<'_>> = answered.into_iter().map(|(look, _)| look).collect();
+        draft.add("legacy-hello", format!("offered everything from TLS 1.0 to 1.2, the server picks {}", shown(&picked)), &looks);
+    }
+    Some(draft)
+}
+
+fn negotiation(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
+    if suspicion.layer != Layer::Tls {
+        return None;
+    }
+    let class = suspicion.class(seats)?.0;
+    let failures = suspicion.failures(seats);
+    let own = Profile::builtin(suspicion.scene.profiles[suspicion.profile])?.hello;
+    let answered = legacy(suspicion, seats);
+    let foreign_suite = answered.iter().any(|(_, answer)| answer.cipher_suite.is_some_and(|suite| !own.cipher_suites.contains(&suite)));
+    let foreign_group = answered.iter().any(|(_, answer)| answer.group.is_some_and(|group| !own.groups.contains(&group)));
+    let by_group = all_refuse(&failures, &[LocalRefusal::Group]) || (foreign_group && !foreign_suite);
+    let retried = failures.iter().any(|look| look.attempt.facts.tls.as_ref().is_some_and(|tls| tls.answer.hello_retry_requests > 0));
+    let fits = matches!(class, Outcome::TlsAlert(40 | 71)) || all_refuse(&failures, &[LocalRefusal::CipherSuite, LocalRefusal::Group]);
+    let dead_retry = retried && matches!(class, Outcome::TlsReset | Outcome::TlsTimeout | Outcome::TlsAlert(_));
+    if !fits && !dead_retry {
+        return None;
+    }
+    let by_group = by_group || dead_retry;
+    let (cause, what) = if by_group {
+        (Cause::ServerKeyExchangeGroups, "has no key-exchange group in common with its clients")
+    } else {
+        (Cause::ServerCipherSuites, "has no cipher suite in common with its clients")
+    };
+    let mut draft = draft(suspicion, seats, cause, what)?;
+    if by_group {
+        draft = draft.unless(Cause::ServerCipherSuites, NEGOTIATION.next);
+    }
+    if !answered.is_empty() {
+        let picks: BTreeSet<String> = answered
+            .iter()
+            .map(|(_, answer)| {
+                format!(
+                    "suite {:#06x}, group {}",
+                    answer.cipher_suite.unwrap_or(0),
+                    answer.group.map_or_else(|| "none".to_owned(), |group| format!("{group:#06x}"))
+                )
+            })
+            .collect();
+        let looks: Vec<Look<'_>> = answered.into_iter().map(|(look, _)| look).collect();
+        draft.add(
+            "legacy-hello",
+            format!("offered everything from TLS 1.0 to 1.2, the server picks {}", picks.into_iter().collect::<Vec<_>>().join("; ")),
+            &looks,
+        );
+    }
+    Some(draft)
+}
+
+fn not_tls(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
+    if suspicion.layer != Layer::Tls || suspicion.class(seats)?.0 != Outcome::TlsNotTls {
+        return None;
+    }
+    let failures = suspicion.failures(seats);
+    let first = failures.iter().find_map(|look| look.attempt.facts.tls.as_ref()?.answer.not_tls.as_ref());
+    let shown: String = first
+        .map(|bytes| bytes.0.iter().take(24).map(|byte| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' }).collect())
+        .unwrap_or_default();
+    let mut draft = draft(suspicion, seats, Cause::ServerNotTls, &format!("does not speak TLS on the port; it answers \"{shown}\""))?;
+    draft.add("first-bytes", format!("the answer begins with \"{shown}\""), &failures);
+    Some(draft)
+}
+
+fn version_name(version: u16) -> String {
+    match version {
+        0x0300 => "SSL 3.0".to_owned(),
+        0x0301 => "TLS 1.0".to_owned(),
+        0x0302 => "TLS 1.1".to_owned(),
+        0x0303 => "TLS 1.2".to_owned(),
+        0x0304 => "TLS 1.3".to_owned(),
+        other => format!("version {other:#06x}"),
+    }
+}

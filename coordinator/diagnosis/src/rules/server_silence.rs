@@ -1,0 +1,124 @@
+use parallax_model::{
+    assignment::Experiment,
+    facts::Reply,
+    outcome::Outcome,
+    verdict::{Cause, Tier},
+};
+
+use super::Hypothesis;
+use crate::{
+    cell::{Layer, Look, Silence},
+    draft::Draft,
+    explain::{count, fate, groups, seats as named},
+    suspicion::Suspicion,
+};
+
+pub(super) const UNREACHABLE: Hypothesis = Hypothesis {
+    cause: Cause::ServerUnreachable,
+    requires: "no group gets an answer to a SYN, the inside vantage (if there is one) included",
+    excluded_by: "a group that connects",
+    counter: Cause::EdgeBlocked,
+    next: "look from a vantage on the server's own segment (role=inside)",
+    test: |suspicion, seats| everywhere(suspicion, seats, Cause::ServerUnreachable, |class| matches!(class, Outcome::TcpTimeout | Outcome::TcpUnreachable)),
+};
+
+pub(super) const REFUSED: Hypothesis = Hypothesis {
+    cause: Cause::ServerRefused,
+    requires: "every group is refused, the inside vantage (if there is one) included",
+    excluded_by: "a group that connects",
+    counter: Cause::EdgeBlocked,
+    next: "look from a vantage on the server's own segment (role=inside)",
+    test: |suspicion, seats| everywhere(suspicion, seats, Cause::ServerRefused, |class| class == Outcome::TcpRefused && suspicion.layer == Layer::Tcp),
+};
+
+pub(super) const SLOW: Hypothesis = Hypothesis {
+    cause: Cause::ServerSlowHandshake,
+    requires: "every group connects, the ClientHello is acknowledged, and no answer comes in time",
+    excluded_by: "a small MSS that cures it; data beyond a gap; a group that passes",
+    counter: Cause::EdgeBlocked,
+    next: "look from a vantage on the server's own segment (role=inside), and try a small MSS",
+    test: slow,
+};
+
+pub(super) const CLOSES: Hypothesis = Hypothesis {
+    cause: Cause::ServerClosesHandshake,
+    requires: "in every group the connection ends after the ClientHello, without an alert that tells why, whatever the name",
+    excluded_by: "a group that passes; another name that passes",
+    counter: Cause::EdgeBlocked,
+    next: "look from a vantage on the server's own segment (role=inside), and measure the arrival TTL of the reset (--deep)",
+    test: |suspicion, seats| {
+        everywhere(suspicion, seats, Cause::ServerClosesHandshake, |class| {
+            suspicion.layer == Layer::Tls && matches!(class, Outcome::TlsReset | Outcome::TlsAlert(_))
+        })
+    },
+};
+
+fn everywhere(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, is_it: impl Fn(Outcome) -> bool) -> Option<Draft> {
+    let (family, outcome) = suspicion.class(seats)?;
+    if !is_it(family) {
+        return None;
+    }
+    let scene = suspicion.scene;
+    let own_word = by_itself(suspicion, seats);
+    let tier = suspicion.server_tier(seats, false).map(|tier| if own_word.is_some() { Tier::Confirmed } else { tier })?;
+    let failures = suspicion.failures(seats);
+    let place = scene.places[suspicion.place];
+    let text = format!(
+        "{place} fails alike in {} ({}, {}): a connection {}",
+        groups(scene.groups(seats).len(), suspicion.groups_judged()),
+        named(scene, seats),
+        count(failures.len(), "attempt"),
+        fate(outcome)
+    );
+    let mut draft = Draft::new(cause, tier).blaming(seats).by(outcome, None).because("groups", text, &failures);
+    let inside: Vec<usize> = seats.iter().copied().filter(|seat| scene.seats[*seat].inside).collect();
+    if !inside.is_empty() {
+        draft.add("inside", format!("the inside vantage {} sees the same", named(scene, &inside)), &suspicion.failures(&inside));
+    }
+    if let Some(look) = own_word {
+        draft.add("reply-ttl", "the answer reached the inside vantage undiminished: it was sent on the server's own segment".to_owned(), &[look]);
+    }
+    let gist = format!("at {place} a connection {} from every vantage ({})", fate(outcome), named(scene, seats));
+    Some(draft.in_words(gist))
+}
+
+/// An answer that reaches the inside vantage without passing a router was sent on the server's own segment.
+fn by_itself<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize]) -> Option<Look<'a>> {
+    let inside = seats.iter().filter(|seat| suspicion.scene.seats[**seat].inside);
+    let direct = |look: &&Look<'a>| {
+        let facts = look.attempt.facts.reply_ttl.as_ref();
+        facts.is_some_and(|facts| {
+            matches!(facts.reply, Some(Reply::Refusal | Reply::Reset | Reply::Close))
+                && facts.reply_ttl.is_some_and(|ttl| ttl.least == ttl.most && ttl.hops() == 0)
+        })
+    };
+    inside.into_iter().find_map(|seat| suspicion.scene.bench(*seat, Experiment::ReplyTtl, suspicion.place).find(direct).copied())
+}
+
+fn slow(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
+    let scene = suspicion.scene;
+    if suspicion.class(seats)?.0 != Outcome::TlsTimeout || suspicion.layer != Layer::Tls {
+        return None;
+    }
+    let silence = suspicion.silence(seats);
+    let inside_agrees = seats.iter().any(|seat| scene.seats[*seat].inside);
+    let fits = match silence {
+        Some(Silence::Acknowledged | Silence::Partial) => true,
+        // A listener whose queue is full answers SYNs and drops what follows; so does a filter, unless the inside vantage sees it too.
+        Some(Silence::Unacknowledged) | None => inside_agrees,
+        Some(Silence::Gap) => false,
+    };
+    let cured = seats.iter().any(|seat| !crate::bench::tally(scene, *seat, suspicion.place, Experiment::SmallMss).passed.is_empty());
+    if !fits || cured {
+        return None;
+    }
+    let mut draft = everywhere(suspicion, seats, Cause::ServerSlowHandshake, |_| true)?;
+    if silence == Some(Silence::Acknowledged) {
+        draft.add(
+            "tcp-info",
+            "the ClientHello was acknowledged, nothing came back, and nothing was out of order (TCP_INFO)".to_owned(),
+            &suspicion.failures(seats),
+        );
+    }
+    Some(draft)
+}

@@ -1,0 +1,236 @@
+use parallax_model::{
+    assignment::Experiment,
+    facts::{Reply, StepEnd},
+    outcome::Outcome,
+    verdict::{Cause, Location, Tier},
+};
+
+use super::{Board, Hypothesis};
+use crate::{
+    bench::{Names, name_at_responder, names, split_in_name, tally},
+    cell::{Layer, Look, State, agreed},
+    contrast::{BEYOND_CHANCE, fisher},
+    draft::Draft,
+    explain::{count, fate, seats as named, whereabouts},
+    route::{self, Author},
+    suspicion::{Shape, Suspicion},
+};
+
+pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
+    cause: Cause::PathSniFilter,
+    requires: "the wanted name fails every time while another name, or none, passes at the same address; and other groups pass with the wanted name, or an artefact places the author before the server",
+    excluded_by: "a reply from as far away as the server, a walk with the wanted name that reaches the server, or the wanted name refused by the server everywhere",
+    counter: Cause::PolicySourceBlocked,
+    next: "measure the arrival TTL of the reply and walk with the wanted name (--deep), or look with a second address behind the same path",
+    test,
+};
+
+/// What shows that somebody before the server minds the name.
+#[derive(Default)]
+struct Artefacts<'a> {
+    evidence: Vec<(&'static str, String, Vec<Look<'a>>)>,
+    location: Option<Location>,
+    /// The author stands where the server's own edge may stand.
+    at_the_edge: bool,
+    /// The author is the server itself.
+    is_server: bool,
+}
+
+fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
+    let &[seat] = seats else { return None };
+    if suspicion.layer != Layer::Tls {
+        return None;
+    }
+    let names = names(suspicion.scene, seat, suspicion.place);
+    judge(suspicion, seat, &names)
+}
+
+fn judge(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Option<Draft> {
+    let (scene, place) = (suspicion.scene, suspicion.place);
+    let artefacts = artefacts(suspicion, seat, names);
+    let decides = names.wanted.never(1) && names.control.always(1) && names.wanted.failed.len() + names.control.passed.len() >= 3;
+    let name_alone = decides || artefacts.evidence.iter().any(|(rule, ..)| matches!(*rule, "split-name" | "name-at-responder"));
+    if !name_alone || names.do_not_matter() || artefacts.is_server || artefacts.at_the_edge {
+        return None;
+    }
+    let settled = !artefacts.evidence.is_empty();
+    let tier = if settled { Tier::Confirmed } else { contrast(suspicion, seat, names)? };
+    // What every group sees alike is the server's or its edge's, unless each has its own artefact.
+    if !settled && suspicion.shape() != Shape::Some {
+        return None;
+    }
+    let (_, outcome) = agreed(names.wanted.failed.iter().map(|look| look.reach)).or_else(|| suspicion.class(&[seat]))?;
+    let host = &scene.round.check.target.host;
+    let who = named(scene, &[seat]);
+    let compared = format!(
+        "from {who}, {host} failed in {} and another name or none passed in {} at {}",
+        count(names.wanted.failed.len(), "attempt"),
+        count(names.control.passed.len(), "attempt"),
+        scene.places[place]
+    );
+    let mut draft = Draft::new(Cause::PathSniFilter, tier).blaming(&[seat]).by(outcome, Some("sni"));
+    let mut rests_on = names.wanted.failed.clone();
+    rests_on.extend(&names.control.passed);
+    if !names.control.passed.is_empty() {
+        draft.add("control-name", compared, &rests_on);
+    }
+    if suspicion.other_groups_passing() > 0 {
+        let passing: Vec<Look<'_>> = suspicion.passing.iter().flat_map(|seat| suspicion.looks(*seat)).copied().collect();
+        draft.add(
+            "other-groups",
+            format!(
+                "{host} passes at {} from {} ({})",
+                scene.places[place],
+                named(scene, &suspicion.passing),
+                count(suspicion.other_groups_passing(), "other group")
+            ),
+            &passing,
+        );
+    }
+    if !names.control_cut.is_empty() {
+        draft.add(
+            "remembers",
+            format!(
+                "after the wanted name, {} from {who} did not even connect, and later ones did: something remembers",
+                count(names.control_cut.len(), "control")
+            ),
+            &names.control_cut,
+        );
+    }
+    for (rule, text, looks) in artefacts.evidence {
+        draft.add(rule, text, &looks);
+    }
+    draft.location = artefacts.location;
+    let what = fate(outcome);
+    let gist = format!("something on the path of {who}{} minds the name {host}: a connection that carries it {what}", whereabouts(draft.location.as_ref()));
+    Some(draft.in_words(gist))
+}
+
+fn contrast(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Option<Tier> {
+    let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let passed = suspicion.passing.iter().flat_map(|seat| suspicion.looks(*seat)).filter(|look| look.passes(Layer::Tls)).count();
+    let p = fisher(size(names.wanted.failed.len()), 0, 0, size(passed));
+    let by_groups = match suspicion.other_groups_passing() {
+        0 => None,
+        1 => Some(Tier::Suspected),
+        _ => Some(Tier::Likely),
+    };
+    suspicion.tier(&[seat], false).or_else(|| by_groups.filter(|_| p <= BEYOND_CHANCE && suspicion.shape() == Shape::Some))
+}
+
+fn artefacts<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize, names: &Names<'a>) -> Artefacts<'a> {
+    let (scene, place) = (suspicion.scene, suspicion.place);
+    let mut found = Artefacts::default();
+    let who = named(scene, &[seat]);
+    match route::author(scene, seat, place, &[Reply::Reset, Reply::Close, Reply::Alert]) {
+        Some(Author::Nearer { reply, server, look }) => {
+            let hop = reply.hops() + 1;
+            if route::is_at_the_edge(hop, server.hops() + 1) {
+                found.at_the_edge = true;
+            } else {
+                found.location = Some(route::location(scene, seat, place, hop.saturating_sub(1), hop));
+                found.evidence.push((
+                    "reply-ttl",
+                    format!(
+                        "the reply reached {who} with TTL {} and the server's SYN-ACK with {}: it was sent from about {} hops nearer",
+                        reply.most,
+                        server.least,
+                        server.hops() - reply.hops()
+                    ),
+                    vec![look],
+                ));
+            }
+        }
+        Some(Author::Injector { look }) => found.evidence.push((
+            "reply-ttl",
+            format!("with packets of the reply's TTL filtered out, the handshake of {who} went on: somebody else had sent it"),
+            vec![look],
+        )),
+        Some(Author::AsFarAsServer { .. }) => found.is_server = true,
+        None => {}
+    }
+    if let Some(ending) = route::ending(scene, seat, place) {
+        let came = match ending.end {
+            StepEnd::Silent => "nothing came".to_owned(),
+            StepEnd::Closed => "a close came".to_owned(),
+            StepEnd::Alert(number) => format!("alert {number} came"),
+            _ => "a reset came".to_owned(),
+        };
+        found.location = Some(route::location(scene, seat, place, ending.hop.saturating_sub(1), ending.hop));
+        found.evidence.push((
+            "hello-walk",
+            format!("with the wanted name and a hop limit of {}, {came} to {who}, and the server is {} hops away", ending.hop, ending.server),
+            ending.looks,
+        ));
+    } else if route::hello_reaches_server(scene, seat, place) {
+        found.is_server = true;
+    }
+    let split = split_in_name(scene, seat, place);
+    if names.wanted.never(3) && split.always(3) && !names.do_not_matter() {
+        found.evidence.push((
+            "split-name",
+            format!(
+                "the same ClientHello cut in two inside the name passed in all {} from {who}: something reads single packets",
+                count(split.passed.len(), "attempt")
+            ),
+            split.all(),
+        ));
+    }
+    let at_responder = name_at_responder(scene, seat);
+    if at_responder.never(1) && at_responder.failed.len() >= 2 {
+        found.evidence.push((
+            "name-at-responder",
+            format!(
+                "{who} gets through to the fleet's responder with its own name, and never with the wanted one ({})",
+                count(at_responder.failed.len(), "attempt")
+            ),
+            at_responder.all(),
+        ));
+    }
+    let other_case = tally(scene, seat, place, Experiment::NameCase);
+    if other_case.always(2) && names.wanted.never(2) && !found.evidence.is_empty() {
+        found.evidence.push(("name-case", "the same letters in another case passed: something compares strings".to_owned(), other_case.all()));
+    }
+    found
+}
+
+/// A filter that remembers cuts the source off for a while after the wanted name: then most attempts do not even connect, controls too, and only on connections that came
+/// about does the name show.
+pub(super) fn run_remembering(board: &mut Board<'_, '_>) {
+    for place in 0..board.scene.places.len() {
+        for profile in board.scene.profiles_by_need().into_iter().filter(|profile| board.scene.is_required(*profile)) {
+            for seat in 0..board.scene.seats.len() {
+                let at_tcp = board.scene.state(seat, place, profile, Layer::Tcp);
+                if !matches!(at_tcp, State::Mixed | State::Fail) || board.is_explained(seat, place, profile) || !board.scene.is_scored(seat, place) {
+                    continue;
+                }
+                let names = names(board.scene, seat, place);
+                if !names.wanted.never(1) || !names.control.always(1) {
+                    continue;
+                }
+                let mut suspicion = board.suspicion(place, profile, Layer::Tls);
+                for list in [&mut suspicion.thin, &mut suspicion.mixed] {
+                    list.retain(|other| *other != seat);
+                }
+                if !suspicion.failing.contains(&seat) {
+                    suspicion.failing.push(seat);
+                }
+                if let Some(draft) = judge_remembering(&suspicion, seat, &names) {
+                    board.claim(draft, &suspicion);
+                    board.mark_all(seat, place);
+                }
+            }
+        }
+    }
+}
+
+fn judge_remembering(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Option<Draft> {
+    let (scene, place) = (suspicion.scene, suspicion.place);
+    let slow = scene.bench(seat, Experiment::Slow, place).any(|look| look.reach.is_ok());
+    let cut = scene.looks_of(seat, place).filter(|look| matches!(look.reach, Outcome::TcpTimeout | Outcome::TcpRefused | Outcome::TcpReset)).count();
+    if slow || cut == 0 || suspicion.other_groups_passing() < 2 {
+        return None;
+    }
+    judge(suspicion, seat, names)
+        .map(|draft| draft.unless(Cause::PolicyBanned, "try the control name after a longer pause: a ban holds, a filter that remembers forgets"))
+}

@@ -1,0 +1,63 @@
+use parallax_model::{outcome::Outcome, verdict::Cause};
+
+use super::Hypothesis;
+use crate::{
+    bench::names,
+    cell::{Layer, Look},
+    draft::Draft,
+    explain::{count, fate, groups, seats as named},
+    suspicion::Suspicion,
+};
+
+pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
+    cause: Cause::ServerSniRejected,
+    requires: "every group gets alert 112, or is refused for the wanted name alone; an inside vantage, if there is one, sees the same",
+    excluded_by: "a group that passes with the wanted name",
+    counter: Cause::EdgeFilter,
+    next: "look from a vantage on the server's own segment (role=inside)",
+    test,
+};
+
+fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
+    if suspicion.layer != Layer::Tls {
+        return None;
+    }
+    let (scene, place) = (suspicion.scene, suspicion.place);
+    let (family, outcome) = suspicion.class(seats)?;
+    let compared: Vec<(usize, bool)> = seats
+        .iter()
+        .map(|seat| (*seat, names(scene, *seat, place)))
+        .filter(|(_, names)| !names.control.all().is_empty())
+        .map(|(seat, names)| (seat, names.decide()))
+        .collect();
+    let with_contrast: Vec<usize> = compared.iter().filter(|(_, decide)| *decide).map(|(seat, _)| *seat).collect();
+    let name_alone = compared.len() >= 2 && with_contrast.len() == compared.len() && scene.groups(&with_contrast).len() >= 2;
+    let inside_agrees = seats.iter().any(|seat| scene.seats[*seat].inside);
+    let fits = match family {
+        Outcome::TlsAlert(112) => true,
+        Outcome::TlsAlert(_) | Outcome::TlsReset => name_alone,
+        Outcome::TlsTimeout => name_alone && inside_agrees,
+        _ => false,
+    };
+    if !fits {
+        return None;
+    }
+    let failures = suspicion.failures(seats);
+    let act = failures.iter().all(Look::alert_is_encrypted);
+    let tier = suspicion.server_tier(seats, act)?;
+    let host = &scene.round.check.target.host;
+    let text = format!(
+        "{host} is refused at {} in {} ({}, {}): a connection {}",
+        scene.places[place],
+        groups(scene.groups(seats).len(), suspicion.groups_judged()),
+        named(scene, seats),
+        count(failures.len(), "attempt"),
+        fate(outcome)
+    );
+    let mut draft = Draft::new(Cause::ServerSniRejected, tier).blaming(seats).by(outcome, Some("sni")).because("groups", text, &failures);
+    if name_alone {
+        let controls: Vec<Look<'_>> = with_contrast.iter().flat_map(|seat| names(scene, *seat, place).control.all()).collect();
+        draft.add("control-name", format!("another name, or none, passes at the same address from {}", named(scene, &with_contrast)), &controls);
+    }
+    Some(draft.in_words(format!("the server at {} refuses the name {host}, from everywhere: a connection {}", scene.places[place], fate(outcome))))
+}

@@ -1,0 +1,76 @@
+use parallax_model::{
+    facts::Reply,
+    outcome::Outcome,
+    verdict::{Cause, Tier},
+};
+
+use super::Hypothesis;
+use crate::{
+    cell::{Layer, Look},
+    draft::Draft,
+    explain::{fate, seats as named},
+    route::{self, Author, Extent},
+    suspicion::{Shape, Suspicion},
+};
+
+pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
+    cause: Cause::PolicySourceBlocked,
+    requires: "some sources fail and others pass; and the refusal comes from as far away as the server, or the walk reaches the server's last router while a neighbour of the same group passes",
+    excluded_by: "a refusal from nearer than the server; a walk that ends short",
+    counter: Cause::PathAddressBlock,
+    next: "ask the server's owner for the rule, or run a witness beside the server that records what arrives",
+    test,
+};
+
+fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
+    let &[seat] = seats else { return None };
+    if suspicion.shape() != Shape::Some || suspicion.layer == Layer::Http {
+        return None;
+    }
+    let (scene, place) = (suspicion.scene, suspicion.place);
+    let (family, outcome) = suspicion.class(seats)?;
+    let neighbour = suspicion.neighbour_passes(seat);
+    let who = named(scene, seats);
+    let mut draft = Draft::new(Cause::PolicySourceBlocked, Tier::Suspected).blaming(seats).by(outcome, None);
+    let act = match family {
+        Outcome::TcpRefused | Outcome::TlsReset | Outcome::TlsAlert(_) => {
+            match route::author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close, Reply::Alert])? {
+                Author::AsFarAsServer { ttl, look } => {
+                    draft.add("reply-ttl", format!("the refusal reached {who} with TTL {}, the one that the server's own packets have", ttl.most), &[look]);
+                    true
+                }
+                Author::Nearer { .. } | Author::Injector { .. } => return None,
+            }
+        }
+        Outcome::TcpUnreachable => {
+            let own = scene.places[place].ip();
+            let said: Vec<Look<'_>> =
+                suspicion.failures(seats).into_iter().filter(|look| look.attempt.facts.tcp.as_ref().is_some_and(|tcp| tcp.icmp_from == Some(own))).collect();
+            if !said.is_empty() {
+                draft.add("icmp", format!("the server itself tells {who} that it is unreachable or prohibited"), &said);
+            }
+            !said.is_empty()
+        }
+        Outcome::TcpTimeout => {
+            let Extent::LastRouter { router, look } = route::extent(scene, seat, place)? else { return None };
+            let last = router.map_or_else(String::new, |router| format!(" ({router})"));
+            draft.add("syn-walk", format!("SYNs from {who} reach the last router before the server{last} and are not answered"), &[look]);
+            false
+        }
+        _ => return None,
+    };
+    if let Some(neighbour) = neighbour {
+        let passes: Vec<Look<'_>> = suspicion.looks(neighbour).iter().filter(|look| look.passes(suspicion.layer)).copied().collect();
+        draft.add("neighbour", format!("{} of the same group, behind the same path, passes", scene.seats[neighbour].name), &passes);
+    } else if !act {
+        return None;
+    }
+    draft.tier = suspicion.tier(seats, act && neighbour.is_some())?;
+    let gist = format!("the server's side refuses the source {who} at {}: a connection {}", scene.places[place], fate(outcome));
+    draft.add(
+        "other-groups",
+        format!("{} fails from {who} and passes from {}", scene.places[place], named(scene, &suspicion.passing)),
+        &suspicion.failures(seats),
+    );
+    Some(draft.in_words(gist))
+}

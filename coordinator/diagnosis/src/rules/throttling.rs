@@ -1,0 +1,97 @@
+use parallax_model::{
+    outcome::Outcome,
+    verdict::{Cause, Tier},
+};
+
+use super::Board;
+use crate::{
+    cell::{Layer, Look},
+    draft::Draft,
+    explain::{count, seats as named},
+    scene::Scene,
+};
+
+/// `path.throttling`: bytes trickle at one group, in nearly every attempt and far beyond its round trip, while other groups are fast at the same address.
+///
+/// Excluded by a slow server, which every group sees, and by a long round trip. Counter: `server.slow-handshake`; the same download from another network separates the two.
+pub(super) fn run(board: &mut Board<'_, '_>) {
+    let scene = board.scene;
+    for place in (0..scene.places.len()).filter(|place| !scene.ignored.contains(place)) {
+        let scored: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place) && !board.is_intercepted(*seat, place)).collect();
+        for seat in &scored {
+            if let Some(draft) = test(scene, *seat, place, &scored) {
+                board.mark_all(*seat, place);
+                board.drafts.push(draft);
+            }
+        }
+    }
+}
+
+fn test(scene: &Scene<'_>, seat: usize, place: usize, scored: &[usize]) -> Option<Draft> {
+    let own = transfers(scene, seat, place);
+    let slow: Vec<&(Look<'_>, f64)> =
+        own.iter().filter(|(look, rate)| *rate < TRICKLE_BYTES_PER_SECOND && end_us(look) > SLOW_US && end_us(look) > 8 * rtt_us(look)).collect();
+    if slow.len() < 4 || slow.len() * 5 < own.len() * 4 {
+        return None;
+    }
+    let group = &scene.seats[seat].view.group;
+    let median = |seat: usize| {
+        let mut times: Vec<u64> = transfers(scene, seat, place).iter().map(|(look, _)| end_us(look)).collect();
+        times.sort_unstable();
+        times.get(times.len() / 2).copied()
+    };
+    let own_median = median(seat)?;
+    let others: Vec<usize> = scored.iter().copied().filter(|other| scene.seats[*other].view.group != *group).collect();
+    let (fast, slow_too): (Vec<usize>, Vec<usize>) =
+        others.into_iter().filter(|other| median(*other).is_some()).partition(|other| median(*other).is_some_and(|median| median * 5 < own_median));
+    let outside_slow = slow_too.iter().any(|other| !scene.seats[*other].inside);
+    let tier = match scene.groups(&fast).len() {
+        0 => return None,
+        _ if outside_slow && scene.groups(&fast).len() < 2 => return None,
+        1 => Tier::Suspected,
+        _ => Tier::Likely,
+    };
+    let looks: Vec<Look<'_>> = slow.iter().map(|(look, _)| *look).collect();
+    let rate = slow.iter().map(|(_, rate)| *rate).sum::<f64>() / slow.len() as f64;
+    let who = named(scene, &[seat]);
+    let shown = format!("{:.0} kbit/s", rate * 8.0 / 1_000.0);
+    let text = format!(
+        "from {who} the bytes of the handshake come at about {shown} in {} of {}, and it takes {:.1} s; {} need less than a fifth of that",
+        slow.len(),
+        count(own.len(), "attempt"),
+        own_median as f64 / 1e6,
+        named(scene, &fast)
+    );
+    let mut draft = Draft::new(Cause::PathThrottling, tier).blaming(&[seat]).at(place).by(Outcome::TlsTimeout, None).because("rate", text, &looks);
+    draft.mechanism = Some("tls.throttle".to_owned());
+    draft.profiles.extend(looks.iter().filter_map(|look| scene.profiles.iter().position(|name| *name == look.attempt.profile.as_str())));
+    let draft = draft.unless(Cause::ServerSlowHandshake, "download the same body from another network at the same time");
+    Some(draft.in_words(format!("bytes from {} trickle to {who} at about {shown}; others are fast", scene.places[place])))
+}
+
+/// Handshakes whose answer began, with the rate of the bytes in them (bytes a second).
+fn transfers<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Vec<(Look<'a>, f64)> {
+    let of = |look: &Look<'a>| {
+        let tls = look.attempt.facts.tls.as_ref().filter(|_| look.passes(Layer::Tcp) && (look.reach.is_ok() || look.reach == Outcome::TlsTimeout))?;
+        let received = look.attempt.facts.tcp.as_ref().and_then(|tcp| tcp.at_end).map_or(tls.bytes_read, |info| info.bytes_received.max(tls.bytes_read));
+        let seconds = tls.end_us as f64 / 1e6;
+        (received > 0 && seconds > 0.0).then(|| (*look, received as f64 / seconds))
+    };
+    scene.looks_of(seat, place).filter_map(of).collect()
+}
+
+fn end_us(look: &Look<'_>) -> u64 {
+    look.attempt.facts.tls.as_ref().map_or(0, |tls| tls.end_us)
+}
+
+/// The smaller of what connecting took and what the kernel measured.
+fn rtt_us(look: &Look<'_>) -> u64 {
+    let tcp = look.attempt.facts.tcp.as_ref();
+    let measured = tcp.and_then(|tcp| tcp.at_connect).map(|info| u64::from(info.min_rtt_us)).filter(|rtt| *rtt > 0);
+    let connect = tcp.map_or(0, |tcp| tcp.connect_us);
+    measured.map_or(connect, |measured| measured.min(connect))
+}
+
+/// 64 kbit/s: a handshake that is slower is felt as broken.
+const TRICKLE_BYTES_PER_SECOND: f64 = 8_000.0;
+const SLOW_US: u64 = 800_000;

@@ -1,0 +1,73 @@
+use parallax_model::{
+    assignment::Experiment,
+    profile::Profile,
+    verdict::{Cause, Tier},
+};
+
+use super::Hypothesis;
+use crate::{
+    bench::tally,
+    cell::{Layer, Look, State},
+    draft::Draft,
+    explain::{count, fate, seats as named},
+    suspicion::{Shape, Suspicion},
+};
+
+pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
+    cause: Cause::PathVersionFilter,
+    requires: "one protocol version or extension fails from some groups and passes from others, while another version passes from the failing ones",
+    excluded_by: "the same failure with every version; a large or split ClientHello as the difference",
+    counter: Cause::PathHelloSize,
+    next: "send a large ClientHello without the extension, and a small one with TLS 1.3 alone (--deep)",
+    test,
+};
+
+fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
+    let &[seat] = seats else { return None };
+    if suspicion.layer != Layer::Tls || suspicion.shape() != Shape::Some {
+        return None;
+    }
+    let (scene, place) = (suspicion.scene, suspicion.place);
+    let own = Profile::builtin(scene.profiles[suspicion.profile])?;
+    let other = passing_variant(suspicion, seat, &own)?;
+    let (_, outcome) = suspicion.class(seats)?;
+    let tier = suspicion.tier(seats, false).map(|tier| tier.min(Tier::Likely))?;
+    let who = named(scene, seats);
+    let failures = suspicion.failures(seats);
+    let name = scene.profiles[suspicion.profile];
+    let draft = Draft::new(Cause::PathVersionFilter, tier)
+        .blaming(seats)
+        .by(outcome, Some("version"))
+        .because(
+            "variant",
+            format!("{name} fails in all {} from {who}, and {} passes there ({})", count(failures.len(), "attempt"), other.0, count(other.1.len(), "attempt")),
+            &failures,
+        )
+        .because("other-groups", format!("{name} passes at {} from {}", scene.places[place], named(scene, &suspicion.passing)), &other.1)
+        .in_words(format!("something on the path of {who} fails on {name}: a connection {}", fate(outcome)));
+    Some(draft)
+}
+
+/// Returns what passes from the seat and differs by version or extension alone.
+fn passing_variant<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize, own: &Profile) -> Option<(String, Vec<Look<'a>>)> {
+    let (scene, place) = (suspicion.scene, suspicion.place);
+    let differs =
+        |other: &Profile| other.hello.versions != own.hello.versions && other.delivery == own.delivery && other.hello.server_name == own.hello.server_name;
+    let of_profile = (0..scene.profiles.len()).find(|profile| {
+        let passes = scene.state(seat, place, *profile, Layer::Tls) == State::Pass;
+        passes && Profile::builtin(scene.profiles[*profile]).is_some_and(|other| differs(&other))
+    });
+    if let Some(profile) = of_profile {
+        return Some((scene.profiles[profile].to_owned(), scene.cell(seat, place, profile).to_vec()));
+    }
+    let large = tally(scene, seat, place, Experiment::LargeHello);
+    let is_large = own.hello.key_shares.iter().any(|group| *group > LARGEST_CLASSIC_GROUP);
+    if is_large {
+        return large.always(1).then(|| ("a large ClientHello without the post-quantum share".to_owned(), large.all()));
+    }
+    let other_version = tally(scene, seat, place, Experiment::Tls13Only);
+    (own.hello.versions.contains(&0x0303) && other_version.always(2)).then(|| ("TLS 1.3 alone".to_owned(), other_version.all()))
+}
+
+/// Above it stand the post-quantum groups.
+const LARGEST_CLASSIC_GROUP: u16 = 0x01ff;

@@ -1,0 +1,341 @@
+//! The round, indexed: seats (vantages), places (addresses), profiles, cells and experiments.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    net::{IpAddr, SocketAddr},
+};
+
+use parallax_model::{
+    assignment::Experiment,
+    attempt::Attempt,
+    bytes::Bytes,
+    clock::Timestamp,
+    facts::Facts,
+    outcome::{CertificateFault, NotCompletedKind, Outcome},
+    target::{Host, Scheme},
+    vantage::is_inside,
+};
+
+use crate::{
+    cell::{Layer, Look, State, state},
+    certificate::{self, Judgement, Wish},
+    gates::Health,
+    trust::Trust,
+    view::{History, RoundView, VantageView},
+};
+
+/// Everything that the rules look at.
+pub(crate) struct Scene<'a> {
+    pub(crate) round: &'a RoundView,
+    pub(crate) history: &'a History,
+    pub(crate) seats: Vec<Seat<'a>>,
+    pub(crate) places: Vec<SocketAddr>,
+    pub(crate) profiles: Vec<&'a str>,
+    pub(crate) chains: Vec<Chain<'a>>,
+    /// What the gates say about each seat.
+    pub(crate) health: Vec<Health>,
+    /// Places that are not the server's: answers of a lying resolver, or a family that a loopback name does not serve.
+    pub(crate) ignored: BTreeSet<usize>,
+    cells: Vec<Vec<Look<'a>>>,
+    bench: HashMap<(usize, Experiment), Vec<Look<'a>>>,
+}
+
+/// A vantage in its place.
+pub(crate) struct Seat<'a> {
+    pub(crate) view: &'a VantageView,
+    pub(crate) name: &'a str,
+    pub(crate) inside: bool,
+    /// Attempts that looked the target's name up.
+    pub(crate) lookups: Vec<&'a Attempt>,
+    /// Lookups of other names: they show that the resolver lives.
+    pub(crate) other_lookups: Vec<&'a Attempt>,
+    /// Attempts that were asked for and not completed.
+    pub(crate) missing: Vec<(&'a Attempt, NotCompletedKind)>,
+    pub(crate) attempts: u32,
+}
+
+/// A chain that came, judged once.
+pub(crate) struct Chain<'a> {
+    pub(crate) sent: &'a [Bytes],
+    staple: Option<&'a Bytes>,
+    named: bool,
+    pub(crate) judgement: Judgement,
+}
+
+impl Chain<'_> {
+    /// Returns the digest of the leaf's key.
+    pub(crate) fn key(&self) -> Option<&Bytes> {
+        self.judgement.leaf.as_ref().map(|leaf| &leaf.key_sha256)
+    }
+}
+
+impl<'a> Scene<'a> {
+    /// Indexes a round; the gates are filled in by [`crate::gates::run`].
+    pub(crate) fn new(round: &'a RoundView, history: &'a History, trust: &Trust, now: Timestamp) -> Self {
+        let index: HashMap<&str, usize> = round.vantages.iter().enumerate().map(|(at, view)| (view.name.as_str(), at)).collect();
+        let mut attempts: Vec<&Attempt> = round.attempts.iter().filter(|attempt| index.contains_key(attempt.vantage.as_str())).collect();
+        attempts.sort_by_key(|attempt| (attempt.started_at, attempt.sequence, attempt.id));
+        let is_baseline = |attempt: &&&Attempt| attempt.experiment == Experiment::Baseline && attempt.facts.not_completed.is_none();
+        let places: BTreeSet<SocketAddr> = attempts.iter().filter(is_baseline).filter_map(|attempt| attempt.address).collect();
+        let profiles: Vec<&str> = profiles(round, &attempts);
+        let chains = judge_chains(round, &attempts, &trust.with(&round.check.trust), now);
+        let mut scene = Self {
+            round,
+            history,
+            seats: round.vantages.iter().map(Seat::new).collect(),
+            places: places.into_iter().collect(),
+            profiles,
+            chains,
+            health: vec![Health::default(); round.vantages.len()],
+            ignored: BTreeSet::new(),
+            cells: Vec::new(),
+            bench: HashMap::new(),
+        };
+        scene.cells = vec![Vec::new(); scene.seats.len() * scene.places.len() * scene.profiles.len()];
+        for attempt in attempts {
+            scene.add(attempt, index[attempt.vantage.as_str()]);
+        }
+        scene.forgive_common_denials();
+        scene.ignore_unserved_loopback();
+        scene
+    }
+
+    fn add(&mut self, attempt: &'a Attempt, seat: usize) {
+        self.seats[seat].attempts += 1;
+        if let Some(dns) = &attempt.facts.dns {
+            let same = dns.name.trim_end_matches('.').eq_ignore_ascii_case(&self.round.check.target.host.to_string());
+            let seat = &mut self.seats[seat];
+            if same { seat.lookups.push(attempt) } else { seat.other_lookups.push(attempt) }
+        }
+        let look = self.look(attempt);
+        if let Outcome::NotCompleted(kind) = look.outcome {
+            self.seats[seat].missing.push((attempt, kind));
+            return;
+        }
+        match (attempt.experiment, attempt.address) {
+            (Experiment::Baseline, Some(address)) => {
+                let place = self.places.binary_search(&address).ok();
+                let profile = self.profiles.iter().position(|name| *name == attempt.profile.as_str());
+                if let (Some(place), Some(profile)) = (place, profile) {
+                    let at = self.cell_index(seat, place, profile);
+                    self.cells[at].push(look);
+                }
+            }
+            (Experiment::Resolve | Experiment::Baseline, _) => {}
+            (experiment, _) => self.bench.entry((seat, experiment)).or_default().push(look),
+        }
+    }
+
+    fn look(&self, attempt: &'a Attempt) -> Look<'a> {
+        let raw = Outcome::of(attempt);
+        let chain = sent(attempt).and_then(|(sent, staple)| find(&self.chains, sent, staple, is_named(attempt)));
+        let reach = handshake_outcome(raw);
+        let fault = chain.filter(|_| reach.is_ok() && !is_unverified(attempt)).and_then(|at| self.chains[at].judgement.faults.first().copied());
+        let outcome = match fault {
+            Some(fault) => Outcome::Certificate(fault),
+            None => status(raw, &attempt.facts, self.round.check.target.scheme),
+        };
+        let reach = if matches!(outcome, Outcome::TlsAlert(_)) { outcome } else { reach };
+        Look { attempt, outcome, reach, chain }
+    }
+
+    /// A server that answers 403 to everybody denies nobody in particular.
+    fn forgive_common_denials(&mut self) {
+        for place in 0..self.places.len() {
+            let indices: Vec<usize> = (0..self.seats.len())
+                .flat_map(|seat| (0..self.profiles.len()).map(move |profile| (seat, profile)))
+                .map(|(seat, profile)| self.cell_index(seat, place, profile))
+                .collect();
+            let answered =
+                |cells: &[Vec<Look<'_>>]| indices.iter().any(|at| cells[*at].iter().any(|look| look.outcome.is_ok() && look.attempt.facts.http.is_some()));
+            if answered(&self.cells) {
+                continue;
+            }
+            for at in indices {
+                self.cells[at].iter_mut().filter(|look| look.outcome == Outcome::Http(403)).for_each(|look| look.outcome = Outcome::Ok);
+            }
+        }
+    }
+
+    /// `localhost` stands for both loopback addresses on every host (RFC 6761 section 6.3): nobody published that both are served.
+    fn ignore_unserved_loopback(&mut self) {
+        let Host::Name(name) = &self.round.check.target.host else { return };
+        if name != "localhost" && !name.ends_with(".localhost") {
+            return;
+        }
+        let served = |place: usize| self.looks_at(place).any(|look| look.passes(Layer::Tcp));
+        let unserved: Vec<usize> = (0..self.places.len()).filter(|place| self.places[*place].ip().is_loopback() && !served(*place)).collect();
+        if unserved.len() < self.places.len() {
+            self.ignored.extend(unserved);
+        }
+    }
+
+    fn cell_index(&self, seat: usize, place: usize, profile: usize) -> usize {
+        (seat * self.places.len() + place) * self.profiles.len() + profile
+    }
+
+    /// Returns the plain attempts of a cell in the order of time.
+    pub(crate) fn cell(&self, seat: usize, place: usize, profile: usize) -> &[Look<'a>] {
+        &self.cells[self.cell_index(seat, place, profile)]
+    }
+
+    /// Returns what the plain attempts of a cell say about a layer.
+    pub(crate) fn state(&self, seat: usize, place: usize, profile: usize, layer: Layer) -> State {
+        state(self.cell(seat, place, profile).iter(), layer)
+    }
+
+    /// Returns all plain attempts at a place.
+    pub(crate) fn looks_at(&self, place: usize) -> impl Iterator<Item = &Look<'a>> {
+        (0..self.seats.len()).flat_map(move |seat| self.looks_of(seat, place))
+    }
+
+    /// Returns all plain attempts of a seat at a place.
+    pub(crate) fn looks_of(&self, seat: usize, place: usize) -> impl Iterator<Item = &Look<'a>> {
+        (0..self.profiles.len()).flat_map(move |profile| self.cell(seat, place, profile))
+    }
+
+    /// Returns a seat's attempts of one experiment at one address.
+    pub(crate) fn bench(&self, seat: usize, experiment: Experiment, place: usize) -> impl Iterator<Item = &Look<'a>> {
+        let address = self.places[place];
+        self.everywhere(seat, experiment).iter().filter(move |look| look.attempt.address == Some(address))
+    }
+
+    /// Returns a seat's attempts of one experiment at all addresses, responders included.
+    pub(crate) fn everywhere(&self, seat: usize, experiment: Experiment) -> &[Look<'a>] {
+        self.bench.get(&(seat, experiment)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Tells whether any scored seat made a plain attempt with a required profile.
+    pub(crate) fn is_anything_judged(&self) -> bool {
+        let cells =
+            (0..self.seats.len()).flat_map(|seat| (0..self.places.len()).map(move |place| (seat, place))).filter(|(seat, place)| self.is_scored(*seat, *place));
+        cells.into_iter().any(|(seat, place)| (0..self.profiles.len()).any(|profile| self.is_required(profile) && !self.cell(seat, place, profile).is_empty()))
+    }
+
+    /// Tells whether a seat's observations at a place are scored.
+    pub(crate) fn is_scored(&self, seat: usize, place: usize) -> bool {
+        !self.ignored.contains(&place) && self.health[seat].scores(self.places[place].ip())
+    }
+
+    /// Tells whether a failure of the profile everywhere is a fault by itself.
+    pub(crate) fn is_required(&self, profile: usize) -> bool {
+        let name = self.profiles[profile];
+        self.round.check.profiles.iter().find(|known| known.as_str() == name).is_some_and(|known| self.round.check.requires(known))
+    }
+
+    /// Returns the profiles, required ones first.
+    pub(crate) fn profiles_by_need(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.profiles.len()).collect();
+        order.sort_by_key(|profile| !self.is_required(*profile));
+        order
+    }
+
+    /// Returns the addresses that a seat's resolver gave, across its lookups.
+    pub(crate) fn resolved(&self, seat: usize) -> BTreeSet<IpAddr> {
+        let facts = self.seats[seat].lookups.iter().filter_map(|attempt| attempt.facts.dns.as_ref());
+        facts.flat_map(|dns| dns.addresses.iter().copied()).collect()
+    }
+
+    /// Tells whether a path leads from the chain to a trusted anchor and it covers the wanted name, dates aside.
+    pub(crate) fn is_authentic(&self, look: &Look<'_>) -> bool {
+        let judged = look.chain.map(|at| &self.chains[at].judgement);
+        look.reach.is_ok() && judged.is_some_and(|judged| judged.anchored && !judged.faults.contains(&CertificateFault::NameMismatch))
+    }
+
+    /// Groups seats by the unit of independence.
+    pub(crate) fn groups(&self, seats: &[usize]) -> BTreeMap<String, Vec<usize>> {
+        let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for seat in seats {
+            groups.entry(self.seats[*seat].view.group.to_string()).or_default().push(*seat);
+        }
+        groups
+    }
+}
+
+impl<'a> Seat<'a> {
+    fn new(view: &'a VantageView) -> Self {
+        let (lookups, other_lookups, missing) = (Vec::new(), Vec::new(), Vec::new());
+        Self { view, name: view.name.as_str(), inside: is_inside(&view.labels), lookups, other_lookups, missing, attempts: 0 }
+    }
+}
+
+fn profiles<'a>(round: &'a RoundView, attempts: &[&'a Attempt]) -> Vec<&'a str> {
+    let mut names: Vec<&str> = round.check.profiles.iter().map(|name| name.as_str()).collect();
+    for attempt in attempts.iter().filter(|attempt| attempt.experiment == Experiment::Baseline) {
+        if !names.contains(&attempt.profile.as_str()) {
+            names.push(attempt.profile.as_str());
+        }
+    }
+    names
+}
+
+/// Returns what the handshake itself came to: a status or a close after it does not undo it.
+fn handshake_outcome(raw: Outcome) -> Outcome {
+    match raw {
+        Outcome::Http(_) | Outcome::HttpTimeout | Outcome::HttpClosed | Outcome::HttpNotHttp => Outcome::Ok,
+        other => other,
+    }
+}
+
+/// Returns what the exchange after the handshake means: a missing page is no fault of the connection.
+fn status(raw: Outcome, facts: &Facts, scheme: Scheme) -> Outcome {
+    let requested = facts.tls.as_ref().is_some_and(|tls| tls.answer.certificate_requested);
+    let server = facts.http.as_ref().and_then(|http| http.server.as_deref()).unwrap_or_default();
+    match raw {
+        Outcome::Http(400) | Outcome::HttpClosed if requested => Outcome::TlsAlert(CERTIFICATE_REQUIRED),
+        Outcome::Http(403 | 429 | 451 | 502..=504 | 520..=527) => raw,
+        // Apache's proxy answers 500 when the handshake with its own backend fails.
+        Outcome::Http(500) if server.starts_with("Apache") => raw,
+        Outcome::Http(_) | Outcome::HttpNotHttp => Outcome::Ok,
+        Outcome::HttpTimeout | Outcome::HttpClosed if scheme != Scheme::Https => Outcome::Ok,
+        other => other,
+    }
+}
+
+fn judge_chains<'a>(round: &'a RoundView, attempts: &[&'a Attempt], trust: &Trust, now: Timestamp) -> Vec<Chain<'a>> {
+    let mut chains: Vec<Chain<'a>> = Vec::new();
+    for attempt in attempts {
+        let Some((sent, staple)) = sent(attempt) else { continue };
+        let named = is_named(attempt);
+        if find(&chains, sent, staple, named).is_none() {
+            let judgement = Judgement { faults: Vec::new(), leaf: None, anchored: false, end: certificate::End::Unreadable, issuer_not_after: None };
+            chains.push(Chain { sent, staple, named, judgement });
+        }
+    }
+    let elsewhere: BTreeSet<&Bytes> = chains.iter().flat_map(|chain| chain.sent.iter().skip(1)).collect();
+    let elsewhere: Vec<Bytes> = elsewhere.into_iter().take(MAX_ELSEWHERE).cloned().collect();
+    for chain in &mut chains {
+        let expected_keys: &[Bytes] = if chain.named { &round.check.expected_keys } else { &[] };
+        let name = chain.named.then_some(&round.check.target.host);
+        let staple = chain.named.then_some(chain.staple);
+        chain.judgement = certificate::judge(chain.sent, &Wish { name, now, elsewhere: &elsewhere, staple, expected_keys }, trust);
+    }
+    chains
+}
+
+fn find(chains: &[Chain<'_>], sent: &[Bytes], staple: Option<&Bytes>, named: bool) -> Option<usize> {
+    chains.iter().position(|chain| chain.named == named && chain.staple == staple && chain.sent == sent)
+}
+
+fn sent(attempt: &Attempt) -> Option<(&[Bytes], Option<&Bytes>)> {
+    let tls = attempt.facts.tls.as_ref().filter(|tls| !tls.certificates.is_empty())?;
+    Some((&tls.certificates, tls.handshake.as_ref().and_then(|handshake| handshake.staple.as_ref())))
+}
+
+/// Tells whether the attempt asked for the target by its name, so that the certificate must cover it.
+fn is_named(attempt: &Attempt) -> bool {
+    use Experiment::{ControlAfter, ControlName, ControlWalk, NoName, Responder};
+    let elsewhere = matches!(attempt.experiment, ControlName | ControlAfter | ControlWalk | NoName | Responder | Experiment::NameAtResponder);
+    let at_answer = attempt.facts.tls.as_ref().is_some_and(|tls| tls.handshake.is_none());
+    !elsewhere && !at_answer
+}
+
+/// nginx as a client does not verify what it gets unless told to.
+fn is_unverified(attempt: &Attempt) -> bool {
+    attempt.profile.as_str() == "nginx-upstream" || !is_named(attempt)
+}
+
+/// The alert that a server sends when it insists on a client certificate (RFC 8446 section 6.2).
+pub(crate) const CERTIFICATE_REQUIRED: u8 = 116;
+/// Intermediates of other chains that are tried where one seems to be missing.
+const MAX_ELSEWHERE: usize = 32;

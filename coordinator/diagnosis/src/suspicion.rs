@@ -1,0 +1,175 @@
+//! Failures at one address, with one profile, at one layer: who fails, who passes, and how independent they are.
+
+use std::collections::BTreeSet;
+
+use parallax_model::{outcome::Outcome, verdict::Tier};
+
+use crate::{
+    cell::{Layer, Look, Silence, State, agreed, family},
+    contrast::{BEYOND_CHANCE, fisher},
+    scene::Scene,
+};
+
+/// Who fails and who passes at one place, profile and layer; only scored seats are in it.
+pub(crate) struct Suspicion<'s, 'a> {
+    pub(crate) scene: &'s Scene<'a>,
+    pub(crate) place: usize,
+    pub(crate) profile: usize,
+    pub(crate) layer: Layer,
+    /// Seats that fail every time and are not yet explained.
+    pub(crate) failing: Vec<usize>,
+    pub(crate) passing: Vec<usize>,
+    pub(crate) mixed: Vec<usize>,
+    /// Seats with one failure and nothing else.
+    pub(crate) thin: Vec<usize>,
+    /// Seats that fail and are explained already: they are no contrast.
+    pub(crate) explained: Vec<usize>,
+}
+
+/// How the failures are spread over the groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Two groups or more fail and nobody passes.
+    Everywhere,
+    /// Two outside groups or more fail, none of them passes, and the inside vantage does.
+    Outside,
+    /// One outside group fails, and nobody but the inside vantage passes.
+    OnlyInsidePasses,
+    /// Some fail and some outside pass.
+    Some,
+    /// One group fails, and there is no other.
+    Alone,
+}
+
+impl<'s, 'a> Suspicion<'s, 'a> {
+    /// Collects who fails and who passes; `explained` tells which cells have a cause already.
+    pub(crate) fn at(scene: &'s Scene<'a>, place: usize, profile: usize, layer: Layer, explained: &dyn Fn(usize) -> bool) -> Self {
+        let mut suspicion = Self { scene, place, profile, layer, failing: vec![], passing: vec![], mixed: vec![], thin: vec![], explained: vec![] };
+        for seat in (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place)) {
+            let list = match scene.state(seat, place, profile, layer) {
+                State::Empty => continue,
+                State::Pass => &mut suspicion.passing,
+                _ if explained(seat) => &mut suspicion.explained,
+                State::Fail => &mut suspicion.failing,
+                State::Thin => &mut suspicion.thin,
+                State::Mixed => &mut suspicion.mixed,
+            };
+            list.push(seat);
+        }
+        suspicion
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        let groups = self.scene.groups(&self.failing).len();
+        let outside_pass = self.passing.iter().chain(&self.mixed).any(|seat| !self.scene.seats[*seat].inside);
+        let inside_passes = self.passing.iter().any(|seat| self.scene.seats[*seat].inside);
+        match (outside_pass, inside_passes) {
+            (true, _) => Shape::Some,
+            (false, true) if groups > 1 => Shape::Outside,
+            (false, true) => Shape::OnlyInsidePasses,
+            (false, false) if groups > 1 => Shape::Everywhere,
+            (false, false) => Shape::Alone,
+        }
+    }
+
+    /// Returns how many groups pass that have no failing seat.
+    pub(crate) fn other_groups_passing(&self) -> usize {
+        let failing: BTreeSet<String> = self.scene.groups(&self.failing).into_keys().collect();
+        self.scene.groups(&self.passing).keys().filter(|group| !failing.contains(*group)).count()
+    }
+
+    /// Returns how many groups failed or passed at all.
+    pub(crate) fn groups_judged(&self) -> usize {
+        let all: Vec<usize> = [&self.failing, &self.passing, &self.mixed, &self.explained].into_iter().flatten().copied().collect();
+        self.scene.groups(&all).len()
+    }
+
+    /// Returns a seat's plain attempts in this cell.
+    pub(crate) fn looks(&self, seat: usize) -> &[Look<'a>] {
+        self.scene.cell(seat, self.place, self.profile)
+    }
+
+    /// Returns the failed attempts of seats in this cell.
+    pub(crate) fn failures(&self, seats: &[usize]) -> Vec<Look<'a>> {
+        seats.iter().flat_map(|seat| self.looks(*seat)).filter(|look| look.fails(self.layer)).copied().collect()
+    }
+
+    /// Returns the family and the commonest outcome of the failures of seats; none when they disagree.
+    pub(crate) fn class(&self, seats: &[usize]) -> Option<(Outcome, Outcome)> {
+        agreed(self.failures(seats).iter().filter_map(|look| look.at(self.layer)))
+    }
+
+    /// Returns the failing seats of the family that most groups share, and that family.
+    pub(crate) fn majority(&self) -> Option<(Outcome, Vec<usize>)> {
+        let classed: Vec<(usize, Outcome)> = self.failing.iter().filter_map(|seat| Some((*seat, self.class(&[*seat])?.0))).collect();
+        let seats_of = |wanted: Outcome| classed.iter().filter(|(_, class)| *class == wanted).map(|(seat, _)| *seat).collect::<Vec<usize>>();
+        let most = classed.iter().map(|(_, class)| *class).max_by_key(|class| self.scene.groups(&seats_of(*class)).len())?;
+        let seats = seats_of(most);
+        (self.scene.groups(&seats).len() * 2 > self.scene.groups(&self.failing).len()).then_some((most, seats))
+    }
+
+    /// Returns how the silences of a seat look, when four of five agree.
+    pub(crate) fn silence(&self, seats: &[usize]) -> Option<Silence> {
+        let all: Vec<Silence> = self.failures(seats).iter().filter_map(Look::silence).collect();
+        let count = |wanted: Silence| all.iter().filter(|silence| **silence == wanted).count();
+        let most = all.iter().copied().max_by_key(|silence| count(*silence))?;
+        (count(most) * 5 >= all.len() * 4).then_some(most)
+    }
+
+    /// Tells whether a second vantage of the seat's group, with another address, passes here.
+    pub(crate) fn neighbour_passes(&self, seat: usize) -> Option<usize> {
+        let group = &self.scene.seats[seat].view.group;
+        self.passing.iter().copied().find(|other| *other != seat && self.scene.seats[*other].view.group == *group)
+    }
+
+    /// Returns the tier of a contrast: what a path, policy or DNS finding may claim for these seats, none when it may claim nothing.
+    ///
+    /// An artefact settles it. Without one, two other groups must pass and the difference be beyond chance; one passing group gives no more than a suspicion,
+    /// and none at all when that one is inside: then the edge explains it as well.
+    pub(crate) fn tier(&self, seats: &[usize], artefact: bool) -> Option<Tier> {
+        if artefact {
+            return Some(Tier::Confirmed);
+        }
+        if self.shape() != Shape::Some || self.chance(seats) > BEYOND_CHANCE {
+            return None;
+        }
+        match self.other_groups_passing() {
+            0 => None,
+            1 => Some(Tier::Suspected),
+            _ => Some(Tier::Likely),
+        }
+    }
+
+    /// Returns the tier of a server finding: an act of the server settles it, else two groups must fail alike and none pass.
+    pub(crate) fn server_tier(&self, seats: &[usize], act: bool) -> Option<Tier> {
+        if act {
+            return Some(Tier::Confirmed);
+        }
+        (self.passing.is_empty() && self.scene.groups(seats).len() > 1).then_some(Tier::Likely)
+    }
+
+    /// Returns the probability that these seats fail so much more often than the passing ones by chance, over all profiles that fail there alike.
+    fn chance(&self, seats: &[usize]) -> f64 {
+        let class = self.class(seats).map(|class| class.0);
+        let profiles: Vec<usize> =
+            (0..self.scene.profiles.len()).filter(|profile| *profile == self.profile || self.fails_alike(seats, *profile, class)).collect();
+        let (mut failed, mut passed, mut other_failed, mut other_passed) = (0, 0, 0, 0);
+        for profile in profiles {
+            for look in seats.iter().flat_map(|seat| self.scene.cell(*seat, self.place, profile)) {
+                failed += u32::from(look.fails(self.layer));
+                passed += u32::from(look.passes(self.layer));
+            }
+            for look in self.passing.iter().flat_map(|seat| self.scene.cell(*seat, self.place, profile)) {
+                other_failed += u32::from(look.fails(self.layer));
+                other_passed += u32::from(look.passes(self.layer));
+            }
+        }
+        fisher(failed, passed, other_failed, other_passed)
+    }
+
+    fn fails_alike(&self, seats: &[usize], profile: usize, class: Option<Outcome>) -> bool {
+        let outcomes = seats.iter().flat_map(|seat| self.scene.cell(*seat, self.place, profile)).filter_map(|look| look.at(self.layer));
+        let families: BTreeSet<Outcome> = outcomes.map(family).collect();
+        class.is_some_and(|class| families.len() == 1 && families.contains(&class))
+    }
+}

@@ -1,0 +1,124 @@
+use parallax_model::{
+    assignment::Experiment,
+    outcome::Outcome,
+    verdict::{Locus, Tier},
+};
+
+use super::Asks;
+use crate::{
+    cell::{Layer, State, commonest, family},
+    draft::Draft,
+    suspicion::{Shape, Suspicion},
+};
+
+const WHY_FAILING: &str = "a failure is not explained yet";
+const WHY_COMPARED: &str = "vantages that pass show the server's own way, for comparison";
+
+/// Where a failure has no confirmed cause, the experiments that its face calls for.
+pub(super) fn failing(asks: &mut Asks<'_, '_>, drafts: &[Draft]) {
+    let scene = asks.scene;
+    let settled = |seat: usize, place: usize| {
+        let mine = |draft: &&Draft| draft.seats.contains(&seat) && draft.places.contains(&place);
+        drafts.iter().filter(mine).any(|draft| draft.tier == Tier::Confirmed || (draft.tier == Tier::Likely && draft.cause.locus() == Locus::Server))
+    };
+    for (place, profile, layer) in cells(asks) {
+        let suspicion = column(asks, place, profile, layer);
+        let blamed: Vec<usize> = suspicion.failing.iter().chain(&suspicion.thin).copied().collect();
+        let open: Vec<usize> = blamed.iter().copied().filter(|seat| !settled(*seat, place)).collect();
+        for seat in &open {
+            asks.until(*seat, profile, scene.places[place], LEAST_FAILURES, WHY_FAILING);
+        }
+        let in_depth = if suspicion.shape() == Shape::Some { open.clone() } else { asks.one_of_each(&open, 3) };
+        for seat in in_depth {
+            experiments(asks, &suspicion, seat);
+        }
+        // What the server can do is worth knowing also where its refusal is plain.
+        let outcome = commonest(suspicion.failures(&blamed).iter().map(|look| look.reach));
+        if matches!(outcome, Outcome::TlsAlert(40 | 47 | 70 | 71 | 80) | Outcome::TlsUnsupported) {
+            for seat in asks.one_of_each(&blamed, 2) {
+                asks.once(seat, Experiment::LegacyHello, profile, place, 1, "what the server can do is not known yet");
+                asks.once(seat, Experiment::ControlName, profile, place, 2, "what the server can do is not known yet");
+            }
+        }
+    }
+}
+
+fn experiments(asks: &mut Asks<'_, '_>, suspicion: &Suspicion<'_, '_>, seat: usize) {
+    use Experiment::{ControlName, ControlWalk, HelloWalk, LargeNonTls, NoName, NonTls, ReplyTtl, SmallHello, SmallMss, SplitName, SynWalk};
+    let (place, profile) = (suspicion.place, suspicion.profile);
+    let outcome = commonest(suspicion.failures(&[seat]).iter().map(|look| look.reach));
+    let variant = !asks.scene.is_required(profile);
+    let path_is_possible = suspicion.shape() == Shape::Some || suspicion.shape() == Shape::Alone;
+    let mut list: Vec<(Experiment, u32)> = match family(outcome) {
+        Outcome::TcpRefused | Outcome::TcpUnreachable => vec![(ReplyTtl, 1), (SynWalk, 1)],
+        Outcome::TcpTimeout => vec![(SynWalk, 1)],
+        Outcome::TlsTimeout if variant => vec![(SmallMss, 3), (LargeNonTls, 2), (Experiment::LargeHello, 2)],
+        Outcome::TlsTimeout => vec![(ControlName, 3), (NoName, 1), (SmallMss, 3), (SplitName, 3), (SmallHello, 1)],
+        Outcome::TlsReset if variant => vec![(LargeNonTls, 2), (Experiment::LargeHello, 2), (ReplyTtl, 1)],
+        Outcome::TlsReset | Outcome::TlsAlert(_) => vec![(ControlName, 3), (NoName, 1), (SplitName, 3), (ReplyTtl, 1), (SmallHello, 1)],
+        _ => Vec::new(),
+    };
+    if path_is_possible && suspicion.layer == Layer::Tls && !variant {
+        list.extend([(NonTls, 1), (SynWalk, 1), (ControlWalk, 1), (HelloWalk, 1)]);
+    }
+    for (experiment, repeat) in list {
+        asks.once(seat, experiment, profile, place, repeat, WHY_FAILING);
+    }
+}
+
+/// The same experiments at vantages that pass, where the reading of a failure depends on them: what a control yields, and where the walk ends.
+pub(super) fn comparison(asks: &mut Asks<'_, '_>) {
+    for (place, profile, layer) in cells(asks) {
+        let suspicion = column(asks, place, profile, layer);
+        if suspicion.failing.is_empty() || !matches!(suspicion.shape(), Shape::Some | Shape::Outside | Shape::OnlyInsidePasses) {
+            continue;
+        }
+        let neighbours: Vec<usize> = suspicion.failing.iter().filter_map(|seat| suspicion.neighbour_passes(*seat)).collect();
+        let outside: Vec<usize> = suspicion.passing.iter().copied().filter(|seat| !asks.scene.seats[*seat].inside).collect();
+        let compared = asks.one_of_each(&outside, 2);
+        for seat in compared.into_iter().chain(neighbours.into_iter().take(1)) {
+            if layer == Layer::Tls && asks.scene.is_required(profile) {
+                asks.once(seat, Experiment::ControlName, profile, place, 2, WHY_COMPARED);
+                asks.once(seat, Experiment::NoName, profile, place, 1, WHY_COMPARED);
+            }
+            asks.once(seat, Experiment::SynWalk, profile, place, 1, WHY_COMPARED);
+        }
+        // A vantage's own walk to an address that answers shows what its routers tell.
+        for seat in suspicion.failing.iter().take(4).filter(|_| layer == Layer::Tcp) {
+            let same_family = |other: &usize| asks.scene.places[*other].is_ipv4() == asks.scene.places[place].is_ipv4();
+            let answered = (0..asks.scene.places.len()).filter(same_family).find(|other| asks.scene.state(*seat, *other, profile, Layer::Tcp) == State::Pass);
+            if let Some(other) = answered {
+                asks.once(*seat, Experiment::SynWalk, profile, other, 1, WHY_COMPARED);
+            }
+        }
+    }
+}
+
+fn cells(asks: &Asks<'_, '_>) -> Vec<(usize, usize, Layer)> {
+    let scene = asks.scene;
+    let places = (0..scene.places.len()).filter(|place| !scene.ignored.contains(place));
+    places
+        .flat_map(|place| scene.profiles_by_need().into_iter().flat_map(move |profile| [Layer::Tcp, Layer::Tls].map(|layer| (place, profile, layer))))
+        .collect()
+}
+
+/// Who fails in a column, narrowed for optional profiles to those where a required one passes.
+fn column<'s, 'a>(asks: &Asks<'s, 'a>, place: usize, profile: usize, layer: Layer) -> Suspicion<'s, 'a> {
+    let scene = asks.scene;
+    let mut suspicion = Suspicion::at(scene, place, profile, layer, &|_| false);
+    if !scene.is_required(profile) {
+        let base_passes = |seat: &usize| {
+            (0..scene.profiles.len()).filter(|other| scene.is_required(*other)).any(|other| scene.state(*seat, place, other, layer) == State::Pass)
+        };
+        suspicion.failing.retain(base_passes);
+        suspicion.thin.clear();
+        // Refused everywhere, an optional profile is the server's choice or its intolerance: nothing more is asked.
+        if suspicion.passing.is_empty() {
+            suspicion.failing.clear();
+        }
+    }
+    suspicion
+}
+
+/// Failures that a contrast needs (methods 3.3, the evidence floor).
+const LEAST_FAILURES: u32 = 3;

@@ -1,0 +1,88 @@
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+};
+
+use parallax_model::{assignment::Experiment, outcome::Outcome};
+
+use super::Asks;
+use crate::{
+    cell::{Layer, State},
+    gates::Ipv6,
+};
+
+/// Every vantage tries every address that any vantage resolved (M19).
+pub(super) fn union_of_addresses(asks: &mut Asks<'_, '_>) {
+    let scene = asks.scene;
+    let target = &scene.round.check.target;
+    let Some(base) = asks.base().filter(|_| target.literal_address().is_none()) else { return };
+    let union: BTreeSet<IpAddr> = (0..scene.seats.len()).flat_map(|seat| scene.resolved(seat)).collect();
+    for seat in 0..scene.seats.len() {
+        if scene.seats[seat].attempts == 0 {
+            continue;
+        }
+        for address in union.iter().take(MAX_ADDRESSES) {
+            let family_works = !address.is_ipv6() || scene.health[seat].ipv6 != Ipv6::Broken;
+            let at = SocketAddr::new(*address, target.port);
+            let untried = scene.profiles.iter().all(|profile| asks.tried(seat, Experiment::Baseline, profile, at) == 0);
+            if family_works && untried {
+                asks.until(seat, base, at, 2, "other vantages resolved further addresses");
+            }
+        }
+    }
+}
+
+/// A mixture is tried until the test separates it, at the vantages that show it and at two more for comparison; pauses and fixed source ports show what it follows.
+pub(super) fn mixtures(asks: &mut Asks<'_, '_>) {
+    let scene = asks.scene;
+    for place in 0..scene.places.len() {
+        for profile in (0..scene.profiles.len()).filter(|profile| scene.is_required(*profile)) {
+            let scored: Vec<usize> =
+                (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place) && !scene.cell(*seat, place, profile).is_empty()).collect();
+            let state = |seat: usize| [Layer::Tcp, Layer::Tls, Layer::Http].map(|layer| scene.state(seat, place, profile, layer));
+            let mixed: Vec<usize> = scored.iter().copied().filter(|seat| state(*seat).contains(&State::Mixed)).collect();
+            if mixed.is_empty() {
+                continue;
+            }
+            let others: Vec<usize> = scored.iter().copied().filter(|seat| !mixed.contains(seat)).collect();
+            let why = "success and failure mix";
+            let failing = others.iter().copied().filter(|seat| state(*seat).iter().any(|state| matches!(state, State::Fail | State::Thin)));
+            let compared: BTreeSet<usize> = asks.one_of_each(&others, 2).into_iter().chain(failing).take(MAX_COMPARED).collect();
+            for seat in mixed.iter().copied().chain(compared) {
+                asks.until(seat, profile, scene.places[place], DECIDED_AFTER, why);
+            }
+            for seat in asks.one_of_each(&mixed, MAX_COMPARED) {
+                asks.once(seat, Experiment::Slow, profile, place, 3, why);
+                asks.once(seat, Experiment::SourcePort, profile, place, 16, why);
+                asks.once(seat, Experiment::ReplyTtl, profile, place, 1, why);
+            }
+        }
+    }
+}
+
+/// A second certificate, or a bad one among good ones, is counted: eleven more attempts from two groups show a share of one in four with 95 %.
+pub(super) fn two_certificates(asks: &mut Asks<'_, '_>) {
+    let scene = asks.scene;
+    for place in (0..scene.places.len()).filter(|place| !scene.ignored.contains(place)) {
+        for profile in 0..scene.profiles.len() {
+            let scored: Vec<usize> =
+                (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place) && !scene.cell(*seat, place, profile).is_empty()).collect();
+            let looks = scored.iter().flat_map(|seat| scene.cell(*seat, place, profile)).filter(|look| look.reach.is_ok());
+            let kinds: BTreeSet<(Option<usize>, Outcome)> = looks.filter(|look| look.chain.is_some()).map(|look| (look.chain, look.outcome)).collect();
+            let keys: BTreeSet<_> = kinds.iter().filter_map(|(chain, _)| scene.chains[(*chain)?].key()).collect();
+            let outcomes: BTreeSet<Outcome> = kinds.iter().map(|(_, outcome)| *outcome).collect();
+            let is_base = Some(profile) == asks.base();
+            if !is_base || (keys.len() < 2 && outcomes.len() < 2) {
+                continue;
+            }
+            for seat in asks.one_of_each(&scored, 2) {
+                asks.until(seat, profile, scene.places[place], 2 + 11, "two certificates are in use at one address");
+            }
+        }
+    }
+}
+
+/// Attempts after which a mixture counts as such (methods 3.3).
+const DECIDED_AFTER: u32 = 8;
+const MAX_ADDRESSES: usize = 16;
+const MAX_COMPARED: usize = 4;
