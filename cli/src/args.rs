@@ -138,7 +138,7 @@ pub struct What {
 #[derive(Args)]
 #[expect(missing_docs, reason = "the command documents it")]
 pub struct Probe {
-    /// [SCHEME://]HOST[:PORT][/PATH][@ADDRESS]
+    /// `[SCHEME://]HOST[:PORT][/PATH][@ADDRESS]`
     pub target: Target,
     #[command(flatten)]
     pub what: What,
@@ -177,7 +177,7 @@ pub enum Check {
 #[expect(missing_docs, reason = "the command documents it")]
 pub struct CheckCreate {
     pub name: CheckName,
-    /// What to probe: [SCHEME://]HOST[:PORT][/PATH][@ADDRESS]
+    /// What to probe: `[SCHEME://]HOST[:PORT][/PATH][@ADDRESS]`
     #[arg(long)]
     pub target: Target,
     #[command(flatten)]
@@ -207,7 +207,7 @@ pub struct CadenceArgs {
 #[derive(Args)]
 #[expect(missing_docs, reason = "the command documents it")]
 pub struct CheckApply {
-    /// TOML file with [[check]] tables, as `check export` prints it.
+    /// TOML file with `[[check]]` tables, as `check export` prints it.
     #[arg(short, long, value_name = "FILE")]
     pub file: PathBuf,
     /// Says what would change (exit code 8 when anything would) and changes nothing.
