@@ -33,7 +33,7 @@ pub(crate) enum EnrollError {
     #[error("{0} is not the coordinator of this join string, or its traffic is intercepted: its authority is another one")]
     OtherAuthority(String),
     /// The token is wrong, used up or expired.
-    #[error("the coordinator refuses this join string ({0}): make a fresh one with 'parallax vantage token create'")]
+    #[error("the coordinator refuses to enrol this host: {0}")]
     Token(String),
     /// The name belongs to another vantage.
     #[error("the name {name} is taken: choose another with --name, or remove the old vantage with 'parallax vantage delete {name}'")]
@@ -101,8 +101,11 @@ fn refusal(status: tonic::Status, wanted: &Enrolment) -> EnrollError {
     match status.code() {
         Code::AlreadyExists => EnrollError::NameTaken { name: wanted.name.clone() },
         Code::Unauthenticated | Code::PermissionDenied | Code::NotFound | Code::ResourceExhausted | Code::FailedPrecondition => {
-            EnrollError::Token(status.message().to_owned())
+            let hint = if status.message().contains(TOKEN_COMMAND) { String::new() } else { format!(": make a fresh join string with '{TOKEN_COMMAND}'") };
+            EnrollError::Token(format!("{}{hint}", status.message()))
         }
         _ => EnrollError::Refused(status),
     }
 }
+
+const TOKEN_COMMAND: &str = "parallax vantage token create";

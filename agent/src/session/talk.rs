@@ -70,7 +70,8 @@ pub(super) async fn talk(context: &Context, link: Link, identity: &Identity, out
                     return End::Lost;
                 }
                 Err(status) => {
-                    warn!("offline: {}", crate::telemetry::with_sources(&status));
+                    debug!("{}", crate::telemetry::with_sources(&status));
+                    warn!("offline, trying to come back: {}", reason(&status));
                     return End::Lost;
                 }
             },
@@ -180,6 +181,11 @@ async fn renew_and_store(context: &Context, channel: tonic::transport::Channel, 
     };
     warn!("the certificate was not renewed, trying again in a minute: {problem}");
     false
+}
+
+/// Returns what to say of a broken stream: the coordinator's own words, or that the connection broke.
+fn reason(status: &tonic::Status) -> &str {
+    if status.code() == tonic::Code::Unknown { "the connection to the coordinator broke" } else { status.message() }
 }
 
 fn until_renewal(context: &Context, identity: &Identity) -> Duration {
