@@ -43,7 +43,9 @@ pub(crate) async fn head<C: Connection>(channel: &mut Channel<'_, C>, target: &T
 pub(crate) async fn first_read<C: Connection>(channel: &mut Channel<'_, C>, certificate_requested: bool, deadline: Instant) -> HttpFacts {
     let started = Instant::now();
     let round_trip = channel.round_trip();
-    let wait = (round_trip * 2 + QUIET_MARGIN).min(QUIET_LONGEST.max(round_trip + QUIET_MARGIN));
+    // Without a demand for a certificate nothing is due; a reset that follows the handshake at once is still seen.
+    let wait =
+        if certificate_requested { (round_trip * 2 + QUIET_MARGIN).min(QUIET_LONGEST.max(round_trip + QUIET_MARGIN)) } else { round_trip + GLANCE_MARGIN };
     let end = match channel.read(deadline.min(started + wait)).await {
         Ok(()) => HttpEnd::Answered,
         Err(ReadEnd::Stream(TlsEnd::TimedOut)) => HttpEnd::Quiet,
@@ -110,6 +112,7 @@ const MAX_SERVER_CHARS: usize = 128;
 const MAX_LOCATION_CHARS: usize = 512;
 /// Time for the server's part of the work, beyond round trips.
 const QUIET_MARGIN: Duration = Duration::from_millis(50);
+const GLANCE_MARGIN: Duration = Duration::from_millis(10);
 const QUIET_LONGEST: Duration = Duration::from_millis(300);
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ async fn full<C: Connection>(plan: &Plan, tcp: TcpFacts, mut exchange: Exchange<
     } else if done.end == TlsEnd::Established && seen.signature == Some(false) {
         done.end = TlsEnd::LocalRefusal(LocalRefusal::Signature);
     }
-    let mut facts = tls::assemble(tcp, exchange, done.hello, done.end, end_us).await;
+    let mut facts = tls::assemble(tcp, exchange, done.hello, done.end, end_us);
     if let Some(tls) = &mut facts.tls {
         complete(tls, seen, handshake);
     }
@@ -157,7 +157,7 @@ async fn not_tls<C: Connection>(tcp: TcpFacts, mut exchange: Exchange<C>, size: 
     let end = tls::answer(&mut exchange).await;
     let end_us = exchange.elapsed_us();
     let hello = HelloSent { writes: 1, ..HelloSent::default() };
-    tls::assemble(tcp, exchange, hello, end, end_us).await
+    tls::assemble(tcp, exchange, hello, end, end_us)
 }
 
 /// How long nothing is sent before a [`Experiment::Slow`] attempt: longer than the second in which limits usually count.

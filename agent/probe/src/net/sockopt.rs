@@ -32,9 +32,11 @@ pub(super) fn set_error_queue(socket: BorrowedFd<'_>, v6: bool, on: bool) -> io:
     set(socket, level, name, c_int::from(on))
 }
 
-/// Asks for a report in the error queue whenever sent data is acknowledged, with the acknowledgement's TTL in it.
-pub(super) fn report_acknowledgements(socket: BorrowedFd<'_>) -> io::Result<()> {
-    let flags = libc::SOF_TIMESTAMPING_SOFTWARE | libc::SOF_TIMESTAMPING_OPT_TSONLY | libc::SOF_TIMESTAMPING_OPT_STATS | SOF_TIMESTAMPING_TX_ACK;
+/// Asks for a report in the error queue whenever sent data is acknowledged, with the acknowledgement's TTL in it; or takes that back.
+pub(super) fn report_acknowledgements(socket: BorrowedFd<'_>, on: bool) -> io::Result<()> {
+    // Without the first three, what is in the queue already could not be read either.
+    let reading = libc::SOF_TIMESTAMPING_SOFTWARE | libc::SOF_TIMESTAMPING_OPT_TSONLY | libc::SOF_TIMESTAMPING_OPT_STATS;
+    let flags = if on { reading | SOF_TIMESTAMPING_TX_ACK } else { reading };
     set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, flags as c_int)
 }
 

@@ -34,21 +34,22 @@ impl Net for SystemNet {
             Err(error) => return Dialled::failed(connect_end(error.raw_os_error().unwrap_or(0)), started.elapsed()),
         };
         let v6 = dial.remote.is_ipv6();
-        let (end, icmp) = match timeout_at(started + dial.timeout, wait_until_decided(&stream)).await {
+        let decided = match timeout_at(started + dial.timeout, wait_until_decided(&stream)).await {
             Ok(Ok(decided)) => decided,
-            Ok(Err(error)) => (connect_end(error.raw_os_error().unwrap_or(0)), None),
-            Err(_) => (ConnectEnd::TimedOut, None),
+            Ok(Err(error)) => Decided { end: connect_end(error.raw_os_error().unwrap_or(0)), icmp: None, info: None },
+            Err(_) => Decided { end: ConnectEnd::TimedOut, icmp: None, info: None },
         };
         let elapsed = started.elapsed();
+        let Decided { end, icmp, info } = decided;
+        let info = info.or_else(|| sockopt::tcp_info(stream.as_fd()).ok());
         let local = stream.local_addr().ok();
-        let info = sockopt::tcp_info(stream.as_fd()).ok();
         let connection = (end == ConnectEnd::Connected).then(|| {
             // From here on a stray ICMP error must not end a stream that the kernel would have saved by sending again.
             let _ = sockopt::set_error_queue(stream.as_fd(), v6, false);
             if dial.want_ack_ttl {
-                let _ = sockopt::report_acknowledgements(stream.as_fd());
+                let _ = sockopt::report_acknowledgements(stream.as_fd(), true);
             }
-            SystemConnection { stream, v6, first_ack_ttl: AtomicU8::new(0) }
+            SystemConnection { stream, v6, reports: dial.want_ack_ttl, writes: 0, first_ack_ttl: AtomicU8::new(0) }
         });
         Dialled { end, connection, elapsed, local, icmp, info }
     }
@@ -85,20 +86,26 @@ fn start(dial: &Dial) -> io::Result<TcpStream> {
     TcpStream::from_std(socket.into())
 }
 
+/// The kernel's word on a connection.
+struct Decided {
+    end: ConnectEnd,
+    icmp: Option<Icmp>,
+    info: Option<TcpInfo>,
+}
+
 /// Waits for the kernel's word. SO_ERROR is read before the error queue, which can clear it, and only `tcpi_state` proves a connection.
-async fn wait_until_decided(stream: &TcpStream) -> io::Result<(ConnectEnd, Option<Icmp>)> {
+async fn wait_until_decided(stream: &TcpStream) -> io::Result<Decided> {
     loop {
         stream.ready(Interest::WRITABLE | Interest::ERROR).await?;
-        let error = stream.take_error()?.and_then(|error| error.raw_os_error());
-        let icmp = queued_icmp(stream);
-        if let Some(errno) = error {
-            return Ok((connect_end(errno), icmp));
+        if let Some(errno) = stream.take_error()?.and_then(|error| error.raw_os_error()) {
+            return Ok(Decided { end: connect_end(errno), icmp: queued_icmp(stream), info: None });
         }
-        if sockopt::tcp_info(stream.as_fd()).is_ok_and(|info| [ESTABLISHED, CLOSE_WAIT].contains(&info.state)) {
-            return Ok((ConnectEnd::Connected, None));
+        let info = sockopt::tcp_info(stream.as_fd()).ok();
+        if info.is_some_and(|info| [ESTABLISHED, CLOSE_WAIT].contains(&info.state)) {
+            return Ok(Decided { end: ConnectEnd::Connected, icmp: None, info });
         }
-        if icmp.is_some() {
-            return Ok((ConnectEnd::Unreachable(libc::EHOSTUNREACH), icmp));
+        if let Some(icmp) = queued_icmp(stream) {
+            return Ok(Decided { end: ConnectEnd::Unreachable(libc::EHOSTUNREACH), icmp: Some(icmp), info: None });
         }
         // Not decided: tell the runtime that the socket is not ready after all.
         let not_yet = || Err::<(), _>(io::Error::from(io::ErrorKind::WouldBlock));
@@ -121,6 +128,9 @@ fn queued_icmp(stream: &TcpStream) -> Option<Icmp> {
 pub struct SystemConnection {
     stream: TcpStream,
     v6: bool,
+    /// Whether the kernel reports acknowledgements.
+    reports: bool,
+    writes: u32,
     /// 0 as long as no acknowledgement was reported.
     first_ack_ttl: AtomicU8,
 }
@@ -172,6 +182,12 @@ impl AsyncRead for SystemConnection {
 
 impl AsyncWrite for SystemConnection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.writes = self.writes.saturating_add(1);
+        if self.reports && self.writes == 2 {
+            // The first flight's acknowledgement is what counts; every further report would wake the task for nothing.
+            let _ = sockopt::report_acknowledgements(self.stream.as_fd(), false);
+            self.reports = false;
+        }
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 

@@ -191,7 +191,6 @@ impl<N: Net> Probe<'_, N> {
         let name = self.plan.name_in(&recipe);
         exchange.deliver(tls::craft(&recipe, name, 0), Delivery::Whole, name).await;
         let end = tls::answer(&mut exchange).await;
-        exchange.finish().await;
         reply_of(end)
     }
 

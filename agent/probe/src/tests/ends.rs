@@ -12,6 +12,8 @@ use crate::{
     run,
 };
 
+type Answering = fn(&[u8]) -> Vec<Step>;
+
 async fn tls_of(experiment: Experiment, profile: &str, steps: impl Fn(&[u8]) -> Vec<Step> + Send + Sync + Clone + 'static) -> TlsFacts {
     let network = Scripted::new(move |_| {
         let steps = steps.clone();
@@ -34,7 +36,7 @@ fn server_hello(version: ProtocolVersion, suite: u16, extensions: Vec<(Extension
 
 #[tokio::test(start_paused = true)]
 async fn every_end_has_its_name_on_both_paths() {
-    let table: [(&str, fn(&[u8]) -> Vec<Step>, TlsEnd); 9] = [
+    let table: [(&str, Answering, TlsEnd); 9] = [
         ("close", |_| vec![Step::Close(61)], TlsEnd::Closed),
         ("reset", |_| vec![Step::Wait(millis(3)), Step::Reset(63)], TlsEnd::Reset),
         ("silence", |_| vec![], TlsEnd::TimedOut),

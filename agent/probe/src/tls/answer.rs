@@ -15,12 +15,12 @@ pub(crate) async fn ask<C: Connection>(tcp: TcpFacts, mut exchange: Exchange<C>,
     let hello = exchange.deliver(wire, delivery, server_name).await;
     let end = answer(&mut exchange).await;
     let end_us = exchange.elapsed_us();
-    assemble(tcp, exchange, hello, end, end_us).await
+    assemble(tcp, exchange, hello, end, end_us)
 }
 
 /// Closes the connection and puts the facts of its stages together.
-pub(crate) async fn assemble<C: Connection>(mut tcp: TcpFacts, exchange: Exchange<C>, hello: HelloSent, end: TlsEnd, end_us: u64) -> Facts {
-    let noted = exchange.finish().await;
+pub(crate) fn assemble<C: Connection>(mut tcp: TcpFacts, exchange: Exchange<C>, hello: HelloSent, end: TlsEnd, end_us: u64) -> Facts {
+    let noted = exchange.finish();
     tcp.at_end = noted.info;
     tcp.ack_ttl = noted.ack_ttl;
     let facts = TlsFacts {

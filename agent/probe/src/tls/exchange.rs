@@ -169,18 +169,15 @@ impl<C: Connection> Exchange<C> {
         self.started.map_or(0, |started| micros(started.elapsed()))
     }
 
-    /// Ends our side of the stream and gives out what was noted.
-    pub(crate) async fn finish(mut self) -> Noted {
-        let info = self.connection.info();
-        let ack_ttl = self.connection.ack_ttl();
-        let _ = timeout_at(self.deadline.min(Instant::now() + CLOSE_TIME), self.connection.shutdown()).await;
+    /// Closes the connection and gives out what was noted.
+    pub(crate) fn finish(self) -> Noted {
         Noted {
             first_byte_us: self.first_byte.map(micros),
             bytes_read: self.bytes_read,
+            info: self.connection.info(),
+            ack_ttl: self.connection.ack_ttl(),
             answer: self.reader.into_answer(),
             transcript: self.capture.into_entries(),
-            info,
-            ack_ttl,
         }
     }
 }
@@ -222,7 +219,6 @@ const READ_SIZE: usize = 16 * 1024;
 const SPLIT_SHORTEST: Duration = Duration::from_millis(15);
 const SPLIT_LONGEST: Duration = Duration::from_millis(50);
 const SPLIT_POLL: Duration = Duration::from_millis(5);
-const CLOSE_TIME: Duration = Duration::from_millis(200);
 
 #[cfg(test)]
 mod tests {

@@ -41,6 +41,12 @@ pub(crate) struct Session {
     plaintext: Vec<u8>,
 }
 
+/// What came of bytes that the library was given.
+struct Taken {
+    /// Whether the peer has said that nothing more comes.
+    peer_closed: bool,
+}
+
 /// Prepares a session; none when the library cannot send what the recipe says.
 pub(crate) fn session(recipe: &HelloRecipe, server_name: Option<&str>, address: std::net::IpAddr) -> Option<Session> {
     let template = template(recipe)?;
@@ -95,13 +101,15 @@ impl Session {
     }
 
     /// Gives the library the bytes that came.
-    fn take(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+    fn take(&mut self, mut bytes: &[u8]) -> Result<Taken, Error> {
+        let mut taken = Taken { peer_closed: false };
         while !bytes.is_empty() {
             match self.tls.read_tls(&mut bytes) {
-                Ok(0) | Err(_) => return Ok(()),
+                Ok(0) | Err(_) => break,
                 Ok(_) => {}
             }
             let state = self.tls.process_new_packets()?;
+            taken.peer_closed = state.peer_has_closed();
             if state.plaintext_bytes_to_read() > 0 {
                 let start = self.plaintext.len();
                 self.plaintext.resize(start + state.plaintext_bytes_to_read(), 0);
@@ -109,7 +117,7 @@ impl Session {
                 self.plaintext.truncate(start + read);
             }
         }
-        Ok(())
+        Ok(taken)
     }
 
     /// Takes out what the server showed of itself.
@@ -138,6 +146,8 @@ impl Session {
 pub(crate) struct Channel<'a, C> {
     session: &'a mut Session,
     exchange: &'a mut Exchange<C>,
+    /// Whether the peer sends nothing more.
+    ended: bool,
 }
 
 /// How reading application data ended.
@@ -151,7 +161,7 @@ pub(crate) enum ReadEnd {
 
 impl<'a, C: Connection> Channel<'a, C> {
     pub(crate) fn new(session: &'a mut Session, exchange: &'a mut Exchange<C>) -> Self {
-        Self { session, exchange }
+        Self { session, exchange, ended: false }
     }
 
     /// Sends application data.
@@ -165,8 +175,12 @@ impl<'a, C: Connection> Channel<'a, C> {
     pub(crate) async fn read(&mut self, until: Instant) -> Result<(), ReadEnd> {
         let before = self.session.plaintext.len();
         loop {
-            self.exchange.receive_until(until).await.map_err(ReadEnd::Stream)?;
+            if let Err(end) = self.exchange.receive_until(until).await {
+                self.ended = end != TlsEnd::TimedOut;
+                return Err(ReadEnd::Stream(end));
+            }
             let result = self.session.take(self.exchange.received());
+            self.ended = result.as_ref().map_or(true, |state| state.peer_closed);
             if self.session.tls.wants_write() {
                 self.flush().await;
             }
@@ -176,7 +190,7 @@ impl<'a, C: Connection> Channel<'a, C> {
             if self.session.plaintext.len() > before {
                 return Ok(());
             }
-            if self.session.tls.process_new_packets().is_ok_and(|state| state.peer_has_closed()) {
+            if self.ended {
                 return Err(ReadEnd::Notified);
             }
         }
@@ -195,8 +209,11 @@ impl<'a, C: Connection> Channel<'a, C> {
 
     /// Says that nothing more is sent.
     pub(crate) async fn close(mut self) {
-        self.session.tls.send_close_notify();
-        self.flush().await;
+        // A peer that has closed would answer with a reset.
+        if !self.ended {
+            self.session.tls.send_close_notify();
+            self.flush().await;
+        }
     }
 
     async fn flush(&mut self) {
