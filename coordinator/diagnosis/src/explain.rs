@@ -94,30 +94,36 @@ pub(crate) fn headline(scene: &Scene<'_>, findings: &[Draft], participation: &Pa
         let own = if own.is_empty() { String::new() } else { format!("; {own}") };
         return format!("{target} is healthy from {} in {}{rollout}{own}.", count(scored.len(), "vantage"), count(scene.groups(&scored).len(), "group"));
     }
-    let told: Vec<String> = weighty.iter().take(2).map(|draft| hedged(draft)).collect();
+    let told: Vec<String> = weighty.iter().take(2).map(|draft| hedged(scene, draft)).collect();
     let more = if weighty.len() > 2 { format!("; and {} more", count(weighty.len() - 2, "finding")) } else { String::new() };
     format!("{target}: {}{more}.", told.join("; "))
 }
 
-fn hedged(draft: &Draft) -> String {
+fn hedged(scene: &Scene<'_>, draft: &Draft) -> String {
     let hedge = match (draft.cause.locus(), draft.tier) {
         (Locus::Undetermined, _) | (_, Tier::Confirmed) => "",
         (_, Tier::Likely) => "likely ",
         _ => "perhaps ",
     };
     let gist = if draft.gist.is_empty() { draft.cause.to_string() } else { draft.gist.clone() };
-    format!("{hedge}{gist}")
+    let blamed: Vec<usize> = draft.seats.iter().copied().collect();
+    let places: Vec<String> = draft.addresses(scene).iter().map(ToString::to_string).collect();
+    format!("{hedge}{}", gist.replace(WHO, &seats(scene, &blamed)).replace(WHERE, &row(&places)))
 }
+
+/// Stands in the words of a finding for its vantages, which are known only when findings have been joined.
+pub(crate) const WHO: &str = "\u{1}";
+/// Stands in the words of a finding for its addresses.
+pub(crate) const WHERE: &str = "\u{2}";
 
 fn own_trouble(scene: &Scene<'_>, findings: &[Draft]) -> String {
     let of = |cause: Cause| findings.iter().filter(|draft| draft.cause == cause).flat_map(|draft| draft.seats.iter().copied()).collect::<BTreeSet<usize>>();
     let causes: BTreeSet<Cause> = findings.iter().map(|draft| draft.cause).filter(|cause| cause.locus() == Locus::Vantage).collect();
-    let told: Vec<String> =
-        causes.into_iter().map(|cause| format!("{} has its own trouble ({cause})", seats(scene, &of(cause).into_iter().collect::<Vec<_>>()))).collect();
+    let told: Vec<String> = causes.into_iter().map(|cause| format!("{cause} at {}", seats(scene, &of(cause).into_iter().collect::<Vec<_>>()))).collect();
     told.join("; ")
 }
 
-fn silence(participation: &Participation) -> String {
+pub(crate) fn silence(participation: &Participation) -> String {
     let denied = participation.discarded.iter().filter(|discarded| discarded.cause == "policy-denied").count();
     if denied > 0 && denied == participation.discarded.len() {
         return format!("the policy of {} refuses it", count(denied, "agent"));

@@ -38,6 +38,8 @@ mod route;
 mod rules;
 mod scene;
 mod suspicion;
+#[cfg(test)]
+mod tests;
 mod trust;
 mod view;
 mod wanted;
@@ -45,7 +47,7 @@ mod wanted;
 use draft::Draft;
 use parallax_model::{
     clock::Timestamp,
-    verdict::{Cause, Locus, Tier, Verdict},
+    verdict::{Cause, Locus, Participation, Tier, Verdict},
 };
 pub use rules::{Requirement, requirements};
 use scene::Scene;
@@ -62,13 +64,14 @@ pub fn judge(round: &RoundView, history: &History, trust: &Trust, now: Timestamp
     let mut gates = gates::run(&mut scene);
     let mut findings = rules::explain(&mut scene);
     let judged = scene.is_anything_judged();
+    let vantages = gates::participation(&scene, &gates);
     if !judged && findings.is_empty() && gates.findings.is_empty() {
-        findings.push(nothing_judged(&scene));
+        findings.push(nothing_judged(&scene, &vantages));
     }
     findings.append(&mut gates.findings);
+    let findings = rules::join(&scene, findings);
     let harmless = |draft: &Draft| draft.cause.is_informational() || draft.cause.locus() == Locus::Vantage;
     let healthy = judged && findings.iter().all(harmless);
-    let vantages = gates::participation(&scene, &gates);
     let headline = explain::headline(&scene, &findings, &vantages, healthy);
     Verdict {
         api_version: Verdict::API_VERSION.to_owned(),
@@ -88,13 +91,13 @@ pub fn judge(round: &RoundView, history: &History, trust: &Trust, now: Timestamp
     }
 }
 
-fn nothing_judged(scene: &Scene<'_>) -> Draft {
+fn nothing_judged(scene: &Scene<'_>, vantages: &Participation) -> Draft {
     let asked = scene.seats.len();
     let text = format!("none of {} completed an attempt that says anything about the target", explain::count(asked, "vantage"));
     let everybody: Vec<usize> = (0..asked).collect();
     Draft::new(Cause::UndeterminedInsufficient, Tier::Insufficient)
         .blaming(&everybody)
-        .because("open", text.clone(), &[])
+        .because("open", text, &[])
         .unless(Cause::VantageNetworkDown, "see why the agents made no attempt: parallax vantage list")
-        .in_words(text)
+        .in_words(format!("nothing could be judged: {}", explain::silence(vantages)))
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use parallax_model::{
     assignment::Experiment,
-    facts::{Reply, ReplyTtlFacts, StepEnd, TtlRange, WalkFacts},
+    facts::{Reply, ReplyTtlFacts, StepEnd, TtlRange, WalkFacts, WalkPayload},
     verdict::Location,
 };
 
@@ -111,8 +111,12 @@ pub(crate) fn extent<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option
 
 /// Returns the routers just before the server, as walks that were answered saw them (of the same family).
 fn last_routers(scene: &Scene<'_>, place: usize) -> BTreeSet<IpAddr> {
+    last_routers_of(scene, place, |_| true)
+}
+
+fn last_routers_of(scene: &Scene<'_>, place: usize, from: impl Fn(usize) -> bool) -> BTreeSet<IpAddr> {
     let same_family = |other: usize| scene.places[other].is_ipv4() == scene.places[place].is_ipv4();
-    let outside = (0..scene.seats.len()).filter(|seat| !scene.seats[*seat].inside);
+    let outside = (0..scene.seats.len()).filter(|seat| !scene.seats[*seat].inside && from(*seat));
     let all = outside.flat_map(|seat| (0..scene.places.len()).filter(move |other| same_family(*other)).map(move |other| (seat, other)));
     all.flat_map(|(seat, other)| walks(scene, seat, other, Experiment::SynWalk))
         .filter_map(|(_, walk)| router_at(walk, answered_at(walk)?.checked_sub(1)?))
@@ -136,7 +140,10 @@ fn walks<'s, 'a>(scene: &'s Scene<'a>, seat: usize, place: usize, experiment: Ex
 }
 
 fn answered_at(walk: &WalkFacts) -> Option<u8> {
-    walk.steps.iter().find(|step| matches!(step.end, StepEnd::Answered)).map(|step| step.hop_limit)
+    // A control name may be answered with an alert: the server's word all the same.
+    let is_control = matches!(walk.payload, WalkPayload::Hello(_));
+    let answered = |end: StepEnd| end == StepEnd::Answered || (is_control && matches!(end, StepEnd::Alert(_)));
+    walk.steps.iter().find(|step| answered(step.end)).map(|step| step.hop_limit)
 }
 
 fn last_heard(walk: &WalkFacts) -> u8 {
@@ -208,8 +215,8 @@ pub(crate) fn ending<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option
             .iter()
             .filter(|step| step.hop_limit >= silent_from && step.hop_limit < server)
             .all(|step| matches!(step.end, StepEnd::Expired(_)));
-        let mute = walk.steps.iter().filter(|step| step.hop_limit >= silent_from).all(|step| matches!(step.end, StepEnd::Silent));
-        let tried = walk.steps.iter().any(|step| step.hop_limit == silent_from);
+        let mute = walk.steps.iter().filter(|step| step.hop_limit >= silent_from).all(|step| matches!(step.end, StepEnd::Silent | StepEnd::NotConnected));
+        let tried = walk.steps.iter().any(|step| step.hop_limit == silent_from && step.end == StepEnd::Silent);
         if silent_from < server && mute && tried && control_goes_on {
             return Some(Ending { hop: silent_from, end: StepEnd::Silent, server, looks: vec![look, *control_look] });
         }
@@ -259,7 +266,8 @@ pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usi
             return Some((text, vec![*look]));
         }
     }
-    let last_routers = last_routers(scene, place);
+    let group = &scene.seats[seat].view.group;
+    let last_routers = last_routers_of(scene, place, |other| scene.seats[other].view.group != *group);
     let (look, walk, hop) = walks(scene, seat, place, Experiment::SynWalk).find_map(|(look, walk)| Some((look, walk, answered_at(walk)?)))?;
     let farthest = walks_elsewhere(scene, place, seat).min()?;
     let passed_last = routers(walk).any(|router| last_routers.contains(&router));
@@ -275,4 +283,31 @@ fn walks_elsewhere<'s>(scene: &'s Scene<'_>, place: usize, seat: usize) -> impl 
     let group = scene.seats[seat].view.group.clone();
     let others = (0..scene.seats.len()).filter(move |other| !scene.seats[*other].inside && scene.seats[*other].view.group != group);
     others.flat_map(move |other| walks(scene, other, place, Experiment::SynWalk)).filter_map(|(_, walk)| answered_at(walk))
+}
+
+/// Where a walk of SYNs was ended by somebody's word: a refusal, or ICMP that forbids.
+#[derive(Debug, Clone)]
+pub(crate) struct Stopped<'a> {
+    /// The hop limit at which the word came.
+    pub(crate) hop: u8,
+    /// Who spoke, where ICMP tells.
+    pub(crate) speaker: Option<IpAddr>,
+    /// Whether the walk had met the server's last router by then.
+    pub(crate) past_last_router: bool,
+    pub(crate) look: Look<'a>,
+}
+
+/// Returns where a seat's SYN walk to a place was refused or forbidden; none when other walks do not tell how far the server is.
+pub(crate) fn stopped<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Stopped<'a>> {
+    let last_routers = last_routers(scene, place);
+    if last_routers.is_empty() {
+        return None;
+    }
+    walks(scene, seat, place, Experiment::SynWalk).find_map(|(look, walk)| {
+        let step = walk.steps.iter().find(|step| matches!(step.end, StepEnd::Refused | StepEnd::Reset | StepEnd::Prohibited(_)))?;
+        let speaker = if let StepEnd::Prohibited(speaker) = step.end { speaker } else { None };
+        let met = routers(walk).any(|router| last_routers.contains(&router)) || speaker.is_some_and(|speaker| last_routers.contains(&speaker));
+        let heard_any = routers(walk).next().is_some() || step.hop_limit == 1 || speaker.is_some();
+        heard_any.then_some(Stopped { hop: step.hop_limit, speaker, past_last_router: met, look })
+    })
 }

@@ -10,7 +10,7 @@ use crate::{
     bench::{names, payload},
     cell::{Layer, Look},
     draft::Draft,
-    explain::{count, fate, seats as named, whereabouts},
+    explain::{WHERE, WHO, count, fate, seats as named, whereabouts},
     route::{self, Author, Extent},
     scene::Scene,
     suspicion::{Shape, Suspicion},
@@ -35,20 +35,20 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let (scene, place) = (suspicion.scene, suspicion.place);
     let (family, outcome) = suspicion.class(seats)?;
     let (rule, text, looks, location) = match (suspicion.layer, family) {
-        (Layer::Tcp, Outcome::TcpRefused | Outcome::TlsReset) => refused_nearer(scene, seat, place)?,
+        (Layer::Tcp, Outcome::TcpRefused | Outcome::TlsReset) => match route::author(scene, seat, place, &[Reply::Refusal, Reply::Reset]) {
+            Some(_) => refused_nearer(scene, seat, place)?,
+            None => stopped_short(scene, seat, place)?,
+        },
         (Layer::Tcp, Outcome::TcpTimeout) => ends_short(scene, seat, place)?,
-        (Layer::Tcp, Outcome::TcpUnreachable) => said_by_router(scene, seat, place).or_else(|| ends_short(scene, seat, place))?,
+        (Layer::Tcp, Outcome::TcpUnreachable) => {
+            said_by_router(scene, seat, place).or_else(|| stopped_short(scene, seat, place)).or_else(|| ends_short(scene, seat, place))?
+        }
         (Layer::Tls, _) => any_payload(suspicion, seat)?,
         _ => return None,
     };
     let tier = suspicion.tier(seats, true)?;
     let who = named(scene, seats);
-    let gist = format!(
-        "something on the path of {who}{} cuts off {}, whatever the name: a connection {}",
-        whereabouts(location.as_ref()),
-        scene.places[place],
-        fate(outcome)
-    );
+    let gist = format!("something on the path of {WHO}{} cuts off {WHERE}, whatever the name: a connection {}", whereabouts(location.as_ref()), fate(outcome));
     let mut draft = Draft::new(Cause::PathAddressBlock, tier).blaming(seats).by(outcome, None).because(rule, text, &looks).in_words(gist);
     draft.location = location;
     let elsewhere = format!(
@@ -75,6 +75,12 @@ fn refused_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Ar
         server.hops() - reply.hops()
     );
     Some(("reply-ttl", text, vec![look], Some(route::location(scene, seat, place, hop.saturating_sub(1), hop))))
+}
+
+fn stopped_short<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Artefact<'a>> {
+    let stopped = route::stopped(scene, seat, place).filter(|stopped| !stopped.past_last_router && stopped.speaker != Some(scene.places[place].ip()))?;
+    let text = format!("SYNs from {} that live for {} hops are stopped already, before the server's last router", scene.seats[seat].name, stopped.hop);
+    Some(("syn-walk", text, vec![stopped.look], Some(route::location(scene, seat, place, stopped.hop.saturating_sub(1), stopped.hop))))
 }
 
 fn ends_short<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Artefact<'a>> {

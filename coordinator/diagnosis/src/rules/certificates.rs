@@ -10,7 +10,7 @@ use crate::{
     cell::{Layer, Look},
     certificate::End,
     draft::Draft,
-    explain::{count, groups, seats as named},
+    explain::{WHERE, count, groups, seats as named},
     scene::Scene,
 };
 
@@ -109,7 +109,7 @@ fn finding(scene: &Scene<'_>, place: usize, fault: CertificateFault, chain: usiz
         _ => (Cause::PathInterception, "compare the key with the one on the server's disk"),
     };
     let some = if share < 1.0 { format!(" (in {:.0} % of the attempts: one backend of several)", share * 100.0) } else { String::new() };
-    Some(draft.unless(counter, next).in_words(format!("{what} at {at}{some}")))
+    Some(draft.unless(counter, next).in_words(format!("{what} at {WHERE}{some}")))
 }
 
 pub(super) fn cause_of(fault: CertificateFault) -> Cause {

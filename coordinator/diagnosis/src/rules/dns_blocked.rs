@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     draft::Draft,
-    explain::{count, seats as named},
+    explain::{WHO, count, seats as named},
 };
 
 /// `dns.blocked`: a vantage's resolver has no address for the name while it answers for something, and other groups resolve it.
@@ -45,6 +45,6 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
         if let Some(evidence) = draft.evidence.last_mut() {
             evidence.attempts = scene.seats[seat].lookups.iter().map(|attempt| attempt.id).collect();
         }
-        board.drafts.push(draft.in_words(format!("the resolver of {who} {what} {host} ({outcome}); others resolve it")));
+        board.drafts.push(draft.in_words(format!("the resolver of {WHO} {what} {host} ({outcome}); others resolve it")));
     }
 }

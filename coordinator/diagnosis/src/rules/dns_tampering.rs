@@ -8,7 +8,7 @@ use parallax_model::{
 use crate::{
     cell::{Layer, Look},
     draft::Draft,
-    explain::{count, row, seats as named},
+    explain::{WHO, count, row, seats as named},
     scene::Scene,
 };
 
@@ -85,7 +85,7 @@ fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize) -> Option<Draft> {
         draft.add("second-answer", format!("{who} got two different answers to one query"), &[]);
     }
     let draft = draft.unless(Cause::ServerDefaultCertificate, "ask the zone's own servers whether the address is theirs");
-    Some(draft.in_words(format!("the resolver of {who} gives {} for {host}, where nobody authenticates the server; the others' addresses work", row(&shown))))
+    Some(draft.in_words(format!("the resolver of {WHO} gives {} for {host}, where nobody authenticates the server; the others' addresses work", row(&shown))))
 }
 
 /// Addresses that no public name leads to: private, loopback, unspecified, documentation.

@@ -4,7 +4,7 @@ use super::Hypothesis;
 use crate::{
     cell::{Layer, Look},
     draft::Draft,
-    explain::{fate, groups, seats as named},
+    explain::{WHERE, fate, groups, seats as named},
     suspicion::{Shape, Suspicion},
 };
 
@@ -40,6 +40,6 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
             &failures,
         )
         .because("inside", format!("the inside vantage {} passes", named(scene, &suspicion.passing)), &inside)
-        .in_words(format!("the owner's own edge cuts {place} off from outside: a connection {}, and the inside vantage passes", fate(outcome)));
+        .in_words(format!("the owner's own edge cuts {WHERE} off from outside: a connection {}, and the inside vantage passes", fate(outcome)));
     Some(draft)
 }

@@ -5,7 +5,7 @@ use crate::{
     bench::names,
     cell::{Layer, Look, State},
     draft::Draft,
-    explain::{fate, groups, seats as named},
+    explain::{WHERE, fate, groups, seats as named},
     scene::Scene,
     suspicion::{Shape, Suspicion},
 };
@@ -48,7 +48,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     }
     let inside: Vec<Look<'_>> = suspicion.passing.iter().flat_map(|seat| suspicion.looks(*seat)).copied().collect();
     draft.add("inside", format!("the inside vantage {} passes", named(scene, &suspicion.passing)), &inside);
-    let gist = format!("the owner's own edge before {} fails on {what}: a connection from outside {}", scene.places[place], fate(outcome));
+    let gist = format!("the owner's own edge before {WHERE} fails on {what}: a connection from outside {}", fate(outcome));
     Some(draft.in_words(gist))
 }
 

@@ -4,7 +4,7 @@ use super::{Hypothesis, mtu};
 use crate::{
     cell::Layer,
     draft::Draft,
-    explain::{groups, seats as named},
+    explain::{WHERE, groups, seats as named},
     suspicion::{Shape, Suspicion},
 };
 
@@ -33,9 +33,8 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         return None;
     }
     let scene = suspicion.scene;
-    let place = scene.places[suspicion.place];
     let gist = format!(
-        "packets over some size are lost, {}, on the server's own link at {place}: every outside vantage fails and small packets pass",
+        "packets over some size are lost, {}, on the server's own link at {WHERE}: every outside vantage fails and small packets pass",
         first.direction
     );
     let mut draft = mtu::draft(suspicion, seats, first, Cause::EdgeMtuBlackhole, tier).in_words(gist);

@@ -8,7 +8,7 @@ use crate::{
     bench::tally,
     cell::{Layer, Look, State},
     draft::Draft,
-    explain::{count, fate, groups, row, seats as named},
+    explain::{WHERE, count, fate, groups, row, seats as named},
     suspicion::Suspicion,
 };
 
@@ -64,8 +64,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         )
         .because("plainer", format!("{} passes at the same address from the same vantages", row(&names)), &looks)
         .in_words(format!(
-            "the server at {} fails on the ClientHello of {profile}, from everywhere: a connection {}; {} passes",
-            scene.places[place],
+            "the server at {WHERE} fails on the ClientHello of {profile}, from everywhere: a connection {}; {} passes",
             fate(outcome),
             row(&names)
         ));

@@ -9,7 +9,7 @@ use crate::{
     bench::{payload, tally, tally_of},
     cell::Layer,
     draft::Draft,
-    explain::{count, fate, seats as named},
+    explain::{WHO, count, fate, seats as named},
     suspicion::{Shape, Suspicion},
 };
 
@@ -56,7 +56,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         );
     }
     draft.add("other-groups", format!("{name} passes at {} from {}", scene.places[place], named(scene, &suspicion.passing)), &failures);
-    Some(draft.in_words(format!("something on the path of {who} fails on a large ClientHello: a connection {}", fate(outcome))))
+    Some(draft.in_words(format!("something on the path of {WHO} fails on a large ClientHello: a connection {}", fate(outcome))))
 }
 
 /// Bytes of a hello that does not fit one segment, or hardly.

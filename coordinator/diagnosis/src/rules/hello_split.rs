@@ -8,7 +8,7 @@ use super::Hypothesis;
 use crate::{
     cell::{Layer, State},
     draft::Draft,
-    explain::{count, fate, seats as named},
+    explain::{WHO, count, fate, seats as named},
     suspicion::{Shape, Suspicion},
 };
 
@@ -47,6 +47,6 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
             &failures,
         )
         .because("other-groups", format!("{name} passes at {} from {}", scene.places[place], named(scene, &suspicion.passing)), &failures)
-        .in_words(format!("something on the path of {who} fails on a ClientHello in several segments: a connection {}", fate(outcome)));
+        .in_words(format!("something on the path of {WHO} fails on a ClientHello in several segments: a connection {}", fate(outcome)));
     Some(draft)
 }

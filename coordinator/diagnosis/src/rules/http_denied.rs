@@ -7,7 +7,7 @@ use super::Hypothesis;
 use crate::{
     cell::Layer,
     draft::Draft,
-    explain::{count, fate, seats as named},
+    explain::{WHERE, WHO, count, fate, seats as named},
     suspicion::{Shape, Suspicion},
 };
 
@@ -45,6 +45,6 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
             format!("inside TLS with the server's own key, the request of {who} at {place} {} ({})", fate(outcome), count(failures.len(), "attempt")),
             &failures,
         )
-        .in_words(format!("the server at {place} denies {who}: the request {}", fate(outcome)));
+        .in_words(format!("the server at {WHERE} denies {WHO}: the request {}", fate(outcome)));
     Some(draft)
 }

@@ -11,7 +11,7 @@ use crate::{
     cell::{Layer, Look},
     contrast::{BEYOND_CHANCE, fisher},
     draft::Draft,
-    explain::{count, seats as named},
+    explain::{WHERE, WHO, count, seats as named},
     gates::{Contact, contacts},
     route,
     scene::Scene,
@@ -101,8 +101,7 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
         draft.add("unknown-issuer", format!("no trusted authority vouches for the key that {who} sees; one does for the others'"), &own);
     }
     let draft = draft.unless(Cause::ServerCertificateRollout, "make eleven more attempts from two groups: a second server's key shows up in every group");
-    let place = scene.places[place];
-    Some(draft.in_words(format!("TLS to {place} is terminated on the path of {who} by somebody who signs as {own_issuer}")))
+    Some(draft.in_words(format!("TLS to {WHERE} is terminated on the path of {WHO} by somebody who signs as {own_issuer}")))
 }
 
 /// Plain attempts that brought a key.

@@ -7,7 +7,7 @@ use super::Hypothesis;
 use crate::{
     cell::{Layer, Look},
     draft::Draft,
-    explain::{count, fate, seats as named},
+    explain::{WHERE, count, fate, seats as named},
     scene::Scene,
     suspicion::{Shape, Suspicion},
 };
@@ -56,7 +56,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
             &failures,
         )
         .because("ipv4", format!("over IPv4 {} connected", count(works.len(), "attempt")), &works)
-        .in_words(format!("the AAAA record is published and {} does not serve: a connection {}; IPv4 is fine", scene.places[place], fate(outcome)));
+        .in_words(format!("the AAAA record is published and nothing serves {WHERE}: a connection {}; IPv4 is fine", fate(outcome)));
     Some(draft)
 }
 

@@ -9,7 +9,7 @@ use super::{Board, certificates::describe};
 use crate::{
     cell::{Layer, Look, State, commonest},
     draft::Draft,
-    explain::{count, fate, groups, seats as named},
+    explain::{WHERE, WHO, count, fate, groups, seats as named},
     suspicion::{Shape, Suspicion},
 };
 
@@ -106,9 +106,9 @@ fn failing(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> Draft {
             Cause::PolicySourceBlocked,
             "measure the arrival TTL of the answer and walk the path (--deep), or look with a second address behind the same path",
             format!(
-                "{who} is cut off from {place} and {} is not: a connection {}, and nothing tells whether the path or the server's side does it",
-                named(scene, &suspicion.passing),
-                fate(outcome)
+                "from {WHO} a connection to {WHERE} {}, from {} not; nothing tells whether the path or the server's side cuts it off",
+                fate(outcome),
+                named(scene, &suspicion.passing)
             ),
         ),
         Shape::Some | Shape::OnlyInsidePasses => (
@@ -116,7 +116,7 @@ fn failing(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> Draft {
             Cause::PathHelloSize,
             "send 1,440 bytes that are not TLS, and the hello with a small MSS, from there and from another network (--deep)",
             format!(
-                "from {who} a connection to {place}{variant} {}, from {} not; nothing tells yet what on the way minds it",
+                "from {WHO} a connection to {WHERE}{variant} {}, from {} not; nothing tells yet what on the way minds it",
                 fate(outcome),
                 named(scene, &suspicion.passing)
             ),
@@ -126,7 +126,7 @@ fn failing(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> Draft {
             counterpart(outcome),
             "look from a vantage in another network; best add one on the server's own segment (role=inside)",
             format!(
-                "from {who}, the only group that could look, a connection to {place}{variant} {}: a vantage in a second network would tell the server's fault from the path's",
+                "from {WHO}, the only group that could look, a connection to {WHERE}{variant} {}: a vantage in a second network would tell the server's fault from the path's",
                 fate(outcome)
             ),
         ),
@@ -134,13 +134,13 @@ fn failing(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> Draft {
             Cause::UndeterminedConflicting,
             counterpart(outcome),
             "probe one address and one profile at a time (--deep)",
-            format!("{place} fails from {who}, and in different ways: most often a connection {}", fate(outcome)),
+            format!("{WHERE} fails from {WHO}, and in different ways: most often a connection {}", fate(outcome)),
         ),
         Shape::Everywhere | Shape::Outside => (
             Cause::UndeterminedInsufficient,
             counterpart(outcome),
             "look from a vantage on the server's own segment (role=inside), and try a small MSS (--deep)",
-            format!("{place} fails from {who}: a connection {}, and nothing tells the server from what stands before it", fate(outcome)),
+            format!("{WHERE} fails from {WHO}: a connection {}, and nothing tells the server from what stands before it", fate(outcome)),
         ),
     };
     Draft::new(cause, Tier::Insufficient).blaming(blamed).by(outcome, None).because("open", seen, &failures).unless(counter, next).in_words(gist)

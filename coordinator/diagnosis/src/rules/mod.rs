@@ -145,7 +145,20 @@ pub(crate) fn explain(scene: &mut Scene<'_>) -> Vec<Draft> {
     for run in [overloaded::run, throttling::run, leftovers::run] {
         run(&mut board);
     }
-    board.finish()
+    board.drafts
+}
+
+/// Joins findings of one cause, worst first.
+pub(crate) fn join(scene: &Scene<'_>, drafts: Vec<Draft>) -> Vec<Draft> {
+    let mut joined: Vec<Draft> = Vec::new();
+    for draft in drafts {
+        match joined.iter_mut().find(|known| known.joins(&draft, scene)) {
+            Some(known) => known.absorb(draft),
+            None => joined.push(draft),
+        }
+    }
+    joined.sort_by_key(|draft| (rank(draft.cause), std::cmp::Reverse(draft.tier)));
+    joined
 }
 
 impl<'s, 'a> Board<'s, 'a> {
@@ -292,19 +305,6 @@ impl<'s, 'a> Board<'s, 'a> {
     fn other_required_passes(&self, seat: usize, place: usize, profile: usize, layer: Layer) -> bool {
         let others = (0..self.scene.profiles.len()).filter(|other| *other != profile && self.scene.is_required(*other));
         others.into_iter().any(|other| self.scene.state(seat, place, other, layer) == State::Pass)
-    }
-
-    /// Joins findings of one cause, worst first.
-    fn finish(self) -> Vec<Draft> {
-        let mut joined: Vec<Draft> = Vec::new();
-        for draft in self.drafts {
-            match joined.iter_mut().find(|known| known.joins(&draft, self.scene)) {
-                Some(known) => known.absorb(draft),
-                None => joined.push(draft),
-            }
-        }
-        joined.sort_by_key(|draft| (rank(draft.cause), std::cmp::Reverse(draft.tier)));
-        joined
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     bench::{Tally, payload, tally, tally_of},
     cell::{Layer, Silence},
     draft::Draft,
-    explain::{count, seats as named},
+    explain::{WHERE, WHO, count, seats as named},
     suspicion::{Shape, Suspicion},
 };
 
@@ -30,8 +30,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let hole = hole(suspicion, seat)?;
     let artefact = hole.small.passed.len() >= 3 && suspicion.failures(seats).len() >= 3;
     let tier = suspicion.tier(seats, artefact)?;
-    let who = named(suspicion.scene, seats);
-    let gist = format!("packets over some size are lost, {}, on the path of {who} to {}", hole.direction, suspicion.scene.places[suspicion.place]);
+    let gist = format!("packets over some size are lost, {}, on the path of {WHO} to {WHERE}", hole.direction);
     Some(draft(suspicion, seats, &hole, Cause::PathMtuBlackhole, tier).in_words(gist))
 }
 

@@ -10,7 +10,7 @@ use super::Board;
 use crate::{
     cell::{Layer, Look, agreed},
     draft::Draft,
-    explain::{count, fate, seats as named},
+    explain::{WHERE, WHO, count, fate, seats as named},
     scene::Scene,
 };
 
@@ -86,9 +86,5 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
     }
     draft.add("other-groups", format!("{} pass every time", named(scene, &others)), &[]);
     let draft = draft.unless(Cause::ServerOverloaded, "repeat the same source ports from another group");
-    Some(draft.in_words(format!(
-        "one of several legs on the path of {who} to {} fails, fixed by source port: there a connection {}",
-        scene.places[place],
-        fate(outcome)
-    )))
+    Some(draft.in_words(format!("one of several legs on the path of {WHO} to {WHERE} fails, fixed by source port: there a connection {}", fate(outcome))))
 }

@@ -8,7 +8,7 @@ use super::Board;
 use crate::{
     cell::{Layer, Look, State, agreed, family},
     draft::Draft,
-    explain::{count, fate, groups, seats as named},
+    explain::{WHERE, count, fate, groups, seats as named},
     suspicion::Suspicion,
 };
 
@@ -80,6 +80,6 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
         })
         .collect();
     draft.add("rates", format!("failures per vantage: {}", seats_per_rate.join(", ")), &[]);
-    let gist = format!("{:.0} % of the attempts at {place} fail, in every group alike: a connection {}", share * 100.0, fate(outcome));
+    let gist = format!("{:.0} % of the attempts at {WHERE} fail, in every group alike: a connection {}", share * 100.0, fate(outcome));
     Some(draft.unless(Cause::UndeterminedFlaky, "make more attempts from each group, and watch with a scheduled check").in_words(gist))
 }

@@ -11,7 +11,7 @@ use super::Board;
 use crate::{
     cell::{Layer, Look, agreed},
     draft::Draft,
-    explain::{count, fate, seats as named},
+    explain::{WHO, count, fate, seats as named},
     route::{self, Author},
     scene::Scene,
 };
@@ -78,10 +78,10 @@ fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
     draft.add("other-groups", format!("{} pass at the same time ({})", named(scene, unaffected), count(groups, "other group")), &[]);
     let (words, counter, next) = match cause {
         Cause::PolicyBanned => {
-            (format!("the server's side cut {who} off after its first attempts"), Cause::PolicyRateLimited, "try again after a longer pause")
+            (format!("the server's side cut {WHO} off after its first attempts"), Cause::PolicyRateLimited, "try again after a longer pause")
         }
-        Cause::PathRateLimited => (format!("a device on the path of {who} limits the rate of connections"), Cause::PolicyRateLimited, NEXT_AUTHOR),
-        _ => (format!("the server's side limits how fast {who} may connect"), Cause::PathRateLimited, NEXT_AUTHOR),
+        Cause::PathRateLimited => (format!("a device on the path of {WHO} limits the rate of connections"), Cause::PolicyRateLimited, NEXT_AUTHOR),
+        _ => (format!("the server's side limits how fast {WHO} may connect"), Cause::PathRateLimited, NEXT_AUTHOR),
     };
     Some(draft.unless(counter, next).in_words(format!("{words}: beyond that a connection {}", fate(outcome))))
 }

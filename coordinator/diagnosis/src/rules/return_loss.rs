@@ -5,7 +5,7 @@ use crate::{
     bench::tally,
     cell::{Layer, Silence},
     draft::Draft,
-    explain::{count, seats as named},
+    explain::{WHERE, WHO, count, seats as named},
     suspicion::{Shape, Suspicion},
 };
 
@@ -42,6 +42,6 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
             &failures,
         )
         .because("small-mss", format!("small segments were lost as well ({})", count(small.failed.len(), "attempt")), &small.all())
-        .in_words(format!("the answers of {} are lost on the way back to {who}", suspicion.scene.places[suspicion.place]));
+        .in_words(format!("the answers of {WHERE} are lost on the way back to {WHO}"));
     Some(draft)
 }

@@ -9,7 +9,7 @@ use super::Board;
 use crate::{
     cell::Look,
     draft::Draft,
-    explain::{count, seats as named},
+    explain::{WHERE, count, seats as named},
 };
 
 /// `server.certificate-rollout`: two valid keys at one address and profile, each seen by two groups or more; informational.
@@ -52,7 +52,7 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
                 .with_profile(profile)
                 .because("two-keys", text, &looks)
                 .unless(Cause::PathInterception, "compare who sees which key over several rounds");
-            board.drafts.push(draft.in_words(format!("two valid certificates are in use at {}", scene.places[place])));
+            board.drafts.push(draft.in_words(format!("two valid certificates are in use at {WHERE}")));
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     bench::tally_of,
     cell::{Layer, Look},
     draft::Draft,
-    explain::{count, fate, groups, seats as named},
+    explain::{WHERE, count, fate, groups, seats as named},
     scene::CERTIFICATE_REQUIRED,
     suspicion::Suspicion,
 };
@@ -101,7 +101,7 @@ fn draft(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, what: &st
     if act {
         draft.add("authenticated-alert", "the alert came under the handshake's own keys, which only the server has".to_owned(), &failures);
     }
-    Some(draft.in_words(format!("the server at {place} {what}")))
+    Some(draft.in_words(format!("the server at {WHERE} {what}")))
 }
 
 fn client_certificate(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {

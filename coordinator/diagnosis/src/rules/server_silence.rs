@@ -9,7 +9,7 @@ use super::Hypothesis;
 use crate::{
     cell::{Layer, Look, Silence},
     draft::Draft,
-    explain::{count, fate, groups, seats as named},
+    explain::{WHERE, WHO, count, fate, groups, seats as named},
     suspicion::Suspicion,
 };
 
@@ -78,7 +78,7 @@ fn everywhere(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, is_i
     if let Some(look) = own_word {
         draft.add("reply-ttl", "the answer reached the inside vantage undiminished: it was sent on the server's own segment".to_owned(), &[look]);
     }
-    let gist = format!("at {place} a connection {} from every vantage ({})", fate(outcome), named(scene, seats));
+    let gist = format!("at {WHERE} a connection {} from every vantage ({WHO})", fate(outcome));
     Some(draft.in_words(gist))
 }
 

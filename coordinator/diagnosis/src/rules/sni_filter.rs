@@ -11,7 +11,7 @@ use crate::{
     cell::{Layer, Look, State, agreed},
     contrast::{BEYOND_CHANCE, fisher},
     draft::Draft,
-    explain::{count, fate, seats as named, whereabouts},
+    explain::{WHO, count, fate, seats as named, whereabouts},
     route::{self, Author},
     suspicion::{Shape, Suspicion},
 };
@@ -102,7 +102,7 @@ fn judge(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Optio
     }
     draft.location = artefacts.location;
     let what = fate(outcome);
-    let gist = format!("something on the path of {who}{} minds the name {host}: a connection that carries it {what}", whereabouts(draft.location.as_ref()));
+    let gist = format!("something on the path of {WHO}{} minds the name {host}: a connection that carries it {what}", whereabouts(draft.location.as_ref()));
     Some(draft.in_words(gist))
 }
 

@@ -5,7 +5,7 @@ use crate::{
     bench::names,
     cell::{Layer, Look},
     draft::Draft,
-    explain::{count, fate, groups, seats as named},
+    explain::{WHERE, count, fate, groups, seats as named},
     suspicion::Suspicion,
 };
 
@@ -59,5 +59,5 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         let controls: Vec<Look<'_>> = with_contrast.iter().flat_map(|seat| names(scene, *seat, place).control.all()).collect();
         draft.add("control-name", format!("another name, or none, passes at the same address from {}", named(scene, &with_contrast)), &controls);
     }
-    Some(draft.in_words(format!("the server at {} refuses the name {host}, from everywhere: a connection {}", scene.places[place], fate(outcome))))
+    Some(draft.in_words(format!("the server at {WHERE} refuses the name {host}, from everywhere: a connection {}", fate(outcome))))
 }

@@ -8,7 +8,7 @@ use super::Hypothesis;
 use crate::{
     cell::{Layer, Look},
     draft::Draft,
-    explain::{fate, seats as named},
+    explain::{WHERE, WHO, fate, seats as named},
     route::{self, Author, Extent},
     suspicion::{Shape, Suspicion},
 };
@@ -66,7 +66,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         return None;
     }
     draft.tier = suspicion.tier(seats, act && neighbour.is_some())?;
-    let gist = format!("the server's side refuses the source {who} at {}: a connection {}", scene.places[place], fate(outcome));
+    let gist = format!("the server's side refuses the source {WHO} at {WHERE}: a connection {}", fate(outcome));
     draft.add(
         "other-groups",
         format!("{} fails from {who} and passes from {}", scene.places[place], named(scene, &suspicion.passing)),

@@ -7,7 +7,7 @@ use super::Board;
 use crate::{
     cell::{Layer, Look},
     draft::Draft,
-    explain::{count, seats as named},
+    explain::{WHERE, WHO, count, seats as named},
     scene::Scene,
 };
 
@@ -66,7 +66,7 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, scored: &[usize]) -> Optio
     draft.mechanism = Some("tls.throttle".to_owned());
     draft.profiles.extend(looks.iter().filter_map(|look| scene.profiles.iter().position(|name| *name == look.attempt.profile.as_str())));
     let draft = draft.unless(Cause::ServerSlowHandshake, "download the same body from another network at the same time");
-    Some(draft.in_words(format!("bytes from {} trickle to {who} at about {shown}; others are fast", scene.places[place])))
+    Some(draft.in_words(format!("bytes from {WHERE} trickle to {WHO} at about {shown}; others are fast")))
 }
 
 /// Handshakes whose answer began, with the rate of the bytes in them (bytes a second).

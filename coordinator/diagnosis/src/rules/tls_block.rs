@@ -5,7 +5,7 @@ use crate::{
     bench::{names, payload},
     cell::{Layer, Look},
     draft::Draft,
-    explain::{count, fate, seats as named},
+    explain::{WHO, count, fate, seats as named},
     gates::{Contact, contacts},
     suspicion::{Shape, Suspicion},
 };
@@ -37,7 +37,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let tier = suspicion.tier(seats, false)?;
     let who = named(scene, seats);
     let at_responders: Vec<Look<'_>> = responders.into_iter().map(|(_, look)| look).collect();
-    let gist = format!("no ClientHello gets through from {who}, to any server and with any name: a connection {}", fate(outcome));
+    let gist = format!("no ClientHello gets through from {WHO}, to any server and with any name: a connection {}", fate(outcome));
     let draft = Draft::new(Cause::PathTlsBlock, tier)
         .blaming(seats)
         .by(outcome, None)

@@ -4,7 +4,7 @@ use super::Hypothesis;
 use crate::{
     cell::{Layer, Look},
     draft::Draft,
-    explain::{count, fate, seats as named},
+    explain::{WHERE, count, fate, seats as named},
     suspicion::{Shape, Suspicion},
 };
 
@@ -40,7 +40,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
             format!("after a finished handshake with {place}, the request {} ({}, {})", fate(outcome), named(scene, seats), count(failures.len(), "attempt")),
             &failures,
         )
-        .in_words(format!("the handshake with {place} is fine, and what is behind it fails: the request {}", fate(outcome)));
+        .in_words(format!("the handshake with {WHERE} is fine, and what is behind it fails: the request {}", fate(outcome)));
     let server: Option<&str> = failures.iter().find_map(|look: &Look<'_>| look.attempt.facts.http.as_ref()?.server.as_deref());
     Some(match server {
         Some(server) => draft.because("server-header", format!("the answer names its software: {server}"), &failures),

@@ -9,7 +9,7 @@ use crate::{
     bench::tally,
     cell::{Layer, Look, State},
     draft::Draft,
-    explain::{count, fate, seats as named},
+    explain::{WHO, count, fate, seats as named},
     suspicion::{Shape, Suspicion},
 };
 
@@ -44,7 +44,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
             &failures,
         )
         .because("other-groups", format!("{name} passes at {} from {}", scene.places[place], named(scene, &suspicion.passing)), &other.1)
-        .in_words(format!("something on the path of {who} fails on {name}: a connection {}", fate(outcome)));
+        .in_words(format!("something on the path of {WHO} fails on {name}: a connection {}", fate(outcome)));
     Some(draft)
 }
 
@@ -53,17 +53,16 @@ fn passing_variant<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize, own: &Profile
     let (scene, place) = (suspicion.scene, suspicion.place);
     let differs =
         |other: &Profile| other.hello.versions != own.hello.versions && other.delivery == own.delivery && other.hello.server_name == own.hello.server_name;
+    let large = tally(scene, seat, place, Experiment::LargeHello);
+    if own.hello.key_shares.iter().any(|group| *group > LARGEST_CLASSIC_GROUP) {
+        return large.always(1).then(|| ("a large ClientHello without the post-quantum share".to_owned(), large.all()));
+    }
     let of_profile = (0..scene.profiles.len()).find(|profile| {
         let passes = scene.state(seat, place, *profile, Layer::Tls) == State::Pass;
         passes && Profile::builtin(scene.profiles[*profile]).is_some_and(|other| differs(&other))
     });
     if let Some(profile) = of_profile {
         return Some((scene.profiles[profile].to_owned(), scene.cell(seat, place, profile).to_vec()));
-    }
-    let large = tally(scene, seat, place, Experiment::LargeHello);
-    let is_large = own.hello.key_shares.iter().any(|group| *group > LARGEST_CLASSIC_GROUP);
-    if is_large {
-        return large.always(1).then(|| ("a large ClientHello without the post-quantum share".to_owned(), large.all()));
     }
     let other_version = tally(scene, seat, place, Experiment::Tls13Only);
     (own.hello.versions.contains(&0x0303) && other_version.always(2)).then(|| ("TLS 1.3 alone".to_owned(), other_version.all()))

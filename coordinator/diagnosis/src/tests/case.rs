@@ -1,0 +1,163 @@
+//! The notation of a case.
+
+use parallax_model::verdict::{Cause, Tier};
+use serde::Deserialize;
+
+/// One round in short, and what its verdict must be.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Case {
+    /// What the case is about.
+    pub(super) title: String,
+    #[serde(default = "target")]
+    pub(super) target: String,
+    /// `name:group`; the group `inside` makes an inside vantage.
+    #[serde(default = "vantages")]
+    pub(super) vantages: Vec<String>,
+    /// Profiles that the operator named; none takes the defaults.
+    #[serde(default)]
+    pub(super) profiles: Vec<String>,
+    /// `vantage=milliseconds` of clocks that are off.
+    #[serde(default)]
+    pub(super) clocks: Vec<String>,
+    /// Whether the fleet has responders, and every vantage reaches them unless a `try` says otherwise.
+    #[serde(default = "yes")]
+    pub(super) responders: bool,
+    /// Plain attempts.
+    #[serde(default)]
+    pub(super) see: Vec<See>,
+    /// Experiments.
+    #[serde(default, rename = "try")]
+    pub(super) tries: Vec<See>,
+    /// Lookups.
+    #[serde(default)]
+    pub(super) resolve: Vec<Resolve>,
+    pub(super) healthy: bool,
+    /// Exactly these findings.
+    #[serde(default)]
+    pub(super) expect: Vec<Expect>,
+    /// Words that the headline must hold.
+    #[serde(default)]
+    pub(super) headline: Vec<String>,
+}
+
+/// Attempts from some vantages at some addresses.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct See {
+    /// Vantages, separated by spaces.
+    pub(super) from: String,
+    /// Addresses, separated by spaces; the target's port is meant.
+    #[serde(default = "address")]
+    pub(super) at: String,
+    #[serde(default)]
+    pub(super) port: Option<u16>,
+    /// Profiles, separated by spaces.
+    #[serde(default)]
+    pub(super) profile: String,
+    #[serde(default)]
+    pub(super) experiment: String,
+    /// Outcomes in their order, separated by spaces, each with an optional `*n`.
+    #[serde(default = "ok_twice")]
+    pub(super) outcome: String,
+    /// The chain that a finished handshake brings.
+    #[serde(default = "good")]
+    pub(super) chain: String,
+    /// How a silence looks: `unacked`, `acked`, `gap`, `partial`.
+    #[serde(default)]
+    pub(super) silence: String,
+    /// `reply=TTL`, `syn-ack=TTL`, `filtered`, `sibling:PORT:REPLY=TTL`, separated by spaces.
+    #[serde(default)]
+    pub(super) ttl: String,
+    /// Steps of a walk: `e` (expired, unknown), `e:ADDRESS`, `a` answered, `f` refused, `r` reset, `c` closed, `s` silent, `p:ADDRESS` prohibited, with an optional `*n`.
+    #[serde(default)]
+    pub(super) walk: String,
+    /// Source ports, one per attempt, used again from the start.
+    #[serde(default)]
+    pub(super) source_ports: Vec<u16>,
+    /// What the server picked in clear: `version=0x0301 suite=0x002f group=0x001d request`.
+    #[serde(default)]
+    pub(super) picked: String,
+    /// Bytes of the hello, when it matters.
+    #[serde(default)]
+    pub(super) hello_bytes: Option<u32>,
+    /// From hello to end, milliseconds.
+    #[serde(default)]
+    pub(super) took_ms: Option<u64>,
+    #[serde(default)]
+    pub(super) icmp_from: Option<String>,
+    /// errno of `tcp.unreachable`.
+    #[serde(default)]
+    pub(super) errno: Option<i32>,
+    /// Whether the alert came under the handshake's keys.
+    #[serde(default)]
+    pub(super) encrypted: bool,
+    /// The `server` header.
+    #[serde(default)]
+    pub(super) server: Option<String>,
+    /// Seconds after the round's start at which the first attempt begins.
+    #[serde(default)]
+    pub(super) second: f64,
+}
+
+/// A lookup.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Resolve {
+    pub(super) from: String,
+    /// Addresses, or an outcome's name.
+    pub(super) gives: String,
+    #[serde(default)]
+    pub(super) name: Option<String>,
+}
+
+/// A finding that must be there.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Expect {
+    pub(super) cause: Cause,
+    pub(super) tier: Tier,
+    #[serde(default)]
+    pub(super) vantages: Option<String>,
+    #[serde(default)]
+    pub(super) addresses: Option<String>,
+    #[serde(default)]
+    pub(super) profiles: Option<String>,
+    #[serde(default)]
+    pub(super) mechanism: Option<String>,
+    #[serde(default)]
+    pub(super) hops: Option<[u8; 2]>,
+    #[serde(default)]
+    pub(super) router: Option<String>,
+    #[serde(default)]
+    pub(super) counter: Option<Cause>,
+    #[serde(default)]
+    pub(super) share: Option<[f64; 2]>,
+    /// Rules that must be among the evidence.
+    #[serde(default)]
+    pub(super) rules: Vec<String>,
+}
+
+fn target() -> String {
+    "www.example.test".to_owned()
+}
+
+fn address() -> String {
+    "192.0.2.11".to_owned()
+}
+
+fn vantages() -> Vec<String> {
+    ["a:one", "d:one", "b:two", "c:three", "i:inside"].map(str::to_owned).to_vec()
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn ok_twice() -> String {
+    "ok*2".to_owned()
+}
+
+fn good() -> String {
+    "good".to_owned()
+}

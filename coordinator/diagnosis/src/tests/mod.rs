@@ -1,0 +1,9 @@
+//! Cases of facts in, verdict out: `testdata/*.toml`, one file per scenario, written so that somebody who knows networks and not Rust can add one.
+
+mod case;
+mod cases;
+mod certificates;
+mod expand;
+mod pki;
+mod scale;
+mod wanted;
