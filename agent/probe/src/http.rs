@@ -112,7 +112,7 @@ const MAX_SERVER_CHARS: usize = 128;
 const MAX_LOCATION_CHARS: usize = 512;
 /// Time for the server's part of the work, beyond round trips.
 const QUIET_MARGIN: Duration = Duration::from_millis(50);
-const GLANCE_MARGIN: Duration = Duration::from_millis(10);
+const GLANCE_MARGIN: Duration = Duration::from_millis(5);
 const QUIET_LONGEST: Duration = Duration::from_millis(300);
 
 #[cfg(test)]

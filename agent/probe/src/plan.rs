@@ -137,7 +137,8 @@ impl Plan {
         recipe
     }
 
-    fn recipe(&self) -> HelloRecipe {
+    /// Returns what the experiment's hello offers.
+    pub(crate) fn recipe(&self) -> HelloRecipe {
         let mut recipe = self.profile.hello.clone();
         match self.experiment {
             Experiment::NoName => recipe.server_name = false,

@@ -29,8 +29,8 @@ pub(super) fn for_case(case: &Case<'_>) -> Vec<FollowUp> {
             list.one(Experiment::ReplyTtl).next();
             list.one(Experiment::Slow);
         }
-        Symptom::Cut | Symptom::Alert if case.others_pass => variant(&mut list),
-        Symptom::Silence if case.others_pass => variant(&mut list),
+        Symptom::Alert if case.others_pass => alert_to_some(&mut list),
+        Symptom::Cut | Symptom::Silence if case.others_pass => variant(&mut list),
         Symptom::Cut | Symptom::Alert => cut(&mut list),
         Symptom::Silence => silence(&mut list),
         Symptom::LocalRefusal => {
@@ -40,7 +40,35 @@ pub(super) fn for_case(case: &Case<'_>) -> Vec<FollowUp> {
             list.baselines();
         }
     }
+    for (profile, symptom) in &case.odd_ones {
+        list.next();
+        odd_one(&mut list, profile, *symptom);
+    }
     list.planned
+}
+
+/// Asks the first questions about a profile that fails in another way than the one that is looked into.
+fn odd_one(list: &mut List<'_>, profile: &ProfileName, symptom: Symptom) {
+    let experiments: &[Experiment] = match symptom {
+        Symptom::Alert | Symptom::LocalRefusal => &[Experiment::LegacyHello, Experiment::Tls13Only],
+        Symptom::Silence => &[Experiment::SmallMss, Experiment::SmallMss, Experiment::SmallMss],
+        Symptom::Cut => &[Experiment::ReplyTtl],
+        Symptom::NoAnswer | Symptom::Refused | Symptom::Authenticated => &[],
+    };
+    for experiment in experiments {
+        list.push(profile.clone(), *experiment, list.case.row.address, 1);
+    }
+}
+
+/// An alert to some recipes only: a question of versions and suites, or a device that minds one of them.
+fn alert_to_some(list: &mut List<'_>) {
+    list.one(Experiment::ReplyTtl).next();
+    list.baselines().next();
+    list.one(Experiment::LegacyHello).one(Experiment::Tls13Only).one(Experiment::NoAlpn).at_responders().next();
+    list.named(Experiment::ControlName, 2).with_required(Experiment::LargeHello).one(Experiment::SmallHello).next();
+    if fits_one_segment(&list.case.lead) {
+        list.one(Experiment::HelloWalk).named(Experiment::ControlWalk, 1);
+    }
 }
 
 /// Something answers the hello with an end: who, on what, and where (M11, M1, M3–M5, M2, M20, M7, then M9 and M10).

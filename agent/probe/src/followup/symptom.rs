@@ -26,6 +26,8 @@ pub(super) struct Case<'a> {
     pub(super) others_pass: bool,
     /// Whether the lead's hello carries the target's name.
     pub(super) named: bool,
+    /// Failing profiles that fail in another way than the lead.
+    pub(super) odd_ones: Vec<(ProfileName, Symptom)>,
     /// Every failing profile with the number of its baseline attempts.
     pub(super) failing: Vec<(ProfileName, u32)>,
     /// The slowest connect that was seen there, microseconds.
@@ -59,15 +61,21 @@ impl<'a> Case<'a> {
         let of = |name: &ProfileName| baseline.iter().filter(|attempt| attempt.profile == *name).map(|attempt| Outcome::of(attempt)).collect::<Vec<_>>();
         let fails = |name: &&ProfileName| of(name).into_iter().any(Outcome::is_failure);
         let passes = |name: &&ProfileName| of(name).into_iter().any(Outcome::is_ok);
-        let failing: Vec<&ProfileName> = row.check.profiles.iter().filter(fails).collect();
-        let lead_name = failing.iter().find(|name| name.as_str() == REQUIRED_PROFILE).or_else(|| failing.first())?;
+        let mut failing: Vec<&ProfileName> = row.check.profiles.iter().filter(fails).collect();
+        failing.sort_by_key(|name| name.as_str() != REQUIRED_PROFILE);
+        let symptom = |name: &ProfileName| {
+            let last = baseline.iter().rev().find(|attempt| attempt.profile == *name && Outcome::of(attempt).is_failure());
+            last.map_or(Symptom::Authenticated, |attempt| Symptom::of(attempt))
+        };
+        // What the server said under its key needs no looking into, as long as there is something else.
+        let lead_name = failing.iter().find(|name| symptom(name) != Symptom::Authenticated).or_else(|| failing.first())?;
         let lead = profile(lead_name)?;
-        let last = baseline.iter().rev().find(|attempt| attempt.profile == **lead_name && Outcome::of(attempt).is_failure())?;
         let count = |name: &ProfileName| u32::try_from(of(name).len()).unwrap_or(u32::MAX);
         let connects = row.attempts.iter().filter_map(|attempt| attempt.facts.tcp.as_ref()).filter(|tcp| tcp.remote == row.address);
         Some(Self {
             row: *row,
-            symptom: Symptom::of(last),
+            symptom: symptom(lead_name),
+            odd_ones: failing.iter().filter(|name| symptom(name) != symptom(lead_name)).map(|name| ((*name).clone(), symptom(name))).collect(),
             mixed: passes(lead_name),
             others_pass: row.check.profiles.iter().any(|name| name != *lead_name && !fails(&name) && passes(&name)),
             named: lead.hello.server_name && row.check.target.server_name().is_some(),

@@ -190,6 +190,27 @@ fn one_recipe_alone_asks_about_size_and_split() {
 }
 
 #[test]
+fn an_alert_to_one_recipe_asks_about_versions() {
+    let list = planned(|tried, _| connected(if tried == "tls12" { TlsEnd::Alert(70) } else { TlsEnd::Established }));
+    assert_eq!((count(&list, Experiment::LegacyHello), count(&list, Experiment::Tls13Only), count(&list, Experiment::SmallMss)), (1, 1, 0));
+}
+
+#[test]
+fn profiles_that_fail_each_in_its_way_are_all_looked_into() {
+    let list = planned(|tried, _| {
+        connected(match tried {
+            "modern" => TlsEnd::Alert(116),
+            "modern-pq" => TlsEnd::TimedOut,
+            "tls12" => TlsEnd::Alert(70),
+            _ => TlsEnd::Established,
+        })
+    });
+    let of =
+        |profile: &str, experiment| count(&list.iter().filter(|followup| followup.task.profile.as_str() == profile).cloned().collect::<Vec<_>>(), experiment);
+    assert_eq!((of("modern-pq", Experiment::SmallMss), of("tls12", Experiment::LegacyHello), of("modern", Experiment::ReplyTtl)), (3, 1, 0));
+}
+
+#[test]
 fn what_passes_and_fails_is_tried_from_fixed_ports_and_slowly() {
     let list = planned(|_, turn| connected(if turn == 0 { TlsEnd::Reset } else { TlsEnd::Established }));
     let mut ports: Vec<u16> = list.iter().filter_map(|followup| followup.source_port).collect();

@@ -7,10 +7,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use parallax_model::{
-    facts::{ConnectEnd, Facts, Reply, ReplyTtlFacts, Sibling, TlsEnd, TtlRange},
-    profile::Delivery,
-};
+use parallax_model::facts::{ConnectEnd, Facts, Reply, ReplyTtlFacts, Sibling, TlsEnd, TtlRange};
 use tokio::{
     io::AsyncWriteExt as _,
     time::{Instant, sleep},
@@ -113,9 +110,9 @@ impl<N: Net> Probe<'_, N> {
         };
         let Some(connection) = dialled.connection else { return (tcp::failed(tcp), look) };
         let exchange = Exchange::new(connection, deadline, plan.limits.read_bytes, plan.limits.transcript_bytes);
-        let recipe = plan.one_segment_recipe();
+        let recipe = plan.recipe();
         let name = plan.name_in(&recipe);
-        let facts = tls::ask(tcp, exchange, tls::craft(&recipe, name, 0), Delivery::Whole, name).await;
+        let facts = tls::ask(tcp, exchange, tls::craft(&recipe, name, 0), plan.profile.delivery, name).await;
         if let Some(tls) = &facts.tls {
             look.reply = reply_of(tls.end);
             look.reply_after = Duration::from_micros(tls.end_us);
@@ -187,9 +184,9 @@ impl<N: Net> Probe<'_, N> {
         let connection = self.net.dial(&dial).await.connection?;
         connection.set_least_ttl(threshold);
         let mut exchange = Exchange::new(connection, Instant::now() + wait, self.plan.limits.read_bytes, 0);
-        let recipe = self.plan.one_segment_recipe();
+        let recipe = self.plan.recipe();
         let name = self.plan.name_in(&recipe);
-        exchange.deliver(tls::craft(&recipe, name, 0), Delivery::Whole, name).await;
+        exchange.deliver(tls::craft(&recipe, name, 0), self.plan.profile.delivery, name).await;
         let end = tls::answer(&mut exchange).await;
         reply_of(end)
     }

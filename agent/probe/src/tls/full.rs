@@ -1,27 +1,19 @@
 //! The full path: rustls up to Finished and beyond, driven by hand so that every byte and every refusal is seen.
 
-use std::{
-    collections::HashMap,
-    io::Read as _,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
-};
+use std::{io::Read as _, sync::Arc};
 
 use parallax_model::{
-    facts::{HandshakeFacts, HelloSent, LocalRefusal, TlsEnd},
+    facts::{HandshakeFacts, HelloSent, TlsEnd},
     profile::{Delivery, HelloRecipe},
 };
-use rustls::{
-    ClientConfig, ClientConnection, Error, HandshakeKind, PeerIncompatible, PeerMisbehaved, SignatureScheme, SupportedProtocolVersion,
-    client::Resumption,
-    crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::ServerName,
-};
+use rustls::{ClientConnection, Error, HandshakeKind, pki_types::ServerName};
 use tokio::time::Instant;
 
 use super::{
-    answer::end_of,
     exchange::Exchange,
     recorder::{Recorder, Seen},
+    refusal::end_of_error,
+    template::template,
 };
 use crate::net::Connection;
 
@@ -80,7 +72,7 @@ pub(crate) async fn handshake<C: Connection>(mut session: Session, exchange: &mu
             break end;
         }
         if let Err(error) = session.take(exchange.received()) {
-            let end = end_of_error(&error, exchange);
+            let end = end_of_error(&error, exchange.answer());
             exchange.send(&session.outgoing()).await;
             break end;
         }
@@ -185,7 +177,7 @@ impl<'a, C: Connection> Channel<'a, C> {
                 self.flush().await;
             }
             if let Err(error) = result {
-                return Err(ReadEnd::Stream(end_of_error(&error, self.exchange)));
+                return Err(ReadEnd::Stream(end_of_error(&error, self.exchange.answer())));
             }
             if self.session.plaintext.len() > before {
                 return Ok(());
@@ -222,98 +214,6 @@ impl<'a, C: Connection> Channel<'a, C> {
     }
 }
 
-/// Names the end that the library's error stands for.
-fn end_of_error<C: Connection>(error: &Error, exchange: &Exchange<C>) -> TlsEnd {
-    match error {
-        Error::AlertReceived(alert) => TlsEnd::Alert(u8::from(*alert)),
-        Error::PeerIncompatible(reason) => TlsEnd::LocalRefusal(refusal_of_incompatible(reason)),
-        Error::PeerMisbehaved(reason) => refusal_of_misbehaved(reason).map_or(TlsEnd::Malformed, TlsEnd::LocalRefusal),
-        Error::InvalidCertificate(_) | Error::NoCertificatesPresented => TlsEnd::LocalRefusal(LocalRefusal::CertificateEncoding),
-        _ => match end_of(exchange.answer()) {
-            Some(end @ (TlsEnd::NotTls | TlsEnd::OverCap)) => end,
-            _ => TlsEnd::Malformed,
-        },
-    }
-}
-
-fn refusal_of_incompatible(reason: &PeerIncompatible) -> LocalRefusal {
-    match reason {
-        PeerIncompatible::ServerDoesNotSupportTls12Or13
-        | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
-        | PeerIncompatible::Tls12NotOffered
-        | PeerIncompatible::Tls12NotOfferedOrEnabled
-        | PeerIncompatible::SupportedVersionsExtensionRequired => LocalRefusal::Version,
-        PeerIncompatible::NoCipherSuitesInCommon => LocalRefusal::CipherSuite,
-        PeerIncompatible::NoKxGroupsInCommon | PeerIncompatible::NamedGroupsExtensionRequired => LocalRefusal::Group,
-        _ => LocalRefusal::Other,
-    }
-}
-
-fn refusal_of_misbehaved(reason: &PeerMisbehaved) -> Option<LocalRefusal> {
-    match reason {
-        PeerMisbehaved::SelectedUnofferedCipherSuite
-        | PeerMisbehaved::SelectedUnusableCipherSuiteForVersion
-        | PeerMisbehaved::IllegalHelloRetryRequestWithUnofferedCipherSuite => Some(LocalRefusal::CipherSuite),
-        PeerMisbehaved::SelectedUnofferedKxGroup
-        | PeerMisbehaved::IllegalHelloRetryRequestWithUnofferedNamedGroup
-        | PeerMisbehaved::IllegalHelloRetryRequestWithOfferedGroup => Some(LocalRefusal::Group),
-        PeerMisbehaved::SelectedUnofferedApplicationProtocol => Some(LocalRefusal::ApplicationProtocol),
-        PeerMisbehaved::IllegalHelloRetryRequestWithUnsupportedVersion | PeerMisbehaved::SelectedTls12UsingTls13VersionExtension => Some(LocalRefusal::Version),
-        PeerMisbehaved::SignedKxWithWrongAlgorithm | PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme => Some(LocalRefusal::Signature),
-        _ => None,
-    }
-}
-
-/// A configuration that is costly to build and the same for every probe of a recipe.
-struct Template {
-    config: ClientConfig,
-    schemes: Arc<[SignatureScheme]>,
-}
-
-/// Returns the template of a recipe, none when the library lacks a part of it.
-fn template(recipe: &HelloRecipe) -> Option<Arc<Template>> {
-    let mut templates = TEMPLATES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(found) = templates.get(recipe) {
-        return found.clone();
-    }
-    if templates.len() >= MAX_TEMPLATES {
-        templates.clear();
-    }
-    let built = build(recipe).map(Arc::new);
-    templates.insert(recipe.clone(), built.clone());
-    built
-}
-
-fn build(recipe: &HelloRecipe) -> Option<Template> {
-    let all = aws_lc_rs::default_provider();
-    let suite = |number: &u16| aws_lc_rs::ALL_CIPHER_SUITES.iter().find(|suite| u16::from(suite.suite()) == *number).copied();
-    let group = |number: &u16| aws_lc_rs::ALL_KX_GROUPS.iter().find(|group| u16::from(group.name()) == *number).copied();
-    let known: Vec<SignatureScheme> = all.signature_verification_algorithms.supported_schemes();
-    let scheme = |number: &u16| known.iter().find(|scheme| u16::from(**scheme) == *number).copied();
-    let version = |number: &u16| ALL_VERSIONS.iter().find(|version| u16::from(version.version) == *number).copied();
-    let provider = CryptoProvider {
-        cipher_suites: recipe.cipher_suites.iter().map(suite).collect::<Option<_>>()?,
-        kx_groups: recipe.groups.iter().map(group).collect::<Option<_>>()?,
-        ..all
-    };
-    let versions: Vec<&SupportedProtocolVersion> = recipe.versions.iter().map(version).collect::<Option<_>>()?;
-    let schemes: Arc<[SignatureScheme]> = recipe.signature_schemes.iter().map(scheme).collect::<Option<_>>()?;
-    let stand_in = Arc::new(Recorder::new(provider.signature_verification_algorithms, Arc::clone(&schemes)));
-    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
-        .with_protocol_versions(&versions)
-        .ok()?
-        .dangerous()
-        .with_custom_certificate_verifier(stand_in)
-        .with_no_client_auth();
-    config.alpn_protocols = recipe.alpn.iter().map(|protocol| protocol.clone().into_bytes()).collect();
-    // A ticket or a remembered group would make the second probe differ from the first and hide the fault.
-    config.resumption = Resumption::disabled();
-    Some(Template { config, schemes })
-}
-
-static TEMPLATES: LazyLock<Mutex<HashMap<HelloRecipe, Option<Arc<Template>>>>> = LazyLock::new(Mutex::default);
-static ALL_VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
-const MAX_TEMPLATES: usize = 64;
 /// Room for a post-quantum hello.
 const FLIGHT_SIZE: usize = 2_048;
 

@@ -5,6 +5,8 @@ mod craft;
 mod exchange;
 mod full;
 mod recorder;
+mod refusal;
+mod template;
 
 pub(crate) use craft::craft;
 pub(crate) use exchange::Exchange;
