@@ -96,7 +96,7 @@ async fn by_udp(query: &Message, bytes: &[u8], server: SocketAddr, deadline: Ins
             match response_to(query, &buffer[..length]) {
                 Response::Matches(message) => {
                     let after = sent.elapsed();
-                    let second_answer = !server.ip().is_loopback() && another_answer(query, &message, &socket, after).await;
+                    let second_answer = another_answer(query, &message, &socket, after).await;
                     return Ok(Received { message: *message, after, second_answer });
                 }
                 Response::NotDns => malformed = true,

@@ -12,10 +12,8 @@ use tokio::{
 
 use super::*;
 
-type Script = fn(&Message) -> Vec<Vec<u8>>;
-
 /// Answers every datagram with what the script makes of it, and every TCP query with the script's last answer.
-async fn server(script: Script) -> SocketAddr {
+async fn server(script: impl Fn(&Message) -> Vec<Vec<u8>> + Copy + Send + 'static) -> SocketAddr {
     let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = udp.local_addr().unwrap();
     let tcp = TcpListener::bind(address).await.unwrap();
@@ -56,7 +54,7 @@ fn response(query: &Message) -> Message {
     response
 }
 
-async fn resolved(script: Script, timeout_ms: u64) -> DnsFacts {
+async fn resolved(script: fn(&Message) -> Vec<Vec<u8>>, timeout_ms: u64) -> DnsFacts {
     let target: Target = "shop.corp.test:443".parse().unwrap();
     let server = server(script).await;
     resolve(&target, &Resolver::Named(server), Duration::from_millis(timeout_ms)).await
@@ -113,6 +111,19 @@ async fn raw_codes_silence_and_rubbish_are_told_apart() {
     )
     .await;
     assert!(of_another.answers.iter().all(|answer| answer.end == LookupEnd::TimedOut), "{of_another:?}");
+}
+
+#[tokio::test]
+async fn a_second_answer_counts_only_when_it_says_something_else() {
+    let twice = |first: &'static str, second: &'static str| {
+        move |query: &Message| [first, second].map(|address| response(query).add_answer(record(&query.queries[0].name, address)).to_vec().unwrap()).to_vec()
+    };
+    let injected = server(twice("203.0.113.66", "192.0.2.7")).await;
+    let repeated = server(twice("192.0.2.7", "192.0.2.7")).await;
+    for (server, expected) in [(injected, true), (repeated, false)] {
+        let facts = resolve(&"shop.corp.test:443".parse().unwrap(), &Resolver::Named(server), Duration::from_secs(2)).await;
+        assert!(facts.answers.iter().all(|answer| answer.second_answer == expected), "{facts:?}");
+    }
 }
 
 #[tokio::test]
