@@ -1,6 +1,6 @@
 //! What the experiments at one address say to a vantage's failure there.
 
-use parallax_model::{assignment::Experiment, facts::Facts, outcome::Outcome, profile::Delivery, profile::Profile};
+use parallax_model::{assignment::Experiment, facts::Facts, outcome::Outcome, profile::Delivery};
 
 use crate::{
     cell::{Layer, Look, agreed, family, payload_arrived},
@@ -91,7 +91,7 @@ impl Names<'_> {
 /// Compares the wanted name with others at one address; what a control means is learned from the vantages that pass there.
 pub(crate) fn names<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Names<'a> {
     let whole = |look: &&Look<'a>| {
-        Profile::builtin(look.attempt.profile.as_str()).is_none_or(|profile| profile.delivery == Delivery::Whole && profile.hello.server_name)
+        scene.recipe_named(look.attempt.profile.as_str()).is_none_or(|profile| profile.delivery == Delivery::Whole && profile.hello.server_name)
     };
     let small = |look: &&Look<'a>| look.attempt.facts.tls.as_ref().is_none_or(|tls| u64::from(tls.hello.bytes) < ONE_SEGMENT);
     let plain = scene.looks_of(seat, place).filter(whole).filter(small);
@@ -153,8 +153,7 @@ pub(crate) fn name_at_responder<'a>(scene: &Scene<'a>, seat: usize) -> Tally<'a>
 
 /// The hello cut in two inside the name, as an experiment or as a profile.
 pub(crate) fn split_in_name<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Tally<'a> {
-    let profiles =
-        (0..scene.profiles.len()).filter(|profile| Profile::builtin(scene.profiles[*profile]).is_some_and(|profile| profile.delivery == Delivery::SplitInName));
+    let profiles = (0..scene.profiles.len()).filter(|profile| scene.recipe(*profile).is_some_and(|profile| profile.delivery == Delivery::SplitInName));
     let as_profile = profiles.flat_map(|profile| scene.cell(seat, place, profile));
     let looks = scene.bench(seat, Experiment::SplitName, place).chain(as_profile);
     Tally::of(looks.copied(), |look| look.at(Layer::Tls).map(Outcome::is_ok))

@@ -93,7 +93,7 @@ impl Draft {
 
     /// Tells whether this finding may stand in one with `other`: the same cause, and, where the cause sits with some vantages, seen from a common group.
     pub(crate) fn joins(&self, other: &Self, scene: &Scene<'_>) -> bool {
-        let groups = |draft: &Self| draft.seats.iter().map(|seat| scene.seats[*seat].view.group.to_string()).collect::<BTreeSet<String>>();
+        let groups = |draft: &Self| draft.seats.iter().map(|seat| scene.seats[*seat].group).collect::<BTreeSet<usize>>();
         let common = match self.cause.locus() {
             Locus::Server | Locus::Edge | Locus::Vantage | Locus::Undetermined => true,
             Locus::Path | Locus::Policy | Locus::Dns => !groups(self).is_disjoint(&groups(other)),

@@ -266,8 +266,8 @@ pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usi
             return Some((text, vec![*look]));
         }
     }
-    let group = &scene.seats[seat].view.group;
-    let last_routers = last_routers_of(scene, place, |other| scene.seats[other].view.group != *group);
+    let group = scene.seats[seat].group;
+    let last_routers = last_routers_of(scene, place, |other| scene.seats[other].group != group);
     let (look, walk, hop) = walks(scene, seat, place, Experiment::SynWalk).find_map(|(look, walk)| Some((look, walk, answered_at(walk)?)))?;
     let farthest = walks_elsewhere(scene, place, seat).min()?;
     let passed_last = routers(walk).any(|router| last_routers.contains(&router));
@@ -280,8 +280,8 @@ pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usi
 
 /// Returns how far the server is from the outside seats of other groups, by their walks.
 fn walks_elsewhere<'s>(scene: &'s Scene<'_>, place: usize, seat: usize) -> impl Iterator<Item = u8> + use<'s> {
-    let group = scene.seats[seat].view.group.clone();
-    let others = (0..scene.seats.len()).filter(move |other| !scene.seats[*other].inside && scene.seats[*other].view.group != group);
+    let group = scene.seats[seat].group;
+    let others = (0..scene.seats.len()).filter(move |other| !scene.seats[*other].inside && scene.seats[*other].group != group);
     others.flat_map(move |other| walks(scene, other, place, Experiment::SynWalk)).filter_map(|(_, walk)| answered_at(walk))
 }
 

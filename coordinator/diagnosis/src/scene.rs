@@ -12,6 +12,7 @@ use parallax_model::{
     clock::Timestamp,
     facts::Facts,
     outcome::{CertificateFault, NotCompletedKind, Outcome},
+    profile::Profile,
     target::{Host, Scheme},
     vantage::is_inside,
 };
@@ -31,19 +32,25 @@ pub(crate) struct Scene<'a> {
     pub(crate) seats: Vec<Seat<'a>>,
     pub(crate) places: Vec<SocketAddr>,
     pub(crate) profiles: Vec<&'a str>,
+    recipes: Vec<Option<Profile>>,
     pub(crate) chains: Vec<Chain<'a>>,
     /// What the gates say about each seat.
     pub(crate) health: Vec<Health>,
     /// Places that are not the server's: answers of a lying resolver, or a family that a loopback name does not serve.
     pub(crate) ignored: BTreeSet<usize>,
     cells: Vec<Vec<Look<'a>>>,
-    bench: HashMap<(usize, Experiment), Vec<Look<'a>>>,
+    /// What each cell says about each layer, in the order of the cells.
+    states: Vec<[State; 3]>,
+    /// By seat, then by experiment in the order of [`Experiment::ALL`].
+    bench: Vec<Vec<Look<'a>>>,
 }
 
 /// A vantage in its place.
 pub(crate) struct Seat<'a> {
     pub(crate) view: &'a VantageView,
     pub(crate) name: &'a str,
+    /// The group that it counts in, by number.
+    pub(crate) group: usize,
     pub(crate) inside: bool,
     /// Attempts that looked the target's name up.
     pub(crate) lookups: Vec<&'a Attempt>,
@@ -82,20 +89,23 @@ impl<'a> Scene<'a> {
         let mut scene = Self {
             round,
             history,
-            seats: round.vantages.iter().map(Seat::new).collect(),
+            seats: round.vantages.iter().map(|view| Seat::new(round, view)).collect(),
             places: places.into_iter().collect(),
+            recipes: profiles.iter().map(|name| Profile::builtin(name)).collect(),
             profiles,
             chains,
             health: vec![Health::default(); round.vantages.len()],
             ignored: BTreeSet::new(),
             cells: Vec::new(),
-            bench: HashMap::new(),
+            states: Vec::new(),
+            bench: vec![Vec::new(); round.vantages.len() * Experiment::ALL.len()],
         };
         scene.cells = vec![Vec::new(); scene.seats.len() * scene.places.len() * scene.profiles.len()];
         for attempt in attempts {
             scene.add(attempt, index[attempt.vantage.as_str()]);
         }
         scene.forgive_common_denials();
+        scene.states = scene.cells.iter().map(|cell| [Layer::Tcp, Layer::Tls, Layer::Http].map(|layer| state(cell.iter(), layer))).collect();
         scene.ignore_unserved_loopback();
         scene
     }
@@ -122,7 +132,7 @@ impl<'a> Scene<'a> {
                 }
             }
             (Experiment::Resolve | Experiment::Baseline, _) => {}
-            (experiment, _) => self.bench.entry((seat, experiment)).or_default().push(look),
+            (experiment, _) => self.bench[seat * Experiment::ALL.len() + experiment as usize].push(look),
         }
     }
 
@@ -181,7 +191,7 @@ impl<'a> Scene<'a> {
 
     /// Returns what the plain attempts of a cell say about a layer.
     pub(crate) fn state(&self, seat: usize, place: usize, profile: usize, layer: Layer) -> State {
-        state(self.cell(seat, place, profile).iter(), layer)
+        self.states[self.cell_index(seat, place, profile)][layer as usize]
     }
 
     /// Returns all plain attempts at a place.
@@ -202,7 +212,7 @@ impl<'a> Scene<'a> {
 
     /// Returns a seat's attempts of one experiment at all addresses, responders included.
     pub(crate) fn everywhere(&self, seat: usize, experiment: Experiment) -> &[Look<'a>] {
-        self.bench.get(&(seat, experiment)).map_or(&[], Vec::as_slice)
+        &self.bench[seat * Experiment::ALL.len() + experiment as usize]
     }
 
     /// Tells whether any scored seat made a plain attempt with a required profile.
@@ -221,6 +231,16 @@ impl<'a> Scene<'a> {
     pub(crate) fn is_required(&self, profile: usize) -> bool {
         let name = self.profiles[profile];
         self.round.check.profiles.iter().find(|known| known.as_str() == name).is_some_and(|known| self.round.check.requires(known))
+    }
+
+    /// Returns what a profile sends; none for one that this build does not know.
+    pub(crate) fn recipe(&self, profile: usize) -> Option<&Profile> {
+        self.recipes[profile].as_ref()
+    }
+
+    /// Returns what the profile of this name sends.
+    pub(crate) fn recipe_named(&self, name: &str) -> Option<&Profile> {
+        self.recipe(self.profiles.iter().position(|known| *known == name)?)
     }
 
     /// Returns the profiles, required ones first.
@@ -243,19 +263,20 @@ impl<'a> Scene<'a> {
     }
 
     /// Groups seats by the unit of independence.
-    pub(crate) fn groups(&self, seats: &[usize]) -> BTreeMap<String, Vec<usize>> {
-        let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    pub(crate) fn groups(&self, seats: &[usize]) -> BTreeMap<usize, Vec<usize>> {
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for seat in seats {
-            groups.entry(self.seats[*seat].view.group.to_string()).or_default().push(*seat);
+            groups.entry(self.seats[*seat].group).or_default().push(*seat);
         }
         groups
     }
 }
 
 impl<'a> Seat<'a> {
-    fn new(view: &'a VantageView) -> Self {
+    fn new(round: &'a RoundView, view: &'a VantageView) -> Self {
+        let group = round.vantages.iter().position(|other| other.group == view.group).unwrap_or_default();
         let (lookups, other_lookups, missing) = (Vec::new(), Vec::new(), Vec::new());
-        Self { view, name: view.name.as_str(), inside: is_inside(&view.labels), lookups, other_lookups, missing, attempts: 0 }
+        Self { view, name: view.name.as_str(), group, inside: is_inside(&view.labels), lookups, other_lookups, missing, attempts: 0 }
     }
 }
 

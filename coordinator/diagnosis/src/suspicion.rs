@@ -74,7 +74,7 @@ impl<'s, 'a> Suspicion<'s, 'a> {
 
     /// Returns how many groups pass that have no failing seat.
     pub(crate) fn other_groups_passing(&self) -> usize {
-        let failing: BTreeSet<String> = self.scene.groups(&self.failing).into_keys().collect();
+        let failing: BTreeSet<usize> = self.scene.groups(&self.failing).into_keys().collect();
         self.scene.groups(&self.passing).keys().filter(|group| !failing.contains(*group)).count()
     }
 
@@ -118,8 +118,8 @@ impl<'s, 'a> Suspicion<'s, 'a> {
 
     /// Tells whether a second vantage of the seat's group, with another address, passes here.
     pub(crate) fn neighbour_passes(&self, seat: usize) -> Option<usize> {
-        let group = &self.scene.seats[seat].view.group;
-        self.passing.iter().copied().find(|other| *other != seat && self.scene.seats[*other].view.group == *group)
+        let group = self.scene.seats[seat].group;
+        self.passing.iter().copied().find(|other| *other != seat && self.scene.seats[*other].group == group)
     }
 
     /// Returns the tier of a contrast: what a path, policy or DNS finding may claim for these seats, none when it may claim nothing.

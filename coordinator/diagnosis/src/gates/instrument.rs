@@ -21,7 +21,7 @@ pub(super) fn run(scene: &mut Scene<'_>, report: &mut Report) {
         let (failed, other_failed) = (count(&with), count(&without));
         let size = |seats: &[usize]| u32::try_from(seats.len()).unwrap_or(u32::MAX);
         let p = fisher(failed, size(&with) - failed, other_failed, size(&without) - other_failed);
-        let group = |seat: &usize| scene.seats[*seat].view.group.to_string();
+        let group = |seat: &usize| scene.seats[*seat].group;
         let shared = with.iter().any(|seat| without.iter().any(|other| group(seat) == group(other)));
         if failed < size(&with) || other_failed > 0 || p >= 0.01 || !shared || scene.groups(&with).len() < 2 {
             continue;

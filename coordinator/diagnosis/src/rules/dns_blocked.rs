@@ -22,9 +22,9 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
     let host = &scene.round.check.target.host;
     for seat in fail {
         let Some(outcome) = outcome(scene, seat) else { continue };
-        let own = &scene.seats[seat].view.group;
-        let others = scene.groups(&resolve).into_keys().filter(|group| *group != own.to_string()).count();
-        let neighbour = resolve.iter().any(|other| scene.seats[*other].view.group == *own);
+        let own = scene.seats[seat].group;
+        let others = scene.groups(&resolve).into_keys().filter(|group| *group != own).count();
+        let neighbour = resolve.iter().any(|other| scene.seats[*other].group == own);
         let who = named(scene, &[seat]);
         let alive = resolver_answers(scene, seat);
         let mut draft = if !alive {

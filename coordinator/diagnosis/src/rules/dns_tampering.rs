@@ -23,8 +23,8 @@ pub(super) fn test(scene: &Scene<'_>) -> Vec<Draft> {
 }
 
 fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize) -> Option<Draft> {
-    let group = &scene.seats[seat].view.group;
-    let others: Vec<usize> = asked.iter().copied().filter(|other| scene.seats[*other].view.group != *group).collect();
+    let group = scene.seats[seat].group;
+    let others: Vec<usize> = asked.iter().copied().filter(|other| scene.seats[*other].group != group).collect();
     let given_to_others: BTreeSet<IpAddr> = others.iter().flat_map(|other| scene.resolved(*other)).collect();
     let own: Vec<IpAddr> = scene.resolved(seat).into_iter().filter(|address| !given_to_others.contains(address)).collect();
     let place_of = |address: &IpAddr| scene.places.iter().position(|place| place.ip() == *address);

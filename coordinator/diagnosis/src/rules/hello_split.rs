@@ -1,6 +1,6 @@
 use parallax_model::{
     outcome::Outcome,
-    profile::{Delivery, Profile},
+    profile::Delivery,
     verdict::{Cause, Tier},
 };
 
@@ -27,7 +27,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         return None;
     }
     let (scene, place) = (suspicion.scene, suspicion.place);
-    let delivery = |profile: usize| Profile::builtin(scene.profiles[profile]).map(|profile| profile.delivery);
+    let delivery = |profile: usize| scene.recipe(profile).map(|profile| profile.delivery);
     let is_split = |profile: usize| matches!(delivery(profile), Some(Delivery::SplitInName | Delivery::SplitRecords));
     let split_fails = (0..scene.profiles.len()).any(|profile| is_split(profile) && scene.state(seat, place, profile, Layer::Tls) == State::Fail);
     let (_, outcome) = suspicion.class(seats)?;

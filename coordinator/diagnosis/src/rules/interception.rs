@@ -26,8 +26,12 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
         if board.scene.ignored.contains(&place) {
             continue;
         }
+        let sightings = Sightings::at(board.scene, place);
+        if sightings.all_alike() {
+            continue;
+        }
         for seat in 0..board.scene.seats.len() {
-            if let Some(draft) = test(board.scene, seat, place) {
+            if let Some(draft) = test(board.scene, seat, place, &sightings) {
                 board.mark_all(seat, place);
                 board.drafts.push(draft);
             }
@@ -35,34 +39,50 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
     }
 }
 
-fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
-    if !scene.is_scored(seat, place) {
-        return None;
+/// The keys that each scored seat saw at a place.
+struct Sightings<'a, 'k> {
+    looks: Vec<Vec<Look<'a>>>,
+    keys: Vec<BTreeSet<&'k Bytes>>,
+}
+
+impl<'a, 'k> Sightings<'a, 'k> {
+    fn at(scene: &'k Scene<'a>, place: usize) -> Self {
+        let looks: Vec<Vec<Look<'a>>> =
+            (0..scene.seats.len()).map(|seat| if scene.is_scored(seat, place) { keyed(scene, seat, place) } else { Vec::new() }).collect();
+        let keys = looks.iter().map(|looks| keys_of(scene, looks)).collect();
+        Self { looks, keys }
     }
-    let own: Vec<Look<'_>> = keyed(scene, seat, place);
-    let keys = keys_of(scene, &own);
+
+    fn all_alike(&self) -> bool {
+        let mut seen = self.keys.iter().filter(|keys| !keys.is_empty());
+        seen.next().is_none_or(|first| seen.all(|keys| keys == first))
+    }
+}
+
+fn test(scene: &Scene<'_>, seat: usize, place: usize, sightings: &Sightings<'_, '_>) -> Option<Draft> {
+    let own = &sightings.looks[seat];
+    let keys = &sightings.keys[seat];
     let first = own.iter().find_map(|look| look.chain)?;
-    let group = &scene.seats[seat].view.group;
-    let (neighbours, others): (Vec<usize>, Vec<usize>) = (0..scene.seats.len())
-        .filter(|other| *other != seat && scene.is_scored(*other, place) && !keyed(scene, *other, place).is_empty())
-        .partition(|other| scene.seats[*other].view.group == *group);
-    let others_looks: Vec<Look<'_>> = others.iter().flat_map(|other| keyed(scene, *other, place)).collect();
-    let others_keys = keys_of(scene, &others_looks);
+    let group = scene.seats[seat].group;
+    let seen = (0..scene.seats.len()).filter(|other| *other != seat && !sightings.looks[*other].is_empty());
+    let (neighbours, others): (Vec<usize>, Vec<usize>) = seen.partition(|other| scene.seats[*other].group == group);
+    let others_keys: BTreeSet<&Bytes> = others.iter().flat_map(|other| sightings.keys[*other].iter().copied()).collect();
     let known = |key: &&Bytes| scene.history.known_keys.contains(&key.to_string()) || scene.round.check.expected_keys.contains(*key);
     if others_keys.is_empty() || !keys.is_disjoint(&others_keys) || keys.iter().any(known) {
         return None;
     }
+    let others_looks: Vec<Look<'_>> = others.iter().flat_map(|other| sightings.looks[*other].iter().copied()).collect();
     let anchored = |looks: &[Look<'_>]| looks.iter().any(|look| scene.is_authentic(look));
     let issuer = |at: usize| scene.chains[at].judgement.leaf.as_ref().map(|leaf| leaf.issuer.clone()).unwrap_or_default();
     let others_issuers: BTreeSet<String> = others_looks.iter().filter_map(|look| look.chain).map(issuer).collect();
     let own_issuer = issuer(first);
     let mut draft = Draft::new(Cause::PathInterception, Tier::Suspected).blaming(&[seat]).at(place);
     let artefacts = artefacts(scene, seat, place, &own_issuer, &mut draft);
-    let neighbour_sees_server = neighbours.iter().any(|other| !keys_of(scene, &keyed(scene, *other, place)).is_disjoint(&others_keys));
-    let unanchored = !anchored(&own) && anchored(&others_looks) && !others_issuers.contains(&own_issuer);
+    let neighbour_sees_server = neighbours.iter().any(|other| !sightings.keys[*other].is_disjoint(&others_keys));
+    let unanchored = !anchored(own) && anchored(&others_looks) && !others_issuers.contains(&own_issuer);
     let other_groups = scene.groups(&others).len();
     let size = |looks: &[Look<'_>]| u32::try_from(looks.len()).unwrap_or(u32::MAX);
-    let p = fisher(size(&own), 0, 0, size(&others_looks));
+    let p = fisher(size(own), 0, 0, size(&others_looks));
     let tier = match (artefacts, other_groups) {
         (true, _) if !others_issuers.contains(&own_issuer) => Tier::Confirmed,
         (false, _) if !unanchored || neighbour_sees_server || p > BEYOND_CHANCE => return None,
@@ -73,7 +93,7 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
     draft.tier = tier;
     draft.profiles.extend(own.iter().filter_map(|look| scene.profiles.iter().position(|name| *name == look.attempt.profile.as_str())));
     draft.mechanism = Some(
-        if anchored(&own) {
+        if anchored(own) {
             "tls.mitm.trusted"
         } else if scene.chains[first].sent.len() == 1 && scene.chains[first].judgement.leaf.as_ref().is_some_and(|leaf| leaf.names_itself) {
             "tls.mitm.self_signed"
@@ -98,7 +118,7 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
         &looks,
     );
     if unanchored {
-        draft.add("unknown-issuer", format!("no trusted authority vouches for the key that {who} sees; one does for the others'"), &own);
+        draft.add("unknown-issuer", format!("no trusted authority vouches for the key that {who} sees; one does for the others'"), own);
     }
     let draft = draft.unless(Cause::ServerCertificateRollout, "make eleven more attempts from two groups: a second server's key shows up in every group");
     Some(draft.in_words(format!("TLS to {WHERE} is terminated on the path of {WHO} by somebody who signs as {own_issuer}")))

@@ -36,7 +36,6 @@ use std::collections::HashSet;
 
 use parallax_model::{
     outcome::Outcome,
-    profile::Profile,
     verdict::{Cause, Locus, Tier},
 };
 
@@ -197,7 +196,7 @@ impl<'s, 'a> Board<'s, 'a> {
         }
         let rest = narrowed(self);
         match rest.shape() {
-            Shape::Everywhere if !required && version_only(self.scene.profiles[profile]) => {}
+            Shape::Everywhere if !required && version_only(self.scene, profile) => {}
             Shape::Everywhere | Shape::Alone => {
                 if let Some((_, seats)) = rest.majority() {
                     let common: &[&Hypothesis] = if variant { &SERVER_OF_VARIANT } else { &SERVER };
@@ -325,8 +324,8 @@ fn rank(cause: Cause) -> u8 {
 }
 
 /// A profile that differs from the baseline by what versions it offers: a server need not speak them all.
-fn version_only(profile: &str) -> bool {
-    Profile::builtin(profile).is_some_and(|profile| !profile.hello.versions.contains(&0x0304))
+fn version_only(scene: &Scene<'_>, profile: usize) -> bool {
+    scene.recipe(profile).is_some_and(|profile| !profile.hello.versions.contains(&0x0304))
 }
 
 /// Hypotheses that rest on what the server answers, whatever the variant.

@@ -46,9 +46,9 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
     if !deterministic || repeated(&pass) < 2 || repeated(&fail) < 2 {
         return None;
     }
-    let group = &scene.seats[seat].view.group;
+    let group = scene.seats[seat].group;
     let others: Vec<usize> = (0..scene.seats.len())
-        .filter(|other| scene.seats[*other].view.group != *group && scene.is_scored(*other, place) && scene.looks_of(*other, place).next().is_some())
+        .filter(|other| scene.seats[*other].group != group && scene.is_scored(*other, place) && scene.looks_of(*other, place).next().is_some())
         .collect();
     let passes = |seat: usize| {
         scene

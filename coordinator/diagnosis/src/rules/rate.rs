@@ -111,10 +111,10 @@ impl<'a> Timeline<'a> {
         // An address that never passes has a cause of its own.
         let passing: BTreeSet<usize> = passed.iter().chain(slow.iter().filter(|look| look.reach.is_ok())).filter_map(place_of).collect();
         let places: BTreeSet<usize> = cut.iter().filter_map(place_of).filter(|place| passing.contains(place)).collect();
-        let group = &scene.seats[seat].view.group;
+        let group = scene.seats[seat].group;
         let tries = |other: usize| places.iter().any(|place| scene.looks_of(other, *place).next().is_some());
         let never_cut = |other: usize| places.iter().all(|place| !scene.looks_of(other, *place).any(is_cut));
-        let unaffected = (0..scene.seats.len()).filter(|other| scene.seats[*other].view.group != *group && tries(*other) && never_cut(*other)).collect();
+        let unaffected = (0..scene.seats.len()).filter(|other| scene.seats[*other].group != group && tries(*other) && never_cut(*other)).collect();
         (!places.is_empty()).then_some(Self { passed, cut, slow, places, unaffected })
     }
 

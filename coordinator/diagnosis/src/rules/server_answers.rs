@@ -4,7 +4,6 @@ use parallax_model::{
     assignment::Experiment,
     facts::{LocalRefusal, ServerAnswerFacts, TlsEnd},
     outcome::Outcome,
-    profile::Profile,
     verdict::Cause,
 };
 
@@ -157,7 +156,7 @@ fn version(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     }
     let class = suspicion.class(seats)?.0;
     let failures = suspicion.failures(seats);
-    let own = Profile::builtin(suspicion.scene.profiles[suspicion.profile])?.hello;
+    let own = &suspicion.scene.recipe(suspicion.profile)?.hello;
     let answered = legacy(suspicion, seats);
     let picked: BTreeSet<u16> = answered
         .iter()
@@ -196,7 +195,7 @@ fn negotiation(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> 
     }
     let class = suspicion.class(seats)?.0;
     let failures = suspicion.failures(seats);
-    let own = Profile::builtin(suspicion.scene.profiles[suspicion.profile])?.hello;
+    let own = &suspicion.scene.recipe(suspicion.profile)?.hello;
     let answered = legacy(suspicion, seats);
     let foreign_suite = answered.iter().any(|(_, answer)| answer.cipher_suite.is_some_and(|suite| !own.cipher_suites.contains(&suite)));
     let foreign_group = answered.iter().any(|(_, answer)| answer.group.is_some_and(|group| !own.groups.contains(&group)));

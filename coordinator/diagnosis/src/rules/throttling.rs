@@ -34,14 +34,14 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, scored: &[usize]) -> Optio
     if slow.len() < 4 || slow.len() * 5 < own.len() * 4 {
         return None;
     }
-    let group = &scene.seats[seat].view.group;
+    let group = scene.seats[seat].group;
     let median = |seat: usize| {
         let mut times: Vec<u64> = transfers(scene, seat, place).iter().map(|(look, _)| end_us(look)).collect();
         times.sort_unstable();
         times.get(times.len() / 2).copied()
     };
     let own_median = median(seat)?;
-    let others: Vec<usize> = scored.iter().copied().filter(|other| scene.seats[*other].view.group != *group).collect();
+    let others: Vec<usize> = scored.iter().copied().filter(|other| scene.seats[*other].group != group).collect();
     let (fast, slow_too): (Vec<usize>, Vec<usize>) =
         others.into_iter().filter(|other| median(*other).is_some()).partition(|other| median(*other).is_some_and(|median| median * 5 < own_median));
     let outside_slow = slow_too.iter().any(|other| !scene.seats[*other].inside);

@@ -28,8 +28,8 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         return None;
     }
     let (scene, place) = (suspicion.scene, suspicion.place);
-    let own = Profile::builtin(scene.profiles[suspicion.profile])?;
-    let other = passing_variant(suspicion, seat, &own)?;
+    let own = scene.recipe(suspicion.profile)?;
+    let other = passing_variant(suspicion, seat, own)?;
     let (_, outcome) = suspicion.class(seats)?;
     let tier = suspicion.tier(seats, false).map(|tier| tier.min(Tier::Likely))?;
     let who = named(scene, seats);
@@ -59,7 +59,7 @@ fn passing_variant<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize, own: &Profile
     }
     let of_profile = (0..scene.profiles.len()).find(|profile| {
         let passes = scene.state(seat, place, *profile, Layer::Tls) == State::Pass;
-        passes && Profile::builtin(scene.profiles[*profile]).is_some_and(|other| differs(&other))
+        passes && scene.recipe(*profile).is_some_and(differs)
     });
     if let Some(profile) = of_profile {
         return Some((scene.profiles[profile].to_owned(), scene.cell(seat, place, profile).to_vec()));

@@ -132,7 +132,7 @@ fn push(round: &mut RoundView, from: &str, profile: &str, experiment: Experiment
 }
 
 fn outcomes(text: &str) -> Vec<String> {
-    let repeated = |word: &str| word.split_once('*').map_or((word.to_owned(), 1), |(what, times)| (what.to_owned(), times.parse().unwrap()));
+    let repeated = |word: &str| word.split_once('*').map_or_else(|| (word.to_owned(), 1), |(what, times)| (what.to_owned(), times.parse().unwrap()));
     text.split_whitespace().map(repeated).flat_map(|(what, times): (String, usize)| std::iter::repeat_n(what, times)).collect()
 }
 
@@ -195,7 +195,7 @@ fn facts(round: &RoundView, see: &See, seat: usize, address: SocketAddr, profile
 
 fn connected(address: SocketAddr, source: SourcePort, ttl: u8) -> TcpFacts {
     let info = TcpInfo { state: 1, bytes_acked: 518, bytes_received: 3_597, segments_in: 5, min_rtt_us: 9_000, ..TcpInfo::default() };
-    let port = source.port.unwrap_or(40_000 + u16::try_from(source.turn).unwrap());
+    let port = source.port.unwrap_or_else(|| 40_000 + u16::try_from(source.turn).unwrap());
     TcpFacts {
         remote: address,
         local: Some(SocketAddr::new("198.51.100.7".parse().unwrap(), port)),

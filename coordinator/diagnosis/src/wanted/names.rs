@@ -42,9 +42,13 @@ pub(super) fn other_keys(asks: &mut Asks<'_, '_>, drafts: &[Draft]) {
                 .collect::<std::collections::BTreeSet<_>>()
         };
         let keyed: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place) && !keys(*seat).is_empty()).collect();
+        let all: Vec<_> = keyed.iter().map(|seat| keys(*seat)).collect();
+        if all.windows(2).all(|pair| pair[0] == pair[1]) {
+            continue;
+        }
         for seat in keyed.iter().copied() {
-            let group = &scene.seats[seat].view.group;
-            let others: Vec<usize> = keyed.iter().copied().filter(|other| scene.seats[*other].view.group != *group).collect();
+            let group = scene.seats[seat].group;
+            let others: Vec<usize> = keyed.iter().copied().filter(|other| scene.seats[*other].group != group).collect();
             let alone = !others.is_empty() && others.iter().all(|other| keys(*other).is_disjoint(&keys(seat)));
             let vouched = scene.looks_of(seat, place).any(|look| scene.is_authentic(look));
             if !alone || settled(seat, place) || (vouched && scene.groups(&others).len() < 2) {
