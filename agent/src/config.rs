@@ -10,7 +10,7 @@ use std::{
 use clap::{ArgMatches, parser::ValueSource};
 use ipnet::IpNet;
 use parallax_model::{
-    id::{NameError, VantageName},
+    id::VantageName,
     vantage::{LabelError, Labels, parse_label},
 };
 use parallax_proto::join::JoinString;
@@ -50,7 +50,8 @@ pub(crate) struct Settings {
     /// Read only when it is needed: on an enrolled folder it is ignored, whatever it says.
     pub(crate) join: Setting<Option<String>>,
     pub(crate) data_dir: Setting<PathBuf>,
-    pub(crate) name: Setting<VantageName>,
+    /// None when nobody named the vantage and the host's name cannot name one.
+    pub(crate) name: Setting<Option<VantageName>>,
     pub(crate) label: Setting<Labels>,
     pub(crate) allow: Setting<Vec<IpNet>>,
     pub(crate) deny: Setting<Vec<IpNet>>,
@@ -78,9 +79,6 @@ pub(crate) enum ConfigError {
         /// What the parser said, with the line.
         source: TomlError,
     },
-    /// The host's name cannot name a vantage.
-    #[error("this host's name cannot name a vantage: choose a name with --name")]
-    HostName(#[source] NameError),
 }
 
 /// The file: the same names as the flags.
@@ -128,10 +126,7 @@ impl Settings {
             _ => None,
         };
         let name = pick(of("name"), options.name, file.name);
-        let name = match name.value {
-            Some(value) => Setting { value, origin: name.origin },
-            None => Setting { value: host_name.parse().map_err(ConfigError::HostName)?, origin: Origin::Default },
-        };
+        let name = Setting { value: name.value.or_else(|| host_name.parse().ok()), origin: name.origin };
         let label = pick(of("label"), Some(options.label), file.label);
         Ok(Self {
             join: pick(of("join"), options.join, file.join),
@@ -156,7 +151,7 @@ impl Settings {
         let rows = [
             ("join", join, self.join.origin),
             ("data-dir", self.data_dir.value.display().to_string(), self.data_dir.origin),
-            ("name", self.name.value.to_string(), self.name.origin),
+            ("name", self.name.value.as_ref().map_or_else(String::new, ToString::to_string), self.name.origin),
             ("label", labels.join(","), self.label.origin),
             ("allow", listed(&self.allow.value), self.allow.origin),
             ("deny", listed(&self.deny.value), self.deny.origin),
@@ -223,7 +218,7 @@ mod tests {
         let path = dir.path().join("agent.toml");
         std::fs::write(&path, "name = \"from-file\"\nallow = [\"10.0.0.0/8\", \"::1\"]\nlabel = [\"site=fra\"]\ndata-dir = \"/x\"\n").unwrap();
         let settings = settings(&format!("parallax-agent run --name from-flag --config {}", path.display()), "host").unwrap();
-        assert_eq!((settings.name.value.as_str(), settings.name.origin), ("from-flag", Origin::Flag));
+        assert_eq!((settings.name.value.as_ref().unwrap().as_str(), settings.name.origin), ("from-flag", Origin::Flag));
         assert_eq!((settings.data_dir.value.to_str(), settings.data_dir.origin), (Some("/x"), Origin::File));
         assert_eq!(settings.allow.value.len(), 2);
         assert_eq!((settings.deny.value.len(), settings.deny.origin), (0, Origin::Default));
@@ -247,7 +242,7 @@ mod tests {
     #[test]
     fn the_host_name_stands_in_for_a_name() {
         let settings_of = |host: &str| settings("parallax-agent run", host);
-        assert_eq!(settings_of("fra-1").unwrap().name, Setting { value: "fra-1".parse().unwrap(), origin: Origin::Default });
-        assert!(matches!(settings_of("(none)"), Err(ConfigError::HostName(_))));
+        assert_eq!(settings_of("fra-1").unwrap().name, Setting { value: "fra-1".parse().ok(), origin: Origin::Default });
+        assert_eq!(settings_of("(none)").unwrap().name.value, None, "it is missed only where a name is needed");
     }
 }

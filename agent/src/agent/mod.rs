@@ -16,7 +16,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
-    config::Settings,
+    config::{Origin, Settings},
     files::FileError,
     fleet_clock::FleetClock,
     guard::Guard,
@@ -49,6 +49,9 @@ pub(crate) enum AgentError {
     /// The join string is not one.
     #[error(transparent)]
     Join(#[from] JoinError),
+    /// Nobody named the vantage.
+    #[error("this host's name cannot name a vantage: choose one with --name, of letters, digits, '.', '_' and '-'")]
+    NoName,
     /// Enrolment failed.
     #[error(transparent)]
     Enroll(#[from] EnrollError),
@@ -161,14 +164,14 @@ async fn identity(settings: &Settings, keystore: &Keystore) -> Result<Identity, 
             if join.is_some() {
                 info!("this data folder is enrolled as {}, the join string is ignored", identity.name);
             }
-            if settings.name.origin != crate::config::Origin::Default && settings.name.value != identity.name {
-                warn!("the name given, {}, is ignored: this data folder is enrolled as {}", settings.name.value, identity.name);
+            if let Some(other) = settings.name.value.as_ref().filter(|name| settings.name.origin != Origin::Default && **name != identity.name) {
+                warn!("the name given, {other}, is ignored: this data folder is enrolled as {}", identity.name);
             }
             Ok(identity)
         }
         (None, Some(join)) => {
-            let wanted =
-                Enrolment { name: settings.name.value.clone(), labels: settings.label.value.clone(), coordinators: settings.coordinator.value.clone() };
+            let name = settings.name.value.clone().ok_or(AgentError::NoName)?;
+            let wanted = Enrolment { name, labels: settings.label.value.clone(), coordinators: settings.coordinator.value.clone() };
             let identity = enroll(&join.parse()?, &wanted).await?;
             keystore.store(&identity)?;
             Ok(identity)

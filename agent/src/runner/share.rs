@@ -16,7 +16,7 @@ use parallax_model::{
     id::{AttemptId, CheckId, ProfileName, RoundId, VantageName},
     outcome::Outcome,
     profile::{Depth, Profile},
-    target::Scheme,
+    target::{Scheme, Target},
     vantage::Responder,
 };
 use parallax_probe::{Plan, server_name_for};
@@ -179,8 +179,10 @@ impl<L: Look> Share<L> {
         let Try { profile, experiment, address, source_port, siblings, attempt_ms } = wanted;
         let check = &self.assignment.check;
         let pinned_responder = matches!(experiment, Experiment::Responder | Experiment::NameAtResponder);
+        // A responder speaks TLS, whatever the target does.
+        let scheme = if pinned_responder { Scheme::Tls } else { check.target.scheme };
         Plan {
-            target: check.target.clone(),
+            target: Target { scheme, ..check.target.clone() },
             profile: profile.clone(),
             experiment,
             address,
