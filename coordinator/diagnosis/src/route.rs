@@ -52,23 +52,33 @@ fn read<'a>(scene: &Scene<'a>, seat: usize, place: usize, look: &Look<'a>, facts
     (gap == 0 && tight(reply) && tight(server)).then_some(Author::AsFarAsServer { ttl: reply, look: *look })
 }
 
-/// Returns the TTL that the server's own packets arrive with, where no SYN-ACK came: from another port of the address, from an attempt that got through, or from
-/// another address of the target.
+/// Returns the TTL that the server's own packets arrive with, where no SYN-ACK came: from another port of the address, from an attempt that got through, from
+/// another address of the target, or from a neighbour behind the same path.
+///
+/// Only a SYN-ACK is the server's own word: whoever refuses one port may refuse the others too.
 fn server_ttl(scene: &Scene<'_>, seat: usize, place: usize, facts: &ReplyTtlFacts) -> Option<TtlRange> {
     let own = scene.places[place].ip();
     let same_family = |address: IpAddr| address.is_ipv4() == own.is_ipv4();
-    let acknowledged = |place: usize| scene.looks_of(seat, place).filter(|look| look.reach.is_ok()).find_map(|look| look.attempt.facts.tcp.as_ref()?.ack_ttl);
+    let acknowledged = |seat: usize, place: usize| {
+        let passed = scene.looks_of(seat, place).filter(|look| look.reach.is_ok());
+        passed.filter_map(|look| look.attempt.facts.tcp.as_ref()?.ack_ttl).map(TtlRange::exactly).next()
+    };
     let of_target = |address: IpAddr| scene.places.iter().any(|place| place.ip() == address);
     let is_responder = |address: IpAddr| scene.round.responders.iter().flat_map(|responder| &responder.addresses).any(|known| known.ip() == address);
-    let same_address = facts.siblings.iter().find(|sibling| sibling.address == own && sibling.port != scene.places[place].port()).map(|sibling| sibling.ttl);
-    same_address.or_else(|| acknowledged(place).map(TtlRange::exactly)).or_else(|| {
-        let other = facts
-            .siblings
-            .iter()
-            .find(|sibling| sibling.address != own && same_family(sibling.address) && of_target(sibling.address) && !is_responder(sibling.address));
-        let places = (0..scene.places.len()).filter(|other| *other != place && same_family(scene.places[*other].ip()));
-        other.map(|sibling| sibling.ttl).or_else(|| places.into_iter().find_map(acknowledged).map(TtlRange::exactly))
-    })
+    let accepting = || facts.siblings.iter().filter(|sibling| sibling.reply == Reply::SynAck);
+    let same_address = accepting().find(|sibling| sibling.address == own && sibling.port != scene.places[place].port()).map(|sibling| sibling.ttl);
+    let neighbours = || (0..scene.seats.len()).filter(|other| *other != seat && scene.seats[*other].view.group == scene.seats[seat].view.group);
+    same_address
+        .or_else(|| acknowledged(seat, place))
+        .or_else(|| {
+            let is_other = |address: IpAddr| address != own && same_family(address) && of_target(address) && !is_responder(address);
+            accepting().find(|sibling| is_other(sibling.address)).map(|sibling| sibling.ttl)
+        })
+        .or_else(|| {
+            let places = (0..scene.places.len()).filter(|other| *other != place && same_family(scene.places[*other].ip()));
+            places.into_iter().find_map(|other| acknowledged(seat, other))
+        })
+        .or_else(|| neighbours().find_map(|other| acknowledged(other, place)))
 }
 
 fn is_exact(range: TtlRange) -> bool {
