@@ -95,8 +95,8 @@ impl Draft {
     pub(crate) fn joins(&self, other: &Self, scene: &Scene<'_>) -> bool {
         let groups = |draft: &Self| draft.seats.iter().map(|seat| scene.seats[*seat].group).collect::<BTreeSet<usize>>();
         let common = match self.cause.locus() {
-            Locus::Server | Locus::Edge | Locus::Vantage | Locus::Undetermined => true,
-            Locus::Path | Locus::Policy | Locus::Dns => !groups(self).is_disjoint(&groups(other)),
+            Locus::Server | Locus::Edge | Locus::Policy | Locus::Vantage | Locus::Undetermined => true,
+            Locus::Path | Locus::Dns => !groups(self).is_disjoint(&groups(other)),
         };
         self.cause == other.cause && common && (self.share - other.share).abs() < 0.35
     }

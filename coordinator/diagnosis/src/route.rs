@@ -321,3 +321,52 @@ pub(crate) fn stopped<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Optio
         heard_any.then_some(Stopped { hop: step.hop_limit, speaker, past_last_router: met, look })
     })
 }
+
+/// Who answers a seat's SYNs.
+#[derive(Debug, Clone)]
+pub(crate) enum Answerer<'a> {
+    /// Somebody nearer than the server: a proxy.
+    Proxy(String, Vec<Look<'a>>),
+    /// Somebody beyond the server's last router.
+    Server,
+    /// The walks do not tell.
+    Unknown,
+}
+
+/// Returns who answers a seat's SYNs at a place: what a proxy answers says nothing about the server.
+pub(crate) fn answerer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Answerer<'a> {
+    if let Some((text, looks)) = answers_from_nearer(scene, seat, place) {
+        return Answerer::Proxy(text, looks);
+    }
+    let group = scene.seats[seat].group;
+    let last_routers = last_routers_of(scene, place, |other| scene.seats[other].group != group);
+    let met = walks(scene, seat, place, Experiment::SynWalk).any(|(_, walk)| routers(walk).any(|router| last_routers.contains(&router)));
+    if met { Answerer::Server } else { Answerer::Unknown }
+}
+
+/// Where every payload stops although SYNs go on.
+#[derive(Debug, Clone)]
+pub(crate) struct Stop<'a> {
+    /// The first hop limit at which nothing was heard.
+    pub(crate) hop: u8,
+    /// How far away the server answers SYNs.
+    pub(crate) server: u8,
+    pub(crate) looks: Vec<Look<'a>>,
+}
+
+/// Returns where ClientHellos on established connections fall silent before the server, while the SYN walk hears routers beyond.
+pub(crate) fn payload_stop<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Stop<'a>> {
+    let (syn_look, syn_walk, server) = walks(scene, seat, place, Experiment::SynWalk).find_map(|(look, walk)| Some((look, walk, answered_at(walk)?)))?;
+    let hellos = [Experiment::HelloWalk, Experiment::ControlWalk].into_iter().flat_map(|experiment| walks(scene, seat, place, experiment));
+    let stops = hellos.filter(|(_, walk)| answered_at(walk).is_none());
+    let stops = stops.filter(|(_, walk)| walk.steps.iter().any(|step| step.end == StepEnd::Silent && step.hop_limit == last_heard(walk) + 1));
+    let (look, walk) = stops.into_iter().next()?;
+    let hop = last_heard(walk) + 1;
+    let goes_on = syn_walk.steps.iter().any(|step| step.hop_limit >= hop && matches!(step.end, StepEnd::Expired(_)));
+    (hop < server && goes_on).then(|| Stop { hop, server, looks: vec![look, syn_look] })
+}
+
+/// Tells whether what ended a seat's attempts came from nearer than the server.
+pub(crate) fn is_by_somebody_nearer(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
+    matches!(author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close, Reply::Alert]), Some(Author::Nearer { .. } | Author::Injector { .. }))
+}

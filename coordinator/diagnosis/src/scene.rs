@@ -308,9 +308,15 @@ fn status(raw: Outcome, facts: &Facts, scheme: Scheme) -> Outcome {
         // Apache's proxy answers 500 when the handshake with its own backend fails.
         Outcome::Http(500) if server.starts_with("Apache") => raw,
         Outcome::Http(_) | Outcome::HttpNotHttp => Outcome::Ok,
-        Outcome::HttpTimeout | Outcome::HttpClosed if scheme != Scheme::Https => Outcome::Ok,
+        // Where no HTTP was agreed upon by ALPN, silence on a request says nothing about TLS.
+        Outcome::HttpTimeout | Outcome::HttpClosed if scheme != Scheme::Https || !speaks_http(facts) => Outcome::Ok,
         other => other,
     }
+}
+
+fn speaks_http(facts: &Facts) -> bool {
+    let handshake = facts.tls.as_ref().and_then(|tls| tls.handshake.as_ref());
+    handshake.and_then(|handshake| handshake.alpn.as_deref()).is_some_and(|protocol| protocol.starts_with("http/") || protocol == "h2")
 }
 
 fn judge_chains<'a>(round: &'a RoundView, attempts: &[&'a Attempt], trust: &Trust, now: Timestamp) -> Vec<Chain<'a>> {

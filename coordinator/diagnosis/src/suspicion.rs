@@ -7,6 +7,7 @@ use parallax_model::{outcome::Outcome, verdict::Tier};
 use crate::{
     cell::{Layer, Look, Silence, State, agreed, family},
     contrast::{BEYOND_CHANCE, fisher},
+    route::is_by_somebody_nearer,
     scene::Scene,
 };
 
@@ -69,6 +70,17 @@ impl<'s, 'a> Suspicion<'s, 'a> {
             (false, true) => Shape::OnlyInsidePasses,
             (false, false) if groups > 1 => Shape::Everywhere,
             (false, false) => Shape::Alone,
+        }
+    }
+
+    /// Tells whether the owner's edge is to be thought of: the inside vantage passes where everybody outside fails; or, without one, what ends the attempts of two groups
+    /// comes from nearer than the server.
+    pub(crate) fn is_before_the_server(&self, seats: &[usize]) -> bool {
+        let nearer: Vec<usize> = seats.iter().copied().filter(|seat| is_by_somebody_nearer(self.scene, *seat, self.place)).collect();
+        match self.shape() {
+            Shape::Outside => true,
+            Shape::Everywhere => self.scene.groups(&nearer).len() > 1 && !seats.iter().any(|seat| self.scene.seats[*seat].inside),
+            Shape::OnlyInsidePasses | Shape::Some | Shape::Alone => false,
         }
     }
 

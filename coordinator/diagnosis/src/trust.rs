@@ -17,12 +17,14 @@ pub struct Trust {
 pub(crate) struct Anchor {
     subject: Vec<u8>,
     key: Vec<u8>,
+    words: Vec<String>,
 }
 
 impl Anchor {
     fn read(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
-        Some(Self { subject: certificate.subject().as_raw().to_vec(), key: certificate.public_key().raw.to_vec() })
+        let subject = certificate.subject();
+        Some(Self { subject: subject.as_raw().to_vec(), key: certificate.public_key().raw.to_vec(), words: words(&subject.to_string()) })
     }
 
     /// Returns the key (SPKI, DER).
@@ -50,8 +52,63 @@ impl Trust {
         !self.own.is_empty()
     }
 
+    /// Tells whether an anchor's subject and this name have a telling word in common, as an authority's root and its intermediates do.
+    pub(crate) fn shares_a_name_with(&self, name: &str) -> bool {
+        let wanted = words(name);
+        self.own.iter().chain(self.system.iter()).any(|anchor| anchor.words.iter().any(|word| wanted.contains(word)))
+    }
+
     /// Returns the anchors with this subject (DER).
     pub(crate) fn anchors_named(&self, subject: &[u8]) -> impl Iterator<Item = &Anchor> {
         self.own.iter().chain(self.system.iter()).filter(move |anchor| anchor.subject == subject)
     }
 }
+
+/// Splits a distinguished name into the words that tell one authority from another.
+fn words(name: &str) -> Vec<String> {
+    let values = name.split(',').filter_map(|part| part.split_once('=')).filter(|(kind, _)| !kind.trim().eq_ignore_ascii_case("c"));
+    let words = values.flat_map(|(_, value)| value.split(|c: char| !c.is_alphanumeric())).map(str::to_lowercase);
+    words.filter(|word| word.len() > 2 && !word.chars().any(|c| c.is_ascii_digit()) && !COMMON_WORDS.contains(&word.as_str())).collect()
+}
+
+/// Words in which names of unrelated authorities agree.
+const COMMON_WORDS: [&str; 38] = [
+    "root",
+    "intermediate",
+    "authority",
+    "certification",
+    "certificate",
+    "certificates",
+    "class",
+    "global",
+    "trust",
+    "trusted",
+    "services",
+    "service",
+    "server",
+    "network",
+    "security",
+    "secure",
+    "issuing",
+    "tls",
+    "ssl",
+    "rsa",
+    "ecc",
+    "ecdsa",
+    "primary",
+    "public",
+    "universal",
+    "international",
+    "corporation",
+    "limited",
+    "inc",
+    "ltd",
+    "llc",
+    "gmbh",
+    "the",
+    "test",
+    "com",
+    "premium",
+    "assured",
+    "signing",
+];

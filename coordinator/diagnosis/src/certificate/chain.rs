@@ -105,11 +105,12 @@ fn end_of(longest: &[usize], search: &Search<'_, '_>) -> End {
     }
 }
 
-/// A certificate that tells where to fetch its issuer has one that is published; a lone leaf judged with an operator's own anchors is taken
-/// for one of theirs whose intermediate was forgotten, unless a root signed it.
+/// A certificate that tells where to fetch its issuer has one that is published; a lone leaf whose issuer shares a name with an anchor, or that is judged with an operator's own
+/// anchors, is taken for one whose intermediate was forgotten, unless a root signed it.
 fn looks_incomplete(last: &X509Certificate<'_>, alone: bool, trust: &Trust) -> bool {
-    let issuer = last.issuer().to_string().to_ascii_lowercase();
-    !leaf::issuer_urls(last).is_empty() || (alone && trust.has_own_anchors() && !issuer.contains("root"))
+    let issuer = last.issuer().to_string();
+    let by_root = issuer.to_ascii_lowercase().contains("root");
+    !leaf::issuer_urls(last).is_empty() || (alone && !by_root && (trust.has_own_anchors() || trust.shares_a_name_with(&issuer)))
 }
 
 /// Positions of the certificates that were sent, exact repetitions left out.

@@ -1,16 +1,16 @@
 use parallax_model::verdict::{Cause, Tier};
 
-use super::Hypothesis;
+use super::{Hypothesis, edge_filter::before};
 use crate::{
     cell::{Layer, Look},
     draft::Draft,
     explain::{WHERE, fate, groups, seats as named},
-    suspicion::{Shape, Suspicion},
+    suspicion::Suspicion,
 };
 
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::EdgeBlocked,
-    requires: "two outside groups or more are cut off alike, whatever the name, size and version, and the inside vantage passes",
+    requires: "two outside groups or more are cut off alike, whatever the name, size and version",
     excluded_by: "an outside group that passes; an artefact nearer to the vantages",
     counter: Cause::PolicySourceBlocked,
     next: "look from an outside source that the owner's policy certainly allows",
@@ -18,7 +18,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
 };
 
 fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
-    if suspicion.layer == Layer::Http || suspicion.shape() != Shape::Outside {
+    if suspicion.layer == Layer::Http || !suspicion.is_before_the_server(seats) {
         return None;
     }
     let scene = suspicion.scene;
@@ -39,7 +39,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
             ),
             &failures,
         )
-        .because("inside", format!("the inside vantage {} passes", named(scene, &suspicion.passing)), &inside)
-        .in_words(format!("the owner's own edge cuts {WHERE} off from outside: a connection {}, and the inside vantage passes", fate(outcome)));
+        .because("before-the-server", before(scene, suspicion), &inside)
+        .in_words(format!("the owner's own edge cuts {WHERE} off from outside: a connection {}", fate(outcome)));
     Some(draft)
 }

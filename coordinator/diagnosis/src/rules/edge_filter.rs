@@ -7,7 +7,7 @@ use crate::{
     draft::Draft,
     explain::{WHERE, fate, groups, seats as named},
     scene::Scene,
-    suspicion::{Shape, Suspicion},
+    suspicion::Suspicion,
 };
 
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
@@ -20,7 +20,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
 };
 
 fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
-    if suspicion.layer != Layer::Tls || suspicion.shape() != Shape::Outside {
+    if suspicion.layer != Layer::Tls || !suspicion.is_before_the_server(seats) {
         return None;
     }
     let (scene, place) = (suspicion.scene, suspicion.place);
@@ -47,9 +47,17 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         draft.add("control-name", format!("another name, or none, passes at the same address from {}", named(scene, &by_name)), &controls);
     }
     let inside: Vec<Look<'_>> = suspicion.passing.iter().flat_map(|seat| suspicion.looks(*seat)).copied().collect();
-    draft.add("inside", format!("the inside vantage {} passes", named(scene, &suspicion.passing)), &inside);
+    draft.add("before-the-server", before(scene, suspicion), &inside);
     let gist = format!("the owner's own edge before {WHERE} fails on {what}: a connection from outside {}", fate(outcome));
     Some(draft.in_words(gist))
+}
+
+/// Says what shows that it happens before the server.
+pub(super) fn before(scene: &Scene<'_>, suspicion: &Suspicion<'_, '_>) -> String {
+    match suspicion.passing.as_slice() {
+        [] => "what ends the attempts comes from nearer than the server, in two groups or more (arrival TTL)".to_owned(),
+        inside => format!("the inside vantage {} passes", named(scene, inside)),
+    }
 }
 
 fn another_profile_passes(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> bool {

@@ -4,7 +4,7 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::Hypothesis;
+use super::{Hypothesis, is_settled};
 use crate::{
     cell::{Layer, State},
     draft::Draft,
@@ -23,7 +23,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
 
 fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let &[seat] = seats else { return None };
-    if suspicion.layer != Layer::Tls || suspicion.shape() != Shape::Some {
+    if suspicion.layer != Layer::Tls || suspicion.shape() != Shape::Some || !is_settled(suspicion, seat) {
         return None;
     }
     let (scene, place) = (suspicion.scene, suspicion.place);

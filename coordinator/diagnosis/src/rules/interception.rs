@@ -62,7 +62,8 @@ impl<'a, 'k> Sightings<'a, 'k> {
 fn test(scene: &Scene<'_>, seat: usize, place: usize, sightings: &Sightings<'_, '_>) -> Option<Draft> {
     let own = &sightings.looks[seat];
     let keys = &sightings.keys[seat];
-    let first = own.iter().find_map(|look| look.chain)?;
+    // Nothing stands between the inside vantage and the server.
+    let first = own.iter().find_map(|look| look.chain).filter(|_| !scene.seats[seat].inside)?;
     let group = scene.seats[seat].group;
     let seen = (0..scene.seats.len()).filter(|other| *other != seat && !sightings.looks[*other].is_empty());
     let (neighbours, others): (Vec<usize>, Vec<usize>) = seen.partition(|other| scene.seats[*other].group == group);

@@ -26,6 +26,7 @@ mod server_silence;
 mod sni_filter;
 mod sni_rejected;
 mod source_blocked;
+mod state_loss;
 mod throttling;
 mod tls_block;
 mod upstream;
@@ -90,17 +91,18 @@ pub fn requirements() -> Vec<Requirement> {
     told
 }
 
-const PATH: [&Hypothesis; 7] = [
+const PATH: [&Hypothesis; 8] = [
     &mtu::HYPOTHESIS,
     &sni_filter::HYPOTHESIS,
     &tls_block::HYPOTHESIS,
     &address_block::HYPOTHESIS,
     &source_blocked::HYPOTHESIS,
     &return_loss::HYPOTHESIS,
+    &state_loss::HYPOTHESIS,
     &version_filter::HYPOTHESIS,
 ];
 const PATH_OF_VARIANT: [&Hypothesis; 4] = [&mtu::HYPOTHESIS, &hello_split::HYPOTHESIS, &hello_size::HYPOTHESIS, &version_filter::HYPOTHESIS];
-const SERVER: [&Hypothesis; 12] = [
+const SERVER: [&Hypothesis; 14] = [
     &ipv6_unserved::HYPOTHESIS,
     &server_silence::UNREACHABLE,
     &server_silence::REFUSED,
@@ -113,6 +115,8 @@ const SERVER: [&Hypothesis; 12] = [
     &server_answers::NOT_TLS,
     &server_silence::SLOW,
     &server_silence::CLOSES,
+    &edge_filter::HYPOTHESIS,
+    &edge_blocked::HYPOTHESIS,
 ];
 const SERVER_OF_VARIANT: [&Hypothesis; 2] = [&edge_mtu::HYPOTHESIS, &hello_intolerance::HYPOTHESIS];
 const EDGE: [&Hypothesis; 3] = [&edge_mtu::HYPOTHESIS, &edge_filter::HYPOTHESIS, &edge_blocked::HYPOTHESIS];
@@ -130,8 +134,17 @@ pub(crate) fn explain(scene: &mut Scene<'_>) -> Vec<Draft> {
     let lies = dns_tampering::test(scene);
     scene.ignored.extend(lies.iter().flat_map(|draft| draft.places.iter().copied()));
     let mut board = Board { scene, drafts: lies, explained: HashSet::new() };
-    for run in [zone_broken::run, dns_blocked::run, interception::run, certificates::run, rollout::run, rate::run, sni_filter::run_remembering, multipath::run]
-    {
+    for run in [
+        zone_broken::run,
+        dns_blocked::run,
+        interception::run,
+        certificates::run,
+        rollout::run,
+        multipath::run,
+        rate::run,
+        sni_filter::run_remembering,
+        throttling::run,
+    ] {
         run(&mut board);
     }
     for layer in [Layer::Tcp, Layer::Tls, Layer::Http] {
@@ -141,7 +154,7 @@ pub(crate) fn explain(scene: &mut Scene<'_>) -> Vec<Draft> {
             }
         }
     }
-    for run in [overloaded::run, throttling::run, leftovers::run] {
+    for run in [overloaded::run, leftovers::run] {
         run(&mut board);
     }
     board.drafts
@@ -326,6 +339,13 @@ fn rank(cause: Cause) -> u8 {
 /// A profile that differs from the baseline by what versions it offers: a server need not speak them all.
 fn version_only(scene: &Scene<'_>, profile: usize) -> bool {
     scene.recipe(profile).is_some_and(|profile| !profile.hello.versions.contains(&0x0304))
+}
+
+/// Tells whether a seat's failure with one variant is more than a mixture that happens to look like one: four failures, and no cell beside it that wavers.
+fn is_settled(suspicion: &Suspicion<'_, '_>, seat: usize) -> bool {
+    let scene = suspicion.scene;
+    let wavers = (0..scene.profiles.len()).any(|profile| scene.state(seat, suspicion.place, profile, Layer::Tls) == State::Mixed);
+    suspicion.failures(&[seat]).len() >= 4 && !wavers && !throttling::trickles(scene, seat, suspicion.place)
 }
 
 /// Hypotheses that rest on what the server answers, whatever the variant.

@@ -4,7 +4,7 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::Hypothesis;
+use super::{Hypothesis, throttling::trickles};
 use crate::{
     bench::{Tally, payload, tally, tally_of},
     cell::{Layer, Silence},
@@ -43,7 +43,7 @@ pub(super) struct Hole<'a> {
 /// Looks for a hole at one seat.
 pub(super) fn hole<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize) -> Option<Hole<'a>> {
     let (scene, place) = (suspicion.scene, suspicion.place);
-    if suspicion.class(&[seat])?.0 != Outcome::TlsTimeout {
+    if suspicion.class(&[seat])?.0 != Outcome::TlsTimeout || trickles(scene, seat, place) {
         return None;
     }
     let of_profile = tally_of(scene, seat, place, Experiment::SmallMss, scene.profiles[suspicion.profile]);

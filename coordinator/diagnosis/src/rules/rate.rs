@@ -39,7 +39,10 @@ fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
     let author = places.iter().find_map(|place| route::author(scene, seat, *place, &[Reply::Refusal, Reply::Reset, Reply::Close]));
     let by_server = matches!(author, Some(Author::AsFarAsServer { .. }));
     let by_path = matches!(author, Some(Author::Nearer { .. } | Author::Injector { .. }));
-    let cured = slow.len() >= 2 && slow.iter().all(|look| look.reach.is_ok());
+    // So many successes in a row after pauses are no luck, given how often attempts fail without them.
+    let failing = cut.len() as f64 / (cut.len() + passed.len()) as f64;
+    let luck = (1.0 - failing).powi(i32::try_from(slow.len()).unwrap_or(i32::MAX));
+    let cured = slow.len() >= 2 && slow.iter().all(|look| look.reach.is_ok()) && luck <= LUCK;
     let cause = match (cured, history.ends_for_good()) {
         (true, _) if by_path => Cause::PathRateLimited,
         (true, _) => Cause::PolicyRateLimited,
@@ -146,4 +149,6 @@ fn passes_with_the_same_profile(scene: &Scene<'_>, passed: &[Look<'_>], cut: &[L
     scene.profiles.iter().any(both)
 }
 
+/// How likely a row of successes by chance may be to count all the same.
+const LUCK: f64 = 0.15;
 const NEXT_AUTHOR: &str = "measure the arrival TTL of the refusals (--deep)";

@@ -24,7 +24,8 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         return None;
     }
     let small = tally(suspicion.scene, seat, suspicion.place, Experiment::SmallMss);
-    if !small.never(1) {
+    let arrived = suspicion.scene.looks_of(seat, suspicion.place).any(|look| look.attempt.facts.tls.as_ref().is_some_and(|tls| tls.bytes_read > 0));
+    if !small.never(1) || arrived {
         return None;
     }
     let tier = suspicion.tier(seats, false)?;

@@ -10,6 +10,7 @@ use crate::{
     cell::{Layer, Look, Silence},
     draft::Draft,
     explain::{WHERE, WHO, count, fate, groups, seats as named},
+    route,
     suspicion::Suspicion,
 };
 
@@ -59,6 +60,9 @@ fn everywhere(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, is_i
         return None;
     }
     let scene = suspicion.scene;
+    if seats.iter().any(|seat| route::is_by_somebody_nearer(scene, *seat, suspicion.place)) {
+        return None;
+    }
     let own_word = by_itself(suspicion, seats);
     let tier = suspicion.server_tier(seats, false).map(|tier| if own_word.is_some() { Tier::Confirmed } else { tier })?;
     let failures = suspicion.failures(seats);

@@ -5,14 +5,14 @@ use parallax_model::{
     verdict::{Cause, Location, Tier},
 };
 
-use super::{Board, Hypothesis};
+use super::{Board, Hypothesis, throttling::trickles};
 use crate::{
     bench::{Names, name_at_responder, names, split_in_name, tally},
     cell::{Layer, Look, State, agreed},
     contrast::{BEYOND_CHANCE, fisher},
     draft::Draft,
     explain::{WHO, count, fate, seats as named, whereabouts},
-    route::{self, Author},
+    route::{self, Answerer, Author},
     suspicion::{Shape, Suspicion},
 };
 
@@ -50,7 +50,8 @@ fn judge(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Optio
     let artefacts = artefacts(suspicion, seat, names);
     let decides = names.wanted.never(1) && names.control.always(1) && names.wanted.failed.len() + names.control.passed.len() >= 3;
     let name_alone = decides || artefacts.evidence.iter().any(|(rule, ..)| matches!(*rule, "split-name" | "name-at-responder"));
-    if !name_alone || names.do_not_matter() || artefacts.is_server || artefacts.at_the_edge {
+    let slow = names.wanted.failed.iter().all(|look| look.reach == Outcome::TlsTimeout) && trickles(scene, seat, place);
+    if !name_alone || slow || names.do_not_matter() || artefacts.is_server || artefacts.at_the_edge {
         return None;
     }
     let settled = !artefacts.evidence.is_empty();
@@ -121,11 +122,20 @@ fn contrast(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Op
 fn artefacts<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize, names: &Names<'a>) -> Artefacts<'a> {
     let (scene, place) = (suspicion.scene, suspicion.place);
     let mut found = Artefacts::default();
+    // Where everybody outside fails, whoever stands within two hops of the server is its own edge.
+    let edge = if suspicion.shape() == Shape::Some { 1 } else { 2 };
+    let proxied = match route::answerer(scene, seat, place) {
+        Answerer::Proxy(text, looks) => {
+            found.evidence.push(("nearer-answer", text, looks));
+            true
+        }
+        Answerer::Server | Answerer::Unknown => false,
+    };
     let who = named(scene, &[seat]);
     match route::author(scene, seat, place, &[Reply::Reset, Reply::Close, Reply::Alert]) {
         Some(Author::Nearer { reply, server, look }) => {
             let hop = reply.hops() + 1;
-            if route::is_at_the_edge(hop, server.hops() + 1) {
+            if server.hops() - reply.hops() <= edge {
                 found.at_the_edge = true;
             } else {
                 found.location = Some(route::location(scene, seat, place, hop.saturating_sub(1), hop));
@@ -146,10 +156,10 @@ fn artefacts<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize, names: &Names<'a>) 
             format!("with packets of the reply's TTL filtered out, the handshake of {who} went on: somebody else had sent it"),
             vec![look],
         )),
-        Some(Author::AsFarAsServer { .. }) => found.is_server = true,
+        Some(Author::AsFarAsServer { .. }) => found.is_server = !proxied,
         None => {}
     }
-    if let Some(ending) = route::ending(scene, seat, place) {
+    if let Some(ending) = route::ending(scene, seat, place).filter(|ending| ending.server - ending.hop >= edge) {
         let came = match ending.end {
             StepEnd::Silent => "nothing came".to_owned(),
             StepEnd::Closed => "a close came".to_owned(),
@@ -162,11 +172,12 @@ fn artefacts<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize, names: &Names<'a>) 
             format!("with the wanted name and a hop limit of {}, {came} to {who}, and the server is {} hops away", ending.hop, ending.server),
             ending.looks,
         ));
-    } else if route::hello_reaches_server(scene, seat, place) {
+    } else if !proxied && route::hello_reaches_server(scene, seat, place) {
         found.is_server = true;
     }
     let split = split_in_name(scene, seat, place);
-    if names.wanted.never(3) && split.always(3) && !names.do_not_matter() {
+    // What all groups see alike may be cut in two for the server's own edge just as well.
+    if names.wanted.never(3) && split.always(3) && !names.do_not_matter() && suspicion.shape() == Shape::Some {
         found.evidence.push((
             "split-name",
             format!(

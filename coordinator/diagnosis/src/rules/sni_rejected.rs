@@ -6,6 +6,7 @@ use crate::{
     cell::{Layer, Look},
     draft::Draft,
     explain::{WHERE, count, fate, groups, seats as named},
+    route,
     suspicion::Suspicion,
 };
 
@@ -39,7 +40,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         Outcome::TlsTimeout => name_alone && inside_agrees,
         _ => false,
     };
-    if !fits {
+    if !fits || seats.iter().any(|seat| route::is_by_somebody_nearer(scene, *seat, place)) {
         return None;
     }
     let failures = suspicion.failures(seats);

@@ -9,7 +9,7 @@ use crate::{
     cell::{Layer, Look},
     draft::Draft,
     explain::{WHERE, WHO, fate, seats as named},
-    route::{self, Author, Extent},
+    route::{self, Answerer, Author, Extent},
     suspicion::{Shape, Suspicion},
 };
 
@@ -35,6 +35,10 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let act = match family {
         Outcome::TcpRefused | Outcome::TlsReset | Outcome::TlsAlert(_) => {
             match route::author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close, Reply::Alert])? {
+                // A proxy's SYN-ACK and its reset come from equally far away.
+                Author::AsFarAsServer { .. } if suspicion.layer == Layer::Tls && !matches!(route::answerer(scene, seat, place), Answerer::Server) => {
+                    return None;
+                }
                 Author::AsFarAsServer { ttl, look } => {
                     draft.add("reply-ttl", format!("the refusal reached {who} with TTL {}, the one that the server's own packets have", ttl.most), &[look]);
                     true

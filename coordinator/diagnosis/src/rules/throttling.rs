@@ -1,4 +1,5 @@
 use parallax_model::{
+    assignment::Experiment,
     outcome::Outcome,
     verdict::{Cause, Tier},
 };
@@ -73,11 +74,24 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, scored: &[usize]) -> Optio
 fn transfers<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Vec<(Look<'a>, f64)> {
     let of = |look: &Look<'a>| {
         let tls = look.attempt.facts.tls.as_ref().filter(|_| look.passes(Layer::Tcp) && (look.reach.is_ok() || look.reach == Outcome::TlsTimeout))?;
+        let segments = look.attempt.facts.tcp.as_ref().and_then(|tcp| tcp.at_end).map_or(0, |info| info.data_segments_in);
+        if !look.reach.is_ok() && segments < 3 {
+            return None;
+        }
         let received = look.attempt.facts.tcp.as_ref().and_then(|tcp| tcp.at_end).map_or(tls.bytes_read, |info| info.bytes_received.max(tls.bytes_read));
         let seconds = tls.end_us as f64 / 1e6;
         (received > 0 && seconds > 0.0).then(|| (*look, received as f64 / seconds))
     };
     scene.looks_of(seat, place).filter_map(of).collect()
+}
+
+/// Tells whether what gets through from a seat gets through slowly: then a failure is a matter of time, and neither of size nor of name.
+pub(super) fn trickles(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
+    use Experiment::{ControlName, NoName, SmallHello, SmallMss, SplitName};
+    let experiments = [ControlName, NoName, SmallHello, SmallMss, SplitName].into_iter().flat_map(|experiment| scene.bench(seat, experiment, place));
+    let passed = scene.looks_of(seat, place).chain(experiments).filter(|look| look.reach.is_ok());
+    let (slow, quick): (Vec<&Look<'_>>, Vec<&Look<'_>>) = passed.partition(|look| end_us(look) > SLOW_US && end_us(look) > 8 * rtt_us(look));
+    slow.len() >= 2 && slow.len() > quick.len()
 }
 
 fn end_us(look: &Look<'_>) -> u64 {

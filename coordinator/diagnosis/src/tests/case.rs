@@ -92,6 +92,9 @@ pub(super) struct See {
     /// Whether the alert came under the handshake's keys.
     #[serde(default)]
     pub(super) encrypted: bool,
+    /// What ALPN settled on; empty for nothing.
+    #[serde(default = "http1")]
+    pub(super) alpn: String,
     /// The `server` header.
     #[serde(default)]
     pub(super) server: Option<String>,
@@ -156,6 +159,10 @@ fn yes() -> bool {
 
 fn ok_twice() -> String {
     "ok*2".to_owned()
+}
+
+fn http1() -> String {
+    "http/1.1".to_owned()
 }
 
 fn good() -> String {

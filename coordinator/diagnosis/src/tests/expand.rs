@@ -222,7 +222,13 @@ fn tls_facts(facts: &mut Facts, tcp: &mut TcpFacts, see: &See, outcome: Outcome,
             if see.experiment == "legacy-hello" {
                 TlsEnd::Answered
             } else {
-                handshake = Some(HandshakeFacts { version: Some(0x0304), signature_verified: Some(true), elapsed_us: 20_000, ..HandshakeFacts::default() });
+                handshake = Some(HandshakeFacts {
+                    version: Some(0x0304),
+                    signature_verified: Some(true),
+                    elapsed_us: 20_000,
+                    alpn: Some(see.alpn.clone()).filter(|protocol| !protocol.is_empty()),
+                    ..HandshakeFacts::default()
+                });
                 certificates = PKI.chain(&see.chain);
                 TlsEnd::Established
             }

@@ -40,6 +40,25 @@ impl<'s, 'a> Asks<'s, 'a> {
         }
     }
 
+    /// Asks for an experiment until there are so many.
+    pub(super) fn up_to(&mut self, seat: usize, experiment: Experiment, profile: usize, place: usize, total: u32, why: &'static str) {
+        let address = self.scene.places[place];
+        let tried: u32 = self.scene.profiles.iter().map(|name| self.tried(seat, experiment, name, address)).sum();
+        if let Some(repeat) = total.checked_sub(tried).filter(|repeat| *repeat > 0) {
+            self.push(seat, experiment, profile, address, repeat, why);
+        }
+    }
+
+    /// Asks for a walk to a responder, which shows what the vantage's routers tell of themselves.
+    pub(super) fn walk_to_responder(&mut self, seat: usize, profile: usize, place: usize, why: &'static str) {
+        let same_family = |address: &&SocketAddr| address.is_ipv4() == self.scene.places[place].is_ipv4();
+        let responder = self.scene.round.responders.iter().flat_map(|responder| &responder.addresses).find(same_family).copied();
+        let walked = |address: SocketAddr| self.tried.iter().any(|((by, what, _, at), _)| *by == seat && *what == Experiment::SynWalk && *at == address);
+        if let Some(responder) = responder.filter(|address| !walked(*address)) {
+            self.push(seat, Experiment::SynWalk, profile, responder, 1, why);
+        }
+    }
+
     /// Asks for an experiment, unless it was tried there at all.
     pub(super) fn once(&mut self, seat: usize, experiment: Experiment, profile: usize, place: usize, repeat: u32, why: &'static str) {
         let address = self.scene.places[place];

@@ -27,6 +27,11 @@ pub(super) fn failing(asks: &mut Asks<'_, '_>, drafts: &[Draft]) {
         let open: Vec<usize> = blamed.iter().copied().filter(|seat| !settled(*seat, place)).collect();
         for seat in &open {
             asks.until(*seat, profile, scene.places[place], LEAST_FAILURES, WHY_FAILING);
+            if !scene.is_required(profile)
+                && let Some(base) = asks.base()
+            {
+                asks.until(*seat, base, scene.places[place], LEAST_FAILURES, WHY_FAILING);
+            }
         }
         let in_depth = if suspicion.shape() == Shape::Some { open.clone() } else { asks.one_of_each(&open, 3) };
         for seat in in_depth {
@@ -87,8 +92,9 @@ pub(super) fn comparison(asks: &mut Asks<'_, '_>) {
         for seat in suspicion.failing.iter().take(4).filter(|_| layer == Layer::Tcp) {
             let same_family = |other: &usize| asks.scene.places[*other].is_ipv4() == asks.scene.places[place].is_ipv4();
             let answered = (0..asks.scene.places.len()).filter(same_family).find(|other| asks.scene.state(*seat, *other, profile, Layer::Tcp) == State::Pass);
-            if let Some(other) = answered {
-                asks.once(*seat, Experiment::SynWalk, profile, other, 1, WHY_COMPARED);
+            match answered {
+                Some(other) => asks.once(*seat, Experiment::SynWalk, profile, other, 1, WHY_COMPARED),
+                None => asks.walk_to_responder(*seat, profile, place, WHY_COMPARED),
             }
         }
     }
@@ -121,4 +127,4 @@ fn column<'s, 'a>(asks: &Asks<'s, 'a>, place: usize, profile: usize, layer: Laye
 }
 
 /// Failures that a contrast needs (methods 3.3, the evidence floor).
-const LEAST_FAILURES: u32 = 3;
+const LEAST_FAILURES: u32 = 4;

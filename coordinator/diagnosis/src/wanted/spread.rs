@@ -36,7 +36,8 @@ pub(super) fn union_of_addresses(asks: &mut Asks<'_, '_>) {
 pub(super) fn mixtures(asks: &mut Asks<'_, '_>) {
     let scene = asks.scene;
     for place in 0..scene.places.len() {
-        for profile in (0..scene.profiles.len()).filter(|profile| scene.is_required(*profile)) {
+        for profile in scene.profiles_by_need() {
+            let base = if scene.is_required(profile) { profile } else { asks.base().unwrap_or(profile) };
             let scored: Vec<usize> =
                 (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place) && !scene.cell(*seat, place, profile).is_empty()).collect();
             let state = |seat: usize| [Layer::Tcp, Layer::Tls, Layer::Http].map(|layer| scene.state(seat, place, profile, layer));
@@ -52,10 +53,12 @@ pub(super) fn mixtures(asks: &mut Asks<'_, '_>) {
                 asks.until(seat, profile, scene.places[place], DECIDED_AFTER, why);
             }
             for seat in asks.one_of_each(&mixed, MAX_COMPARED) {
-                asks.once(seat, Experiment::Slow, profile, place, 3, why);
-                asks.once(seat, Experiment::SourcePort, profile, place, 16, why);
-                asks.once(seat, Experiment::ReplyTtl, profile, place, 1, why);
+                asks.up_to(seat, Experiment::Slow, base, place, 5, why);
+                asks.once(seat, Experiment::SourcePort, base, place, 16, why);
+                asks.once(seat, Experiment::ReplyTtl, base, place, 1, why);
             }
+            // What one profile shows of a mixture, the others share.
+            break;
         }
     }
 }

@@ -1,0 +1,56 @@
+use parallax_model::{
+    assignment::Experiment,
+    outcome::Outcome,
+    verdict::{Cause, Tier},
+};
+
+use super::Hypothesis;
+use crate::{
+    bench::{names, payload},
+    cell::{Layer, Silence},
+    draft::Draft,
+    explain::{WHERE, WHO, count, seats as named, whereabouts},
+    route,
+    suspicion::{Shape, Suspicion},
+};
+
+pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
+    cause: Cause::PathStateLoss,
+    requires: "connections come about, and then every payload is lost, TLS or not, before the server, while SYNs go on; other groups pass",
+    excluded_by: "a payload that arrives; a walk of payloads that reaches the server",
+    counter: Cause::PathAddressBlock,
+    next: "compare the routes both ways: a stateful device that sees only one of them loses the connection",
+    test,
+};
+
+fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
+    let &[seat] = seats else { return None };
+    if suspicion.layer != Layer::Tls || suspicion.shape() != Shape::Some || suspicion.silence(seats)? != Silence::Unacknowledged {
+        return None;
+    }
+    let (scene, place) = (suspicion.scene, suspicion.place);
+    let other = payload(scene, seat, place, Experiment::NonTls);
+    if !names(scene, seat, place).do_not_matter() || !other.never(1) {
+        return None;
+    }
+    let stop = route::payload_stop(scene, seat, place)?;
+    let tier = suspicion.tier(seats, false).map(|tier| tier.min(Tier::Likely))?;
+    let who = named(scene, seats);
+    let failures = suspicion.failures(seats);
+    let mut draft = Draft::new(Cause::PathStateLoss, tier)
+        .blaming(seats)
+        .by(Outcome::TlsTimeout, None)
+        .because(
+            "tcp-info",
+            format!("connections of {who} come about, and nothing that is sent on them is ever acknowledged ({})", count(failures.len(), "attempt")),
+            &failures,
+        )
+        .because("non-tls", format!("bytes that are not TLS are lost as well ({})", count(other.failed.len(), "attempt")), &other.all())
+        .because("hello-walk", format!("payloads from {who} are lost at hop {}, SYNs go on to the server at hop {}", stop.hop, stop.server), &stop.looks);
+    draft.location = Some(route::location(scene, seat, place, stop.hop.saturating_sub(1), stop.hop));
+    let gist = format!(
+        "a device on the path of {WHO}{} loses established connections to {WHERE}: SYNs pass and nothing after them",
+        whereabouts(draft.location.as_ref())
+    );
+    Some(draft.in_words(gist))
+}
