@@ -122,87 +122,73 @@ fn contrast(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Op
 fn artefacts<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize, names: &Names<'a>) -> Artefacts<'a> {
     let (scene, place) = (suspicion.scene, suspicion.place);
     let mut found = Artefacts::default();
-    // Where everybody outside fails, whoever stands within two hops of the server is its own edge.
-    let edge = if suspicion.shape() == Shape::Some { 1 } else { 2 };
-    let proxied = match route::answerer(scene, seat, place) {
-        Answerer::Proxy(text, looks) => {
-            found.evidence.push(("nearer-answer", text, looks));
-            true
-        }
-        Answerer::Server | Answerer::Unknown => false,
-    };
+    found.look_at_the_way(suspicion, seat);
     let who = named(scene, &[seat]);
-    match route::author(scene, seat, place, &[Reply::Reset, Reply::Close, Reply::Alert]) {
-        Some(Author::Nearer { reply, server, look }) => {
-            let hop = reply.hops() + 1;
-            if server.hops() - reply.hops() <= edge {
-                found.at_the_edge = true;
-            } else {
-                found.location = Some(route::location(scene, seat, place, hop.saturating_sub(1), hop));
-                found.evidence.push((
-                    "reply-ttl",
-                    format!(
-                        "the reply reached {who} with TTL {} and the server's SYN-ACK with {}: it was sent from about {} hops nearer",
-                        reply.most,
-                        server.least,
-                        server.hops() - reply.hops()
-                    ),
-                    vec![look],
-                ));
-            }
-        }
-        Some(Author::Injector { look }) => found.evidence.push((
-            "reply-ttl",
-            format!("with packets of the reply's TTL filtered out, the handshake of {who} went on: somebody else had sent it"),
-            vec![look],
-        )),
-        Some(Author::AsFarAsServer { .. }) => found.is_server = !proxied,
-        None => {}
-    }
-    if let Some(ending) = route::ending(scene, seat, place).filter(|ending| ending.server - ending.hop >= edge) {
-        let came = match ending.end {
-            StepEnd::Silent => "nothing came".to_owned(),
-            StepEnd::Closed => "a close came".to_owned(),
-            StepEnd::Alert(number) => format!("alert {number} came"),
-            _ => "a reset came".to_owned(),
-        };
-        found.location = Some(route::location(scene, seat, place, ending.hop.saturating_sub(1), ending.hop));
-        found.evidence.push((
-            "hello-walk",
-            format!("with the wanted name and a hop limit of {}, {came} to {who}, and the server is {} hops away", ending.hop, ending.server),
-            ending.looks,
-        ));
-    } else if !proxied && route::hello_reaches_server(scene, seat, place) {
-        found.is_server = true;
-    }
     let split = split_in_name(scene, seat, place);
     // What all groups see alike may be cut in two for the server's own edge just as well.
     if names.wanted.never(3) && split.always(3) && !names.do_not_matter() && suspicion.shape() == Shape::Some {
-        found.evidence.push((
-            "split-name",
-            format!(
-                "the same ClientHello cut in two inside the name passed in all {} from {who}: something reads single packets",
-                count(split.passed.len(), "attempt")
-            ),
-            split.all(),
-        ));
+        let times = count(split.passed.len(), "attempt");
+        let text = format!("the same ClientHello cut in two inside the name passed in all {times} from {who}: something reads single packets");
+        found.evidence.push(("split-name", text, split.all()));
     }
     let at_responder = name_at_responder(scene, seat);
-    if at_responder.never(1) && at_responder.failed.len() >= 2 {
-        found.evidence.push((
-            "name-at-responder",
-            format!(
-                "{who} gets through to the fleet's responder with its own name, and never with the wanted one ({})",
-                count(at_responder.failed.len(), "attempt")
-            ),
-            at_responder.all(),
-        ));
+    if at_responder.never(2) {
+        let times = count(at_responder.failed.len(), "attempt");
+        let text = format!("{who} gets through to the fleet's responder with its own name, and never with the wanted one ({times})");
+        found.evidence.push(("name-at-responder", text, at_responder.all()));
     }
     let other_case = tally(scene, seat, place, Experiment::NameCase);
     if other_case.always(2) && names.wanted.never(2) && !found.evidence.is_empty() {
         found.evidence.push(("name-case", "the same letters in another case passed: something compares strings".to_owned(), other_case.all()));
     }
     found
+}
+
+impl<'a> Artefacts<'a> {
+    /// Reads arrival TTLs and walks.
+    fn look_at_the_way(&mut self, suspicion: &Suspicion<'_, 'a>, seat: usize) {
+        let (scene, place) = (suspicion.scene, suspicion.place);
+        let who = named(scene, &[seat]);
+        // Where everybody outside fails, whoever stands within two hops of the server is its own edge.
+        let edge = if suspicion.shape() == Shape::Some { 1 } else { 2 };
+        let proxied = if let Answerer::Proxy(text, looks) = route::answerer(scene, seat, place) {
+            self.evidence.push(("nearer-answer", text, looks));
+            true
+        } else {
+            false
+        };
+        match route::author(scene, seat, place, &[Reply::Reset, Reply::Close, Reply::Alert]) {
+            Some(Author::Nearer { reply, server, .. }) if server.hops() - reply.hops() <= edge => self.at_the_edge = true,
+            Some(Author::Nearer { reply, server, look }) => {
+                let (hop, nearer) = (reply.hops() + 1, server.hops() - reply.hops());
+                let text = format!(
+                    "the reply reached {who} with TTL {} and the server's SYN-ACK with {}: it was sent from about {nearer} hops nearer",
+                    reply.most, server.least
+                );
+                self.location = Some(route::location(scene, seat, place, hop.saturating_sub(1), hop));
+                self.evidence.push(("reply-ttl", text, vec![look]));
+            }
+            Some(Author::Injector { look }) => {
+                let text = format!("with packets of the reply's TTL filtered out, the handshake of {who} went on: somebody else had sent it");
+                self.evidence.push(("reply-ttl", text, vec![look]));
+            }
+            Some(Author::AsFarAsServer { .. }) => self.is_server = !proxied,
+            None => {}
+        }
+        if let Some(ending) = route::ending(scene, seat, place).filter(|ending| ending.server - ending.hop >= edge) {
+            let came = match ending.end {
+                StepEnd::Silent => "nothing came".to_owned(),
+                StepEnd::Closed => "a close came".to_owned(),
+                StepEnd::Alert(number) => format!("alert {number} came"),
+                _ => "a reset came".to_owned(),
+            };
+            let text = format!("with the wanted name and a hop limit of {}, {came} to {who}, and the server is {} hops away", ending.hop, ending.server);
+            self.location = Some(route::location(scene, seat, place, ending.hop.saturating_sub(1), ending.hop));
+            self.evidence.push(("hello-walk", text, ending.looks));
+        } else if !proxied && route::hello_reaches_server(scene, seat, place) {
+            self.is_server = true;
+        }
+    }
 }
 
 /// A filter that remembers cuts the source off for a while after the wanted name: then most attempts do not even connect, controls too, and only on connections that came
