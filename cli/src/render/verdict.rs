@@ -89,8 +89,14 @@ fn finding(finding: &Finding, wide: bool) -> String {
         lines.push(render::wrap(&format!("unless    {}: {}", counter.cause, counter.next), "  ", "            "));
     }
     lines.push(render::wrap(&format!("mend      {}", finding.remedy.summary), "  ", "            "));
-    lines.extend(finding.remedy.steps.iter().flat_map(|step| step.lines()).map(|line| format!("            {line}")));
+    lines.extend(finding.remedy.steps.iter().flat_map(|step| step.lines()).map(step));
     lines.join("\n") + "\n"
+}
+
+/// Indents a step; prose is broken into lines, a setting or command stays whole so that it can be copied.
+fn step(line: &str) -> String {
+    const PROSE: usize = 200;
+    if line.chars().count() > PROSE { render::wrap(line, "            ", "            ") } else { format!("            {line}") }
 }
 
 fn scope(finding: &Finding) -> String {
