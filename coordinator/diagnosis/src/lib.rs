@@ -1,4 +1,4 @@
-//! What a round means: [`judge`] turns the facts of all vantages into one [`Verdict`], and [`wanted`] says what is still worth trying before it.
+//! What a round means: [`judge`] turns the facts of all vantages into one [`Verdict`], and [`wanted()`] says what is still worth trying before it.
 //!
 //! Pure: no I/O, no clock, no randomness; the same view gives the same verdict, so that stored history can be judged again when the rules grow. Read from the leaves up:
 //!
