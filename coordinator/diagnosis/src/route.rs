@@ -276,6 +276,10 @@ pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usi
             return Some((text, vec![*look]));
         }
     }
+    // A vantage on the server's own segment has no router between, and is near by right.
+    if scene.seats[seat].inside {
+        return None;
+    }
     let group = scene.seats[seat].group;
     let last_routers = last_routers_of(scene, place, |other| scene.seats[other].group != group);
     let (look, walk, hop) = walks(scene, seat, place, Experiment::SynWalk).find_map(|(look, walk)| Some((look, walk, answered_at(walk)?)))?;

@@ -151,7 +151,8 @@ impl<'a> Artefacts<'a> {
         let who = named(scene, &[seat]);
         // Where everybody outside fails, whoever stands within two hops of the server is its own edge.
         let edge = if suspicion.shape() == Shape::Some { 1 } else { 2 };
-        let proxied = if let Answerer::Proxy(text, looks) = route::answerer(scene, seat, place) {
+        // Where nobody passes, a nearer answer may be the server's own front, met on another way.
+        let proxied = if let (Answerer::Proxy(text, looks), Shape::Some) = (route::answerer(scene, seat, place), suspicion.shape()) {
             self.evidence.push(("nearer-answer", text, looks));
             true
         } else {
