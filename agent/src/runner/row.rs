@@ -54,11 +54,12 @@ pub(super) async fn resolve<L: Look>(share: &Share<L>) -> Vec<SocketAddr> {
 async fn cell<L: Look>(share: Rc<Share<L>>, profile: Rc<Profile>, address: SocketAddr) -> Vec<Attempt> {
     let wanted = share.assignment.check.limits.attempts as usize;
     let mut attempts: Vec<Attempt> = Vec::with_capacity(wanted);
-    let (mut passed, mut failed) = (0, 0);
+    let (mut passed, mut failed) = (0_usize, 0_usize);
     loop {
         let started = Instant::now();
-        let attempt =
-            share.attempt(Try { profile: &profile, experiment: Experiment::Baseline, address, source_port: None, siblings: &[], attempt_ms: None }).await;
+        // Once one try has passed, the address is known to answer fast or not at all, and six more full timeouts would eat the share's time.
+        let attempt_ms = (passed > 0).then(|| share.assignment.check.limits.attempt_ms.min(REPEATED_TRY_MS));
+        let attempt = share.attempt(Try { profile: &profile, experiment: Experiment::Baseline, address, source_port: None, siblings: &[], attempt_ms }).await;
         let outcome = Outcome::of(&attempt);
         attempts.push(attempt);
         if !outcome.is_completed() {
@@ -95,3 +96,6 @@ pub(super) const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 const MOST_ADDRESSES: usize = 8;
 /// Where success and failure mix, the cell is tried so often.
 const MOST_TRIES: usize = 8;
+
+/// Longest wait of a try in a cell where another try has passed, milliseconds.
+const REPEATED_TRY_MS: u64 = 2_000;
