@@ -215,6 +215,13 @@ impl<'a> Scene<'a> {
         &self.bench[seat * Experiment::ALL.len() + experiment as usize]
     }
 
+    /// Tells whether none of a cell's plain attempts finished a handshake, some did not even connect, and some did and then failed.
+    pub(crate) fn is_cut_now_and_then(&self, seat: usize, place: usize, profile: usize) -> bool {
+        let cell = self.cell(seat, place, profile);
+        let connected = cell.iter().any(|look| look.passes(Layer::Tcp));
+        cell.len() > 1 && connected && cell.iter().any(|look| look.fails(Layer::Tcp)) && !cell.iter().any(|look| look.reach.is_ok())
+    }
+
     /// Tells whether any scored seat made a plain attempt with a required profile.
     pub(crate) fn is_anything_judged(&self) -> bool {
         let cells =

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use parallax_model::{
     outcome::Outcome,
-    verdict::{Cause, Tier},
+    verdict::{Cause, Locus, Tier},
 };
 
 use super::{Board, certificates::describe};
@@ -26,44 +26,61 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
     }
 }
 
-/// The same failure of the same vantage at another address has the same cause, where that cause is proven at one.
+/// The same failure of the same vantage at another address has the same cause, where that cause is proven at one; and so has that of its neighbour behind the same path.
 fn absorb(board: &mut Board<'_, '_>) {
-    let scene = board.scene;
     for at in 0..board.drafts.len() {
-        let wanted = board.drafts[at].clone();
-        if !matches!(
-            wanted.cause,
+        let blames_a_way = matches!(
+            board.drafts[at].cause,
             Cause::PathSniFilter
                 | Cause::PathAddressBlock
                 | Cause::PathTlsBlock
                 | Cause::PathMtuBlackhole
+                | Cause::PathThrottling
                 | Cause::PolicySourceBlocked
                 | Cause::PathHelloSize
                 | Cause::PathHelloSplit
-        ) {
-            continue;
-        }
-        let classes: BTreeSet<String> = wanted
-            .mechanism
-            .iter()
-            .map(|mechanism| mechanism.trim_end_matches(".sni").trim_end_matches(".size").trim_end_matches(".split").to_owned())
-            .collect();
-        for place in (0..scene.places.len()).filter(|place| !wanted.places.contains(place)) {
-            for profile in wanted.profiles.iter().copied() {
-                let layer = if wanted.mechanism.as_deref().is_some_and(|mechanism| mechanism.starts_with("tcp")) { Layer::Tcp } else { Layer::Tls };
-                let suspicion = board.suspicion(place, profile, layer);
-                let alike =
-                    |seat: &usize| wanted.seats.contains(seat) && suspicion.class(&[*seat]).is_some_and(|(_, outcome)| classes.contains(&outcome.to_string()));
-                let same: Vec<usize> = suspicion.failing.iter().chain(&suspicion.thin).copied().filter(alike).collect();
-                if same.is_empty() || suspicion.shape() != Shape::Some {
-                    continue;
-                }
-                let text = format!("{} fails in the same way from {}", scene.places[place], named(scene, &same));
-                let failures = suspicion.failures(&same);
-                board.drafts[at].add("same-failure", text, &failures);
-                board.drafts[at].places.insert(place);
-                same.iter().for_each(|seat| board.mark_all(*seat, place));
+        );
+        if blames_a_way {
+            for place in 0..board.scene.places.len() {
+                absorb_at(board, at, place);
             }
+        }
+    }
+}
+
+fn absorb_at(board: &mut Board<'_, '_>, at: usize, place: usize) {
+    let scene = board.scene;
+    let wanted = board.drafts[at].clone();
+    let remembers = wanted.evidence.iter().any(|evidence| evidence.rule == "remembers");
+    let mechanism = wanted.mechanism.clone().unwrap_or_default();
+    let class =
+        ["sni", "size", "split", "version"].iter().find_map(|suffix| mechanism.strip_suffix(suffix)?.strip_suffix('.')).unwrap_or(&mechanism).to_owned();
+    // What remembers a source, or is full, cuts it off in other ways than its first one.
+    let silences = remembers || wanted.cause == Cause::PathThrottling;
+    let groups: BTreeSet<usize> = wanted.seats.iter().map(|seat| scene.seats[*seat].group).collect();
+    let is_path = wanted.cause.locus() == Locus::Path;
+    for profile in wanted.profiles.iter().copied() {
+        for layer in [Layer::Tcp, Layer::Tls] {
+            let suspicion = board.suspicion(place, profile, layer);
+            let alike = |seat: &usize| {
+                let blamed = wanted.seats.contains(seat) || (is_path && groups.contains(&scene.seats[*seat].group));
+                let outcome = suspicion.class(&[*seat]).map(|(_, outcome)| outcome);
+                let in_silence = silences && matches!(outcome, Some(Outcome::TcpTimeout | Outcome::TlsTimeout));
+                let same = outcome.is_some_and(|outcome| outcome.to_string() == class) && mechanism.starts_with(if layer == Layer::Tcp { "tcp" } else { "t" });
+                blamed && (in_silence || same)
+            };
+            let candidates = suspicion.failing.iter().chain(&suspicion.thin).chain(suspicion.mixed.iter().filter(|_| silences));
+            let same: Vec<usize> = candidates.copied().filter(alike).collect();
+            let others_pass = suspicion.passing.iter().any(|seat| !groups.contains(&scene.seats[*seat].group));
+            if same.is_empty() || !others_pass {
+                continue;
+            }
+            let text = format!("{} fails in the same way from {}", scene.places[place], named(scene, &same));
+            let failures = suspicion.failures(&same);
+            board.drafts[at].add("same-failure", text, &failures);
+            board.drafts[at].places.insert(place);
+            board.drafts[at].seats.extend(same.iter().copied());
+            same.iter().for_each(|seat| board.mark_all(*seat, place));
         }
     }
 }
@@ -154,6 +171,9 @@ fn mixed_or_thin(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> Draft {
     let outcome = commonest(looks.iter().filter_map(|look| look.at(suspicion.layer)));
     let who = named(scene, blamed);
     let text = format!("{failed} of {} from {who} to {place} failed: a connection {}", count(looks.len(), "attempt"), fate(outcome));
+    if blamed.iter().any(|seat| scene.is_cut_now_and_then(*seat, suspicion.place, suspicion.profile)) && !suspicion.passing.is_empty() {
+        return failing(suspicion, blamed);
+    }
     let thin = suspicion.mixed.is_empty();
     let (cause, next) = if thin {
         (Cause::UndeterminedInsufficient, "make more attempts from there")

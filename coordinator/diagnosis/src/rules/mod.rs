@@ -33,6 +33,8 @@ mod upstream;
 mod version_filter;
 mod zone_broken;
 
+pub(crate) use throttling::trickles;
+
 use std::collections::HashSet;
 
 use parallax_model::{
@@ -345,7 +347,7 @@ fn version_only(scene: &Scene<'_>, profile: usize) -> bool {
 fn is_settled(suspicion: &Suspicion<'_, '_>, seat: usize) -> bool {
     let scene = suspicion.scene;
     let wavers = (0..scene.profiles.len()).any(|profile| scene.state(seat, suspicion.place, profile, Layer::Tls) == State::Mixed);
-    suspicion.failures(&[seat]).len() >= 4 && !wavers && !throttling::trickles(scene, seat, suspicion.place)
+    suspicion.failures(&[seat]).len() >= 4 && !wavers && !trickles(scene, seat, suspicion.place)
 }
 
 /// Hypotheses that rest on what the server answers, whatever the variant.

@@ -152,3 +152,10 @@ fn a_refusal_to_negotiate_wants_to_know_what_the_server_can_do() {
     let wanted = in_short(&asked(&round));
     assert!(wanted.contains(&"a legacy-hello 192.0.2.11:443*1".to_owned()), "{wanted:?}");
 }
+
+#[test]
+fn a_source_that_something_may_remember_is_asked_for_controls_alone() {
+    let wanted = in_short(&asked(&case("09c-stateful-list-unproven")));
+    assert!(wanted.contains(&"a control-name 192.0.2.11:443*8".to_owned()), "{wanted:?}");
+    assert!(!wanted.iter().any(|one| one.starts_with("a baseline") || one.starts_with("a slow") || one.starts_with("a source-port")), "{wanted:?}");
+}

@@ -8,6 +8,7 @@ use super::Asks;
 use crate::{
     cell::{Layer, State, commonest, family},
     draft::Draft,
+    rules::trickles,
     suspicion::{Shape, Suspicion},
 };
 
@@ -21,10 +22,12 @@ pub(super) fn failing(asks: &mut Asks<'_, '_>, drafts: &[Draft]) {
         let mine = |draft: &&Draft| draft.seats.contains(&seat) && draft.places.contains(&place);
         drafts.iter().filter(mine).any(|draft| draft.tier == Tier::Confirmed || (draft.tier == Tier::Likely && draft.cause.locus() == Locus::Server))
     };
+    let remembering = remembered_sources(asks);
     for (place, profile, layer) in cells(asks) {
         let suspicion = column(asks, place, profile, layer);
         let blamed: Vec<usize> = suspicion.failing.iter().chain(&suspicion.thin).copied().collect();
-        let open: Vec<usize> = blamed.iter().copied().filter(|seat| !settled(*seat, place)).collect();
+        let open: Vec<usize> =
+            blamed.iter().copied().filter(|seat| !settled(*seat, place) && !remembering.contains(seat) && !trickles(scene, *seat, place)).collect();
         for seat in &open {
             asks.until(*seat, profile, scene.places[place], LEAST_FAILURES, WHY_FAILING);
             if !scene.is_required(profile)
@@ -46,6 +49,22 @@ pub(super) fn failing(asks: &mut Asks<'_, '_>, drafts: &[Draft]) {
             }
         }
     }
+}
+
+/// Where a source connects now and then and never gets through, something may remember it: the wanted name again would only remind it, so that nothing but controls are asked
+/// for, often enough to outlast its memory.
+fn remembered_sources(asks: &mut Asks<'_, '_>) -> Vec<usize> {
+    let scene = asks.scene;
+    let mut found = Vec::new();
+    for place in (0..scene.places.len()).filter(|place| !scene.ignored.contains(place)) {
+        for profile in (0..scene.profiles.len()).filter(|profile| scene.is_required(*profile)) {
+            for seat in (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place) && scene.is_cut_now_and_then(*seat, place, profile)) {
+                asks.once(seat, Experiment::ControlName, profile, place, 8, "controls outlast what a filter remembers");
+                found.push(seat);
+            }
+        }
+    }
+    found
 }
 
 fn experiments(asks: &mut Asks<'_, '_>, suspicion: &Suspicion<'_, '_>, seat: usize) {

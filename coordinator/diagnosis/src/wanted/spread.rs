@@ -9,6 +9,7 @@ use super::Asks;
 use crate::{
     cell::{Layer, State},
     gates::Ipv6,
+    rules::trickles,
 };
 
 /// Every vantage tries every address that any vantage resolved (M19).
@@ -41,7 +42,8 @@ pub(super) fn mixtures(asks: &mut Asks<'_, '_>) {
             let scored: Vec<usize> =
                 (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place) && !scene.cell(*seat, place, profile).is_empty()).collect();
             let state = |seat: usize| [Layer::Tcp, Layer::Tls, Layer::Http].map(|layer| scene.state(seat, place, profile, layer));
-            let mixed: Vec<usize> = scored.iter().copied().filter(|seat| state(*seat).contains(&State::Mixed)).collect();
+            let wavers = |seat: usize| state(seat).contains(&State::Mixed) && !scene.is_cut_now_and_then(seat, place, profile) && !trickles(scene, seat, place);
+            let mixed: Vec<usize> = scored.iter().copied().filter(|seat| wavers(*seat)).collect();
             if mixed.is_empty() {
                 continue;
             }
