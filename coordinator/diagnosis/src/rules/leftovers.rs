@@ -40,9 +40,35 @@ fn absorb(board: &mut Board<'_, '_>) {
                 | Cause::PathHelloSize
                 | Cause::PathHelloSplit
         );
+        if board.drafts[at].cause == Cause::PathMultipathLeg {
+            absorb_neighbours_of_a_leg(board, at);
+        }
         if blames_a_way {
             for place in 0..board.scene.places.len() {
                 absorb_at(board, at, place);
+            }
+        }
+    }
+}
+
+/// A neighbour that wavers with the same failure stands behind the same legs.
+fn absorb_neighbours_of_a_leg(board: &mut Board<'_, '_>, at: usize) {
+    let scene = board.scene;
+    let wanted = board.drafts[at].clone();
+    let groups: BTreeSet<usize> = wanted.seats.iter().map(|seat| scene.seats[*seat].group).collect();
+    for place in wanted.places.iter().copied() {
+        let neighbours =
+            (0..scene.seats.len()).filter(|seat| groups.contains(&scene.seats[*seat].group) && !wanted.seats.contains(seat) && scene.is_scored(*seat, place));
+        for seat in neighbours {
+            let looks: Vec<Look<'_>> = scene.looks_of(seat, place).copied().collect();
+            let same: Vec<Look<'_>> = looks.iter().filter(|look| wanted.mechanism.as_deref() == Some(&look.reach.to_string())).copied().collect();
+            let wavers = same.len() >= 2 && looks.iter().any(|look| look.reach.is_ok());
+            if wavers && same.len() == looks.iter().filter(|look| look.reach.is_failure()).count() {
+                let text =
+                    format!("{} of {} from {}, behind the same legs, fail in the same way", same.len(), count(looks.len(), "attempt"), scene.seats[seat].name);
+                board.drafts[at].add("same-failure", text, &same);
+                board.drafts[at].seats.insert(seat);
+                board.mark_all(seat, place);
             }
         }
     }

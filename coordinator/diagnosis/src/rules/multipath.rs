@@ -9,6 +9,7 @@ use parallax_model::{
 use super::Board;
 use crate::{
     cell::{Layer, Look, agreed},
+    contrast::{BEYOND_CHANCE, at_least},
     draft::Draft,
     explain::{WHERE, WHO, count, fate, seats as named},
     scene::Scene,
@@ -16,7 +17,7 @@ use crate::{
 
 /// `path.multipath-leg`: from one group each source port gives always the same, some pass and some fail, and other groups pass.
 ///
-/// Excluded by a port that gives both, and by other groups that fail at times too, which a backend explains. Counter: `server.overloaded`; the same ports from another group
+/// Excluded by ports that give both as often as chance would, and by other groups that fail at times too, which a backend explains. Counter: `server.overloaded`; the same ports from another group
 /// separate the two.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
@@ -42,8 +43,14 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
     let always = |passes: bool| ports.iter().filter(move |(_, looks)| looks.iter().all(|look| look.reach.is_ok() == passes)).collect::<Vec<_>>();
     let (pass, fail) = (always(true), always(false));
     let repeated = |rows: &[(&u16, &Vec<Look<'_>>)]| rows.iter().filter(|(_, looks)| looks.len() > 1).count();
-    let deterministic = pass.len() + fail.len() == ports.len();
-    if !deterministic || repeated(&pass) < 2 || repeated(&fail) < 2 {
+    let agree = ports.values().filter(|looks| looks.len() > 1);
+    let same = agree.clone().filter(|looks| looks.iter().all(|look| look.reach.is_ok() == looks[0].reach.is_ok())).count();
+    let tries = ports.values().map(Vec::len).sum::<usize>().max(1) as f64;
+    let failing = ports.values().flatten().filter(|look| !look.reach.is_ok()).count() as f64 / tries;
+    // Two tries agree by chance this often when ports do not matter.
+    let by_chance = failing.powi(2) + (1.0 - failing).powi(2);
+    let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    if repeated(&pass) < 2 || repeated(&fail) < 2 || at_least(size(same), size(agree.count()), by_chance) > BEYOND_CHANCE {
         return None;
     }
     let group = scene.seats[seat].group;
