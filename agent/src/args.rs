@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Run(Box<Options>),
     /// Only enrols.
     Enroll(Box<Options>),
+    /// Lists the attempts that this agent holds on disk until the coordinator has them, one line each: attempt, round, profile, experiment.
+    Spool(Box<Options>),
     /// Shows the configuration.
     Config {
         #[command(subcommand)]
@@ -90,5 +92,6 @@ mod tests {
         let Command::Run(options) = Cli::try_parse_from(line.split_whitespace()).unwrap().command else { panic!("it is a run") };
         assert_eq!((options.label.len(), options.allow.len(), options.responder.len()), (2, 2, 2));
         Cli::try_parse_from(["parallax-agent", "config", "show", "--name", "x"]).unwrap();
+        Cli::try_parse_from(["parallax-agent", "spool", "--data-dir", "d"]).unwrap();
     }
 }

@@ -33,6 +33,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, FromArgMatches as _};
+use parallax_model::attempt::Attempt;
 
 use crate::{
     args::{Cli, Command, ConfigCommand, Options},
@@ -59,6 +60,7 @@ fn execute(matches: &clap::ArgMatches) -> anyhow::Result<()> {
             let inner = inner.subcommand().context("a subcommand is required")?.1;
             telemetry::show(&settings(*options, inner)?.to_table()).context("cannot write to standard output")
         }
+        Command::Spool(options) => list_spool(&settings(*options, inner)?),
         Command::Run(options) => in_runtime(agent::run(&settings(*options, inner)?)),
         Command::Enroll(options) => in_runtime(agent::enroll_only(&settings(*options, inner)?)),
     }
@@ -66,6 +68,14 @@ fn execute(matches: &clap::ArgMatches) -> anyhow::Result<()> {
 
 fn settings(options: Options, matches: &clap::ArgMatches) -> anyhow::Result<Settings> {
     Ok(Settings::resolve(options, matches, &vantage::host_name())?)
+}
+
+fn list_spool(settings: &Settings) -> anyhow::Result<()> {
+    let folder = settings.data_dir.value.join(spool::FOLDER);
+    let held = spool::held_attempts(&folder)
+        .with_context(|| format!("cannot read the spool in {}: is this the data directory of an agent that has run?", folder.display()))?;
+    let line = |attempt: &Attempt| format!("{} {} {} {}", attempt.id, attempt.round, attempt.profile, attempt.experiment);
+    held.iter().try_for_each(|attempt| telemetry::show(&line(attempt))).context("cannot write to standard output")
 }
 
 /// One thread carries everything but the spool's writing, which keeps an idle agent small.

@@ -25,7 +25,7 @@ use crate::{
     runner::{Journal, Parts, Runner, SystemLook},
     schedule::Sealed,
     session::{Context, Introduction, keep},
-    spool::{Caps, Spool},
+    spool::{self, Caps, Spool},
     vantage,
 };
 use director::{Director, Ended};
@@ -90,7 +90,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<(), AgentError> {
     let boot = BootId::new();
     let memory = TimeMemory::load(folder.path())?;
     let clock = Arc::new(FleetClock::new(Arc::new(SystemClock), memory.offset_us()));
-    let spool = Spool::open(&folder.path().join("spool"), boot, Caps::default())?;
+    let spool = Spool::open(&folder.path().join(spool::FOLDER), boot, Caps::default())?;
     let guard = Arc::new(Guard::new(settings.allow.value.clone(), settings.deny.value.clone()));
     let responders = respond::start(settings, folder.path()).await?;
     let (journal, left) = Journal::open(folder.path())?;

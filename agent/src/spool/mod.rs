@@ -1,6 +1,7 @@
 //! What the agent saw, on disk until the coordinator has it.
 
 mod frame;
+mod listing;
 mod room;
 mod segment;
 mod store;
@@ -18,10 +19,14 @@ use parallax_model::id::BootId;
 use tokio::sync::{Notify, oneshot, watch};
 
 pub(crate) use frame::Kind;
+pub(crate) use listing::held_attempts;
 use store::Store;
 pub(crate) use store::{Caps, Entry, Piece};
 
 use crate::files::FileError;
+
+/// The spool's folder in the data directory.
+pub(crate) const FOLDER: &str = "spool";
 
 /// A handle on the spool; a thread of its own does the writing, so that slow disks stop nothing else.
 #[derive(Debug, Clone)]

@@ -2,11 +2,11 @@
 //! lost to SIGKILL, and the network that differs is named.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env,
     io::{self, Write as _},
     path::PathBuf,
-    process::ExitCode,
+    process::{Command, ExitCode},
     thread,
     time::{Duration, Instant},
 };
@@ -14,6 +14,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use clap::Parser;
 use nix::sys::signal::Signal;
+use parallax_model::clock::{Clock as _, SystemClock};
 use parallax_tests::lab::{Lab, Programs, Scenario};
 use serde_json::Value;
 
@@ -75,6 +76,8 @@ fn run(promise: Promise, arguments: &Arguments) -> anyhow::Result<()> {
 const VANTAGES: [&str; 4] = ["a", "b", "c", "i"];
 const TARGET: &str = "www.example.test";
 const EVERY: Duration = Duration::from_secs(5);
+/// When the kills fall, milliseconds after a round's start: while names are resolved, while handshakes run, while results are sent.
+const KILL_MOMENTS_MS: [u64; 4] = [20, 120, 300, 700];
 
 fn keeps_rounds_without_coordinator(lab: &mut Lab, arguments: &Arguments) -> anyhow::Result<()> {
     create_check(lab)?;
@@ -96,28 +99,54 @@ fn keeps_rounds_without_coordinator(lab: &mut Lab, arguments: &Arguments) -> any
     Ok(())
 }
 
-fn loses_nothing_when_killed(lab: &mut Lab, _: &Arguments) -> anyhow::Result<()> {
+fn loses_nothing_when_killed(lab: &mut Lab, arguments: &Arguments) -> anyhow::Result<()> {
     create_check(lab)?;
-    thread::sleep(2 * EVERY + Duration::from_millis(300));
-    kill_coordinator(lab)?;
-    thread::sleep(EVERY + Duration::from_millis(200));
-    kill_agent(lab, "b")?;
-    thread::sleep(Duration::from_secs(1));
-    lab.start_agent("b", None)?;
     thread::sleep(EVERY);
-    lab.start_coordinator()?;
-    lab.wait_online(Duration::from_secs(40))?;
-    thread::sleep(EVERY);
-    kill_coordinator(lab)?;
-    lab.start_coordinator()?;
-    lab.wait_online(Duration::from_secs(40))?;
+    let mut ledger = BTreeSet::new();
+    for moment_ms in KILL_MOMENTS_MS {
+        // The coordinator dies while a round runs, then an agent whose results have nowhere to go.
+        wait_for_moment(moment_ms);
+        ledger.extend(stored(lab)?);
+        kill_coordinator(lab)?;
+        wait_for_moment(moment_ms);
+        kill_agent(lab, "b")?;
+        for name in VANTAGES {
+            ledger.extend(spooled(lab, arguments, name)?);
+        }
+        lab.start_agent("b", None)?;
+        lab.start_coordinator()?;
+        lab.wait_online(Duration::from_secs(40))?;
+    }
     wait_quiet(lab)?;
     let verdicts = history(lab)?;
     hold_all_rounds(&verdicts, 3)?;
-    for verdict in &verdicts {
-        hold_ledger(lab, verdict)?;
-    }
+    let kept: BTreeSet<String> = verdicts.iter().map(|verdict| hold_round(lab, verdict)).collect::<anyhow::Result<Vec<_>>>()?.concat().into_iter().collect();
+    let lost: Vec<&String> = ledger.difference(&kept).collect();
+    ensure!(lost.is_empty(), "{} of {} attempts that were spooled or stored are gone, for example {}", lost.len(), ledger.len(), lost[0]);
+    ensure!(ledger.len() > 100, "only {} attempts were ever spooled or stored when something was killed", ledger.len());
     Ok(())
+}
+
+/// Waits until so many milliseconds after the next round of the check has started, by the wall clock that rounds follow.
+fn wait_for_moment(moment_ms: u64) {
+    let every = u64::try_from(EVERY.as_millis()).unwrap_or(u64::MAX);
+    let now = u64::try_from(SystemClock.now().as_micros() / 1_000).unwrap_or(0);
+    thread::sleep(Duration::from_millis(every - now % every + moment_ms));
+}
+
+/// Returns the attempts that the coordinator has committed.
+fn stored(lab: &Lab) -> anyhow::Result<Vec<String>> {
+    let rounds = history(lab)?;
+    Ok(rounds.iter().map(|verdict| attempts_of(lab, verdict)).collect::<anyhow::Result<Vec<_>>>()?.iter().flatten().filter_map(id_of).collect())
+}
+
+/// Returns the attempts that an agent holds on disk, running or dead.
+fn spooled(lab: &Lab, arguments: &Arguments, name: &str) -> anyhow::Result<Vec<String>> {
+    let folder = lab.sandbox().outside(&format!("{}/agents/{name}", parallax_tests::lab::sandbox::HOME));
+    let output = Command::new(arguments.bin_dir.join("parallax-agent")).args(["spool", "--data-dir"]).arg(folder).output()?;
+    ensure!(output.status.success(), "parallax-agent spool: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout)?;
+    Ok(text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
 }
 
 fn create_check(lab: &Lab) -> anyhow::Result<()> {
@@ -190,19 +219,13 @@ fn hold_all_rounds(verdicts: &[Value], least: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Holds that no attempt of a round stands twice, and that each vantage that was not killed has its whole row.
-fn hold_ledger(lab: &Lab, verdict: &Value) -> anyhow::Result<()> {
-    let round = verdict["round"].as_str().context("a verdict without round")?;
-    let explained: Value = serde_json::from_str(&answer(lab, &["verdict", "explain", round, "-o", "json"])?)?;
-    let attempts = explained["attempts"].as_array().context("no attempts")?;
-    let mut ids: Vec<&str> = attempts.iter().filter_map(|attempt| attempt["id"].as_str()).collect();
-    ids.sort_unstable();
-    let distinct = {
-        let mut ids = ids.clone();
-        ids.dedup();
-        ids.len()
-    };
-    ensure!(distinct == ids.len() && distinct == attempts.len(), "round {round}: an attempt stands twice");
+/// Holds that no attempt of a round stands twice and that each vantage that was not killed has its whole row; returns the attempts.
+fn hold_round(lab: &Lab, verdict: &Value) -> anyhow::Result<Vec<String>> {
+    let round = &verdict["round"];
+    let attempts = attempts_of(lab, verdict)?;
+    let ids: Vec<String> = attempts.iter().filter_map(id_of).collect();
+    let distinct: BTreeSet<&String> = ids.iter().collect();
+    ensure!(distinct.len() == ids.len() && ids.len() == attempts.len(), "round {round}: an attempt stands twice");
     let mut cells: BTreeMap<(&str, &str, &str, u64), u32> = BTreeMap::new();
     for attempt in attempts.iter().filter(|attempt| attempt["experiment"] == "baseline") {
         let text = |field: &str| attempt[field].as_str().unwrap_or("");
@@ -213,5 +236,15 @@ fn hold_ledger(lab: &Lab, verdict: &Value) -> anyhow::Result<()> {
         let count = cells.keys().filter(|key| key.0 == *name).count();
         ensure!(count >= 16, "round {round}: {name} has {count} of its 16 attempts (4 profiles, 2 addresses, 2 tries)");
     }
-    Ok(())
+    Ok(ids)
+}
+
+fn attempts_of(lab: &Lab, verdict: &Value) -> anyhow::Result<Vec<Value>> {
+    let round = verdict["round"].as_str().context("a verdict without round")?;
+    let mut explained: Value = serde_json::from_str(&answer(lab, &["verdict", "explain", round, "-o", "json"])?)?;
+    serde_json::from_value(explained["attempts"].take()).context("a verdict without attempts")
+}
+
+fn id_of(attempt: &Value) -> Option<String> {
+    attempt["id"].as_str().map(str::to_owned)
 }
