@@ -25,7 +25,7 @@ pub async fn run<N: Net>(plan: &Plan, net: &N) -> Facts {
         return unsupported();
     }
     match plan.experiment {
-        Experiment::Resolve => unsupported(),
+        Experiment::Resolve | Experiment::Audit => unsupported(),
         Experiment::ReplyTtl => path::reply_ttl(plan, net).await,
         Experiment::SynWalk => path::syn_walk(plan, net).await,
         Experiment::HelloWalk | Experiment::ControlWalk => path::hello_walk(plan, net).await,

@@ -121,6 +121,8 @@ experiments! {
     NameCase = "name-case",
     /// The profile again after a pause in which nothing was sent: shows a limit on rate.
     Slow = "slow",
+    /// Everything that the server can do, by many small handshakes.
+    Audit = "audit",
 }
 
 impl std::fmt::Display for Experiment {

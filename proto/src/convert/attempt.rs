@@ -66,6 +66,7 @@ impl From<&Facts> for v1::Facts {
             http: facts.http.as_ref().map(Into::into),
             reply_ttl: facts.reply_ttl.as_ref().map(Into::into),
             walk: facts.walk.as_ref().map(Into::into),
+            audit: facts.audit.as_deref().map(Into::into),
         }
     }
 }
@@ -81,6 +82,7 @@ impl TryFrom<v1::Facts> for Facts {
             http: inner(message.http, "http")?,
             reply_ttl: inner(message.reply_ttl, "reply_ttl")?,
             walk: inner(message.walk, "walk")?,
+            audit: inner(message.audit, "audit")?.map(Box::new),
         })
     }
 }

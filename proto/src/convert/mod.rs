@@ -6,6 +6,7 @@
 mod address;
 mod assignment;
 mod attempt;
+mod audit;
 mod bounds;
 mod check;
 mod dns;

@@ -5,13 +5,16 @@ use std::net::{IpAddr, SocketAddr};
 use parallax_model::facts::*;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use crate::words::{bytes, digest, socket};
+use crate::{
+    audit::audit,
+    words::{bytes, digest, socket},
+};
 
 pub(crate) fn facts() -> impl Strategy<Value = Facts> {
     // A generator holds its whole tree by value: unboxed, it does not fit on a test thread's stack.
     let stages = (option::of(dns().boxed()), option::of(tcp().boxed()), option::of(tls().boxed()), option::of(http().boxed()));
-    let path = (option::of(reply_ttl().boxed()), option::of(walk().boxed()));
-    (option::weighted(0.1, not_completed()), stages, path).prop_map(|(not_completed, (dns, tcp, tls, http), (reply_ttl, walk))| Facts {
+    let path = (option::of(reply_ttl().boxed()), option::of(walk().boxed()), option::weighted(0.3, audit().boxed()));
+    (option::weighted(0.1, not_completed()), stages, path).prop_map(|(not_completed, (dns, tcp, tls, http), (reply_ttl, walk, audit))| Facts {
         not_completed,
         dns,
         tcp,
@@ -19,6 +22,7 @@ pub(crate) fn facts() -> impl Strategy<Value = Facts> {
         http,
         reply_ttl,
         walk,
+        audit: audit.map(Box::new),
     })
 }
 
@@ -34,7 +38,7 @@ fn not_completed() -> impl Strategy<Value = NotCompleted> {
     ]
 }
 
-fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z]{1,10}\\.test", "\\PC{0,24}"]
 }
 

@@ -1,6 +1,7 @@
 //! Every word survives the wire, and nothing that arrives over it can do harm.
 #![expect(clippy::unwrap_used, reason = "tests may unwrap")]
 
+mod audit;
 mod facts;
 mod hostile;
 mod round_trip;

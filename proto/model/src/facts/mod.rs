@@ -2,17 +2,24 @@
 //!
 //! A stage that was not reached is absent. Times are microseconds on the agent's monotonic clock, counted from the start of the attempt unless said otherwise.
 
+mod audit;
 mod dns;
 mod http;
 mod path;
+mod rung;
 mod tcp;
 mod tls;
 
 use std::net::SocketAddr;
 
+pub use audit::{
+    Accepted, AlpnFacts, AuditAnswer, AuditFacts, AuditStop, CertificateAsk, CertificateFacts, ClientCertificateFacts, FeatureFacts, FiniteFieldFacts,
+    KeyExchangeFacts, Resumption, SessionFacts, ShareFacts, Ssl2Facts, VersionFacts,
+};
 pub use dns::{DnsAnswer, DnsFacts, DnsRecord, DnsTransport, LookupEnd, ResolverKind};
 pub use http::{HttpEnd, HttpFacts};
 pub use path::{Reply, ReplyTtlFacts, Sibling, StepEnd, TtlRange, WalkFacts, WalkPayload, WalkStep};
+pub use rung::{Rung, RungFacts};
 use serde::{Deserialize, Serialize};
 pub use tcp::{ConnectEnd, TcpFacts, TcpInfo};
 pub use tls::{AlertSeen, Direction, HandshakeFacts, HelloSent, LocalRefusal, ServerAnswerFacts, TlsEnd, TlsFacts, TranscriptEntry};
@@ -42,6 +49,9 @@ pub struct Facts {
     /// The walk along the path, of a walk attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub walk: Option<WalkFacts>,
+    /// What the server can do, of an [`Audit`](crate::assignment::Experiment::Audit) attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Box<AuditFacts>>,
 }
 
 /// Why an attempt was not made or not finished: never evidence about the target.

@@ -8,9 +8,9 @@ use parallax_model::{
     bytes::Bytes,
     clock::Timestamp,
     facts::{
-        AlertSeen, ConnectEnd, Direction, DnsAnswer, DnsFacts, DnsRecord, DnsTransport, Facts, HandshakeFacts, HelloSent, HttpEnd, HttpFacts, LookupEnd,
-        NotCompleted, Reply, ReplyTtlFacts, ResolverKind, ServerAnswerFacts, Sibling, StepEnd, TcpFacts, TcpInfo, TlsEnd, TlsFacts, TranscriptEntry, TtlRange,
-        WalkFacts, WalkPayload, WalkStep,
+        Accepted, AlertSeen, AuditAnswer, AuditFacts, AuditStop, ConnectEnd, Direction, DnsAnswer, DnsFacts, DnsRecord, DnsTransport, Facts, HandshakeFacts,
+        HelloSent, HttpEnd, HttpFacts, LookupEnd, NotCompleted, Reply, ReplyTtlFacts, ResolverKind, ServerAnswerFacts, Sibling, StepEnd, TcpFacts, TcpInfo,
+        TlsEnd, TlsFacts, TranscriptEntry, TtlRange, VersionFacts, WalkFacts, WalkPayload, WalkStep,
     },
     id::{AttemptId, BootId, CheckId, RoundId},
 };
@@ -134,12 +134,38 @@ fn walk() -> impl Strategy<Value = WalkFacts> {
     (payload, any::<u16>(), vec(step, 0..5)).prop_map(|(payload, source_port, steps)| WalkFacts { payload, source_port, steps })
 }
 
+fn audit() -> impl Strategy<Value = AuditFacts> {
+    let answer = prop_oneof![Just(AuditAnswer::Hello), any::<u8>().prop_map(AuditAnswer::Alert)];
+    let version = (any::<u16>(), answer, vec(any::<u16>(), 0..5)).prop_map(|(version, answer, numbers)| VersionFacts {
+        version,
+        answer,
+        suites: Accepted { numbers, refusal: Some(answer), server_order: Some(true) },
+        prefers_chacha: None,
+        groups: Accepted::default(),
+        signature_schemes: Accepted::default(),
+        unoffered_suite: None,
+    });
+    let stopped = of(select(vec![AuditStop::Connections, AuditStop::Vanished]));
+    (any::<u32>(), stopped, vec(version, 0..3), vec(vec(bytes(80), 0..3), 0..3), of(".*"))
+        .prop_map(|(connections, stopped, versions, chains, jarm)| AuditFacts { connections, stopped, versions, chains, jarm, ..AuditFacts::default() })
+}
+
 fn facts() -> impl Strategy<Value = Facts> {
     let not_completed = prop_oneof![socket().prop_map(NotCompleted::PolicyDenied), any::<i32>().prop_map(NotCompleted::OutOfResources)];
     // Boxed, because the trees of all stages together do not fit on a test's stack.
     let answered = (of(dns().boxed()).boxed(), of(tcp().boxed()).boxed(), of(tls().boxed()).boxed(), of(http().boxed()).boxed());
-    (of(not_completed), answered.boxed(), of(reply_ttl().boxed()).boxed(), of(walk().boxed()).boxed())
-        .prop_map(|(not_completed, (dns, tcp, tls, http), reply_ttl, walk)| Facts { not_completed, dns, tcp, tls, http, reply_ttl, walk })
+    (of(not_completed), answered.boxed(), of(reply_ttl().boxed()).boxed(), of(walk().boxed()).boxed(), of(audit().boxed()).boxed()).prop_map(
+        |(not_completed, (dns, tcp, tls, http), reply_ttl, walk, audit)| Facts {
+            not_completed,
+            dns,
+            tcp,
+            tls,
+            http,
+            reply_ttl,
+            walk,
+            audit: audit.map(Box::new),
+        },
+    )
 }
 
 fn attempt() -> impl Strategy<Value = Attempt> {
