@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use parallax_model::{
     assignment::Experiment,
     check::Limits,
-    profile::{Delivery, Depth, HelloRecipe, Profile},
+    profile::{Delivery, Depth, HelloLayout, HelloRecipe, Profile},
     target::Target,
 };
 
@@ -79,6 +79,8 @@ pub(crate) enum Payload {
     Full(HelloRecipe),
     /// A ClientHello of the own codec, padded to at least this many bytes.
     Crafted(HelloRecipe, usize),
+    /// A client's own ClientHello, and what it offers.
+    Client(HelloLayout, HelloRecipe),
     /// So many bytes that are not TLS; what exceeds one segment is left off.
     NotTls(usize),
 }
@@ -95,13 +97,16 @@ impl Plan {
     /// Works out what the experiment makes of the profile.
     pub(crate) fn shape(&self) -> Shape {
         let recipe = self.recipe();
-        let crafted = matches!(self.profile.depth, Depth::Answer)
-            || matches!(self.experiment, Experiment::NameCase | Experiment::LegacyHello | Experiment::SmallHello | Experiment::LargeHello);
-        let payload = match self.experiment {
-            Experiment::NonTls => Payload::NotTls(SMALL_NOT_TLS),
-            Experiment::LargeNonTls => Payload::NotTls(LARGE_NOT_TLS),
-            Experiment::LargeHello => Payload::Crafted(recipe, LARGE_HELLO),
-            _ if crafted => Payload::Crafted(recipe, 0),
+        let answer_is_enough = self.profile.depth == Depth::Answer;
+        let payload = match (self.experiment, &self.profile.client) {
+            (Experiment::NonTls, _) => Payload::NotTls(SMALL_NOT_TLS),
+            (Experiment::LargeNonTls, _) => Payload::NotTls(LARGE_NOT_TLS),
+            (Experiment::LargeHello, _) => Payload::Crafted(recipe, LARGE_HELLO),
+            (Experiment::LegacyHello | Experiment::SmallHello, _) => Payload::Crafted(recipe, 0),
+            (Experiment::NoAlpn | Experiment::Tls13Only, _) if answer_is_enough => Payload::Crafted(recipe, 0),
+            (Experiment::NoAlpn | Experiment::Tls13Only, _) => Payload::Full(recipe),
+            (_, Some(client)) => Payload::Client(client.hello.clone(), recipe),
+            (experiment, None) if answer_is_enough || experiment == Experiment::NameCase => Payload::Crafted(recipe, 0),
             _ => Payload::Full(recipe),
         };
         let delivery = match self.experiment {

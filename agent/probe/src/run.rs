@@ -53,6 +53,7 @@ impl First {
         let (recipe, least) = match payload {
             Payload::NotTls(size) => return Self::NotTls(size),
             Payload::Crafted(recipe, least) => (recipe, least),
+            Payload::Client(layout, recipe) => return Self::Hello(tls::imitate(&layout, plan.name_in(&recipe)), recipe),
             Payload::Full(recipe) => match tls::session(&recipe, plan.name_in(&recipe), plan.address.ip()) {
                 Some(session) => return Self::Session(Box::new(session), recipe),
                 None => (recipe, 0),

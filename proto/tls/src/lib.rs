@@ -8,6 +8,7 @@
 //! - [`record`]: the record layer: headers, [`record::encode_records`], the incremental [`record::Deframer`] and [`record::HandshakeJoiner`].
 //! - [`mod@alert`] holds [`Alert`].
 //! - [`extension`], [`client_hello`]: [`ClientHello`] with its ordered extensions, and [`server_name_offset`], which finds the name in written bytes.
+//! - [`fingerprint`]: JA4 and JA3 of a hello.
 //! - [`server_flight`]: what a server sends in clear: ServerHello, HelloRetryRequest, and the messages of TLS 1.2.
 //! - [`server_answer`]: everything above in one pure function over a server's bytes, [`read_server_answer`].
 //!
@@ -45,6 +46,7 @@ pub mod alert;
 pub mod client_hello;
 pub mod error;
 pub mod extension;
+pub mod fingerprint;
 pub mod reader;
 pub mod record;
 pub mod registry;

@@ -1,7 +1,7 @@
 //! A ClientHello of the own codec, from a recipe: any version, any suite, any group.
 
-use aws_lc_rs::rand;
-use parallax_model::profile::HelloRecipe;
+use aws_lc_rs::{agreement, error::Unspecified, kem, rand};
+use parallax_model::profile::{Fresh, HelloLayout, HelloRecipe};
 use parallax_tls::{
     ClientHello, Extension,
     registry::{CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme},
@@ -18,6 +18,11 @@ pub(crate) fn craft(recipe: &HelloRecipe, server_name: Option<&str>, least: usiz
     }
     hello.extensions.push(Extension::Padding((least - wire.len()).saturating_sub(EXTENSION_HEADER)));
     hello.to_records(ProtocolVersion::TLS10)
+}
+
+/// Writes the records of a client's own hello; its key shares are as those of [`craft`].
+pub(crate) fn imitate(layout: &HelloLayout, server_name: Option<&str>) -> Vec<u8> {
+    layout.records(server_name, &Fresh { random: random(), session_id: random(), public_key: &public_key })
 }
 
 fn hello(recipe: &HelloRecipe, server_name: Option<&str>) -> ClientHello {
@@ -55,55 +60,51 @@ fn extensions(recipe: &HelloRecipe, server_name: Option<&str>, tls13: bool) -> V
         extensions.push(Extension::SignatureAlgorithms(recipe.signature_schemes.iter().copied().map(SignatureScheme).collect()));
     }
     if tls13 {
-        extensions.push(Extension::KeyShare(recipe.key_shares.iter().map(|group| (NamedGroup(*group), key_share(NamedGroup(*group)))).collect()));
+        extensions.push(Extension::KeyShare(recipe.key_shares.iter().map(|group| (NamedGroup(*group), public_key(NamedGroup(*group)))).collect()));
         extensions.push(Extension::PskKeyExchangeModes(vec![1]));
         extensions.push(Extension::SupportedVersions(recipe.versions.iter().copied().map(ProtocolVersion).collect()));
     }
     extensions
 }
 
-/// Returns a public key that a peer accepts as one of the group's; for groups without such a recipe, random bytes of some length.
-fn key_share(group: NamedGroup) -> Vec<u8> {
+/// Returns a public key of a group; random bytes of some length where the library lacks the group.
+fn public_key(group: NamedGroup) -> Vec<u8> {
     match group {
-        NamedGroup::X25519 => random::<32>().to_vec(),
+        NamedGroup::X25519 => agreement_key(&agreement::X25519),
+        NamedGroup::SECP256R1 => agreement_key(&agreement::ECDH_P256),
+        NamedGroup::SECP384R1 => agreement_key(&agreement::ECDH_P384),
+        NamedGroup::SECP521R1 => agreement_key(&agreement::ECDH_P521),
         NamedGroup::X448 => random::<56>().to_vec(),
-        NamedGroup::SECP256R1 => P256_BASE_POINT.to_vec(),
-        NamedGroup::X25519MLKEM768 => [ml_kem_768(), random::<32>().to_vec()].concat(),
-        NamedGroup::MLKEM768 => ml_kem_768(),
+        NamedGroup::MLKEM512 => encapsulation_key(&kem::ML_KEM_512),
+        NamedGroup::MLKEM768 => encapsulation_key(&kem::ML_KEM_768),
+        NamedGroup::MLKEM1024 => encapsulation_key(&kem::ML_KEM_1024),
+        NamedGroup::X25519MLKEM768 => [public_key(NamedGroup::MLKEM768), public_key(NamedGroup::X25519)].concat(),
+        NamedGroup::SECP256R1MLKEM768 => [public_key(NamedGroup::SECP256R1), public_key(NamedGroup::MLKEM768)].concat(),
+        NamedGroup::SECP384R1MLKEM1024 => [public_key(NamedGroup::SECP384R1), public_key(NamedGroup::MLKEM1024)].concat(),
         _ => random::<32>().to_vec(),
     }
 }
 
-/// Makes an encapsulation key whose coefficients are below the modulus, which peers check (FIPS 203 section 7.2).
-fn ml_kem_768() -> Vec<u8> {
-    const MODULUS: u16 = 3_329;
-    const COEFFICIENTS: usize = 768;
-    let source = random::<{ COEFFICIENTS * 2 }>();
-    let mut key = Vec::with_capacity(COEFFICIENTS / 2 * 3 + 32);
-    for &[a, b, c, d] in source.as_chunks::<4>().0 {
-        let [first, second] = [u16::from_be_bytes([a, b]) % MODULUS, u16::from_be_bytes([c, d]) % MODULUS];
-        let packed = u32::from(first) | u32::from(second) << 12;
-        key.extend_from_slice(&packed.to_le_bytes()[..3]);
-    }
-    key.extend_from_slice(&random::<32>());
-    key
+fn agreement_key(algorithm: &'static agreement::Algorithm) -> Vec<u8> {
+    let public = agreement::PrivateKey::generate(algorithm).and_then(|private| private.compute_public_key());
+    public.expect(DOES_NOT_FAIL).as_ref().to_vec()
+}
+
+fn encapsulation_key(algorithm: &'static kem::Algorithm<kem::AlgorithmId>) -> Vec<u8> {
+    let public = kem::DecapsulationKey::generate(algorithm).and_then(|private| private.encapsulation_key()?.key_bytes().map_err(|_| Unspecified));
+    public.expect(DOES_NOT_FAIL).as_ref().to_vec()
 }
 
 fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    rand::fill(&mut bytes).expect("the random generator of aws-lc does not fail once it is seeded");
+    rand::fill(&mut bytes).expect(DOES_NOT_FAIL);
     bytes
 }
 
 /// Type and length of an extension.
 const EXTENSION_HEADER: usize = 4;
 
-/// The base point of P-256 in uncompressed form (SEC 2 section 2.4.2): a valid public key.
-const P256_BASE_POINT: [u8; 65] = [
-    0x04, 0x6b, 0x17, 0xd1, 0xf2, 0xe1, 0x2c, 0x42, 0x47, 0xf8, 0xbc, 0xe6, 0xe5, 0x63, 0xa4, 0x40, 0xf2, 0x77, 0x03, 0x7d, 0x81, 0x2d, 0xeb, 0x33, 0xa0, 0xf4,
-    0xa1, 0x39, 0x45, 0xd8, 0x98, 0xc2, 0x96, 0x4f, 0xe3, 0x42, 0xe2, 0xfe, 0x1a, 0x7f, 0x9b, 0x8e, 0xe7, 0xeb, 0x4a, 0x7c, 0x0f, 0x9e, 0x16, 0x2b, 0xce, 0x33,
-    0x57, 0x6b, 0x31, 0x5e, 0xce, 0xcb, 0xb6, 0x40, 0x68, 0x37, 0xbf, 0x51, 0xf5,
-];
+const DOES_NOT_FAIL: &str = "the generators of aws-lc do not fail once they are seeded";
 
 #[cfg(test)]
 mod tests {
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn every_built_in_recipe_is_written_as_it_stands() {
-        for profile in Profile::all() {
+        for profile in Profile::all().into_iter().filter(|profile| profile.client.is_none()) {
             let recipe = profile.hello;
             let hello = decoded(&craft(&recipe, Some("shop.example").filter(|_| recipe.server_name), 0));
             assert_eq!(hello.server_name(), recipe.server_name.then_some("shop.example"));
@@ -139,7 +140,10 @@ mod tests {
     }
 
     #[test]
-    fn the_post_quantum_share_has_its_size() {
-        assert_eq!(key_share(NamedGroup::X25519MLKEM768).len(), 1_216);
+    fn shares_have_the_size_of_their_group() {
+        let size = |group| public_key(group).len();
+        assert_eq!(size(NamedGroup::X25519MLKEM768), 1_216);
+        assert_eq!(size(NamedGroup::SECP256R1MLKEM768), 1_249);
+        assert_eq!(size(NamedGroup::SECP521R1), 133);
     }
 }

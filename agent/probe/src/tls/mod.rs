@@ -8,7 +8,7 @@ mod recorder;
 mod refusal;
 mod template;
 
-pub(crate) use craft::craft;
+pub(crate) use craft::{craft, imitate};
 pub(crate) use exchange::Exchange;
 pub(crate) use full::{Channel, ReadEnd, Session, handshake, session};
 pub(crate) use recorder::Seen;

@@ -73,6 +73,7 @@ wire_value! {
     KEY_SHARE = 51, "key_share";
     QUIC_TRANSPORT_PARAMETERS = 57, "quic_transport_parameters";
     NEXT_PROTOCOL_NEGOTIATION = 0x3374, "next_protocol_negotiation";
+    CHANNEL_ID = 0x7550, "channel_id";
     APPLICATION_SETTINGS_OLD = 0x4469, "application_settings_old";
     APPLICATION_SETTINGS = 0x44cd, "application_settings";
     ENCRYPTED_CLIENT_HELLO = 0xfe0d, "encrypted_client_hello";

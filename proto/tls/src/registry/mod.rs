@@ -44,6 +44,20 @@ macro_rules! wire_value {
             }
         }
 
+        impl std::str::FromStr for $name {
+            type Err = $crate::registry::UnknownName;
+
+            /// Reads a name of the table, or a number in hexadecimal behind `0x`: what [`Display`](std::fmt::Display) writes.
+            fn from_str(text: &str) -> Result<Self, $crate::registry::UnknownName> {
+                let number = || text.strip_prefix("0x").and_then(|digits| <$integer>::from_str_radix(digits, 16).ok());
+                let named = match text {
+                    $($text => Some(Self::$constant),)*
+                    _ => number().map(Self),
+                };
+                named.ok_or_else(|| $crate::registry::UnknownName { text: text.to_owned(), registry: stringify!($name) })
+            }
+        }
+
         impl From<$integer> for $name {
             fn from(value: $integer) -> Self {
                 Self(value)
@@ -58,6 +72,16 @@ macro_rules! wire_value {
     };
 }
 use wire_value;
+
+/// Says that a text is neither a name of a registry nor a number that it can hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is neither a name of {registry} nor a number such as 0x0A0A")]
+pub struct UnknownName {
+    /// What was read.
+    pub text: String,
+    /// The registry's type, such as `CipherSuite`.
+    pub registry: &'static str,
+}
 
 /// Says whether a two-byte value is one of the sixteen reserved by GREASE (RFC 8701): `0x0A0A`, `0x1A1A` … `0xFAFA`.
 #[must_use]
@@ -80,6 +104,21 @@ mod tests {
         assert_eq!(AlertDescription(40).name(), "handshake_failure");
         assert_eq!(AlertDescription(7).name(), "0x07");
         assert_eq!(format!("{:>8}", AlertLevel::FATAL), "   fatal");
+    }
+
+    #[test]
+    fn every_name_and_every_number_reads_back() {
+        for suite in CipherSuite::KNOWN {
+            assert_eq!(suite.to_string().parse(), Ok(*suite));
+        }
+        for number in [0x0a0a, 0x1301, 0xabcd, 0xffff] {
+            assert_eq!(ExtensionType(number).to_string().parse(), Ok(ExtensionType(number)));
+            assert_eq!(format!("0x{number:04x}").parse(), Ok(NamedGroup(number)));
+        }
+        for wrong in ["", "TLS_NONE", "0x", "0x10000", "1301"] {
+            let error = wrong.parse::<CipherSuite>().unwrap_err();
+            assert_eq!((error.text.as_str(), error.registry), (wrong, "CipherSuite"));
+        }
     }
 
     #[test]

@@ -15,15 +15,26 @@ wire_value! {
 wire_value! {
     /// A group for the key exchange (RFC 8446 section 4.2.7).
     NamedGroup(u16, "0x{:04X}");
+    SECT163K1 = 1, "sect163k1";
+    SECT163R1 = 2, "sect163r1";
+    SECT163R2 = 3, "sect163r2";
+    SECT193R1 = 4, "sect193r1";
+    SECT193R2 = 5, "sect193r2";
     SECT233K1 = 6, "sect233k1";
     SECT233R1 = 7, "sect233r1";
+    SECT239K1 = 8, "sect239k1";
     SECT283K1 = 9, "sect283k1";
     SECT283R1 = 10, "sect283r1";
     SECT409K1 = 11, "sect409k1";
     SECT409R1 = 12, "sect409r1";
     SECT571K1 = 13, "sect571k1";
     SECT571R1 = 14, "sect571r1";
+    SECP160K1 = 15, "secp160k1";
+    SECP160R1 = 16, "secp160r1";
+    SECP160R2 = 17, "secp160r2";
+    SECP192K1 = 18, "secp192k1";
     SECP192R1 = 19, "secp192r1";
+    SECP224K1 = 20, "secp224k1";
     SECP224R1 = 21, "secp224r1";
     SECP256K1 = 22, "secp256k1";
     SECP256R1 = 23, "secp256r1";
@@ -49,6 +60,7 @@ wire_value! {
     SECP256R1MLKEM768 = 0x11eb, "SecP256r1MLKEM768";
     X25519MLKEM768 = 0x11ec, "X25519MLKEM768";
     SECP384R1MLKEM1024 = 0x11ed, "SecP384r1MLKEM1024";
+    CURVESM2MLKEM768 = 0x11ee, "curveSM2MLKEM768";
     X25519KYBER768DRAFT00 = 0x6399, "X25519Kyber768Draft00";
 }
 

@@ -1,11 +1,21 @@
 //! Named recipes for a handshake: which ClientHello, and how it is delivered.
 
+mod clients;
+mod definition;
+mod layout;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use definition::{Client, ClientLimits, Definition, DefinitionError};
+pub use layout::{ExtensionLayout, ExtensionLayouts, Fresh, HelloLayout, SessionIdLength};
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::ProfileName;
 
 /// A named recipe for a handshake.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Profile {
     /// The name that operators and verdicts use.
     pub name: ProfileName,
@@ -17,6 +27,9 @@ pub struct Profile {
     pub delivery: Delivery,
     /// How far the handshake is taken.
     pub depth: Depth,
+    /// The client whose very hello is sent; none where the recipe says it all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<Box<Client>>,
 }
 
 /// What a ClientHello offers, in the order in which it is offered; numbers are the TLS registries' (RFC 8446).
@@ -64,6 +77,9 @@ pub enum Depth {
 /// The profiles that a probe or check tries when none is named.
 pub const DEFAULT_PROFILES: [&str; 4] = ["modern", "modern-pq", "tls12", "split"];
 
+/// The name that stands for every recorded client.
+pub const ALL_CLIENTS: &str = "all-clients";
+
 /// The only default profile whose failure is a fault by itself.
 pub const REQUIRED_PROFILE: &str = "modern";
 
@@ -110,18 +126,28 @@ impl HelloRecipe {
 }
 
 impl Profile {
-    /// Returns the built-in profile of this name.
+    /// Returns the built-in profile of this name; a recorded client is found under its short names too, and then bears the one that was asked for.
     pub fn builtin(name: &str) -> Option<Self> {
-        Self::all().into_iter().find(|profile| profile.name.as_str() == name)
+        let recipe = Self::recipes().into_iter().find(|profile| profile.name.as_str() == name);
+        recipe.or_else(|| Some(Self { name: name.parse().ok()?, ..clients::find(name)?.profile().clone() }))
     }
 
     /// Returns the profiles that are tried when none is named.
     pub fn defaults() -> Vec<Self> {
-        Self::all().into_iter().filter(|profile| DEFAULT_PROFILES.contains(&profile.name.as_str())).collect()
+        Self::recipes().into_iter().filter(|profile| DEFAULT_PROFILES.contains(&profile.name.as_str())).collect()
     }
 
-    /// Returns every built-in profile, the defaults first.
+    /// Returns every built-in profile: recipes, the defaults first, then recorded clients.
     pub fn all() -> Vec<Self> {
+        Self::recipes().into_iter().chain(Self::clients().iter().map(|client| client.profile().clone())).collect()
+    }
+
+    /// Returns the recorded clients in the order of their names.
+    pub fn clients() -> &'static [Definition] {
+        clients::all()
+    }
+
+    fn recipes() -> Vec<Self> {
         let modern = HelloRecipe::modern;
         let post_quantum = HelloRecipe { groups: vec![0x11ec, 0x001d, 0x0017], key_shares: vec![0x11ec, 0x001d], ..modern() };
         let nginx = HelloRecipe { server_name: false, alpn: Vec::new(), ..HelloRecipe::tls12() };
@@ -139,17 +165,5 @@ impl Profile {
 
 fn builtin(name: &str, summary: &str, hello: HelloRecipe, delivery: Delivery, depth: Depth) -> Profile {
     let name = name.parse().expect("built-in names are names");
-    Profile { name, summary: summary.to_owned(), hello, delivery, depth }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_default_profiles_are_built_in_and_in_order() {
-        let names: Vec<String> = Profile::defaults().into_iter().map(|profile| profile.name.to_string()).collect();
-        assert_eq!(names, DEFAULT_PROFILES);
-        assert!(Profile::builtin("no-such-profile").is_none());
-    }
+    Profile { name, summary: summary.to_owned(), hello, delivery, depth, client: None }
 }
