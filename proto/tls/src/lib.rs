@@ -10,6 +10,7 @@
 //! - [`extension`], [`client_hello`]: [`ClientHello`] with its ordered extensions, and [`server_name_offset`], which finds the name in written bytes.
 //! - [`fingerprint`]: JA4 and JA3 of a hello.
 //! - [`server_flight`]: what a server sends in clear: ServerHello, HelloRetryRequest, and the messages of TLS 1.2.
+//! - [`ssl2`]: the hellos of SSL 2.
 //! - [`server_answer`]: everything above in one pure function over a server's bytes, [`read_server_answer`].
 //!
 //! Decoders accept any bytes: they return an error value, never panic, and hold no more memory than their documented caps.
@@ -52,8 +53,10 @@ pub mod record;
 pub mod registry;
 pub mod server_answer;
 pub mod server_flight;
+pub mod ssl2;
 pub mod writer;
 
+mod key_exchange;
 mod server_name;
 
 pub use alert::Alert;

@@ -5,7 +5,7 @@ use crate::error::{DecodeError, DecodeErrorKind};
 use crate::reader::Reader;
 use crate::record::{DeframeError, Deframer, HandshakeJoiner, HandshakeMessage, Record};
 use crate::registry::{ContentType, HandshakeType, ProtocolVersion};
-use crate::server_flight::{CertificateMessage, CertificateRequest, KeyExchangeGroup, ServerHello, ServerKeyExchange};
+use crate::server_flight::{CertificateMessage, CertificateRequest, NewSessionTicket, ServerHello, ServerKeyExchange};
 
 /// How many records of each kind came, and how many bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,8 +49,10 @@ pub struct ServerAnswer {
     pub ocsp_response: Option<Vec<u8>>,
     /// The request for a client certificate of TLS 1.2 and before.
     pub certificate_request: Option<CertificateRequest>,
-    /// The group of ServerKeyExchange, TLS 1.2 and before.
-    pub server_key_exchange_group: Option<KeyExchangeGroup>,
+    /// The parameters of ServerKeyExchange, TLS 1.2 and before.
+    pub server_key_exchange: Option<ServerKeyExchange>,
+    /// The ticket of TLS 1.2, which comes in clear before the server's Finished.
+    pub session_ticket: Option<NewSessionTicket>,
     /// Whether ServerHelloDone came, which ends the server's first flight in TLS 1.2 and before.
     pub server_hello_done: bool,
     /// Alerts that were not encrypted, in order; at most sixteen are kept.
@@ -251,8 +253,7 @@ impl ServerAnswer {
                 Ok(())
             }
             (HandshakeType::SERVER_KEY_EXCHANGE, Some((version, suite))) => {
-                let exchange = ServerKeyExchange::decode(message.bytes, version, suite)?;
-                self.server_key_exchange_group = exchange.map(|exchange| exchange.group);
+                self.server_key_exchange = ServerKeyExchange::decode(message.bytes, version, suite)?;
                 Ok(())
             }
             (HandshakeType::CERTIFICATE_REQUEST, Some((version, _))) if self.certificate_request.is_none() => {
@@ -263,7 +264,11 @@ impl ServerAnswer {
                 self.server_hello_done = true;
                 Ok(())
             }
-            (HandshakeType::NEW_SESSION_TICKET, Some(_)) | (HandshakeType::HELLO_REQUEST, _) => Ok(()),
+            (HandshakeType::NEW_SESSION_TICKET, Some(_)) => {
+                self.session_ticket = Some(NewSessionTicket::decode(message.bytes)?);
+                Ok(())
+            }
+            (HandshakeType::HELLO_REQUEST, _) => Ok(()),
             _ => Err(unexpected("handshake message")),
         }
     }

@@ -3,7 +3,9 @@
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::reader::Reader;
 use crate::record::HandshakeMessage;
-use crate::registry::{CipherSuite, ExtensionType, HandshakeType, KeyExchange, NamedGroup, ProtocolVersion, SignatureScheme};
+use crate::registry::{CipherSuite, ExtensionType, HandshakeType, NamedGroup, ProtocolVersion, SignatureScheme};
+
+pub use crate::key_exchange::{KeyExchangeGroup, ServerKeyExchange};
 use crate::writer::handshake_message;
 
 /// The random that makes a ServerHello a HelloRetryRequest (RFC 8446 section 4.1.3).
@@ -220,66 +222,23 @@ impl CertificateRequest {
     }
 }
 
-/// The group of an ephemeral key exchange in TLS 1.2 and before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum KeyExchangeGroup {
-    /// A curve by its number (RFC 8422 section 5.4).
-    Named(NamedGroup),
-    /// Finite field Diffie-Hellman over a prime that the server sent (RFC 5246 section 7.4.3).
-    FiniteField {
-        /// The size of the prime in bits, leading zeros not counted.
-        prime_bits: u32,
-    },
+/// The NewSessionTicket of TLS 1.2 (RFC 5077 section 3.3).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewSessionTicket {
+    /// How long the ticket may be kept, seconds; 0 leaves it to the client.
+    pub lifetime_seconds: u32,
+    /// The ticket.
+    pub ticket: Vec<u8>,
 }
 
-/// The parameters of a ServerKeyExchange that this crate reads; the signature itself is left alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ServerKeyExchange {
-    /// The group of the exchange.
-    pub group: KeyExchangeGroup,
-    /// The scheme of the signature over the parameters; absent before TLS 1.2 and for anonymous exchanges.
-    pub signature_scheme: Option<SignatureScheme>,
-}
-
-impl ServerKeyExchange {
-    /// Reads a whole handshake message, header included; `None` for a suite whose parameters this crate does not know.
-    pub fn decode(bytes: &[u8], version: ProtocolVersion, suite: CipherSuite) -> Result<Option<Self>, DecodeError> {
-        const WHAT: &str = "server key exchange";
-        let mut reader = Reader::new(HandshakeMessage::body_of(bytes, HandshakeType::SERVER_KEY_EXCHANGE, WHAT)?);
-        if suite.has_pre_shared_key() {
-            reader.vec_u16("identity hint")?;
-        }
-        let group = match suite.key_exchange() {
-            KeyExchange::EllipticCurve => elliptic_curve(&mut reader)?,
-            KeyExchange::FiniteField => finite_field(&mut reader)?,
-            KeyExchange::Tls13 | KeyExchange::Other => return Ok(None),
-        };
-        let signature_scheme =
-            if version >= ProtocolVersion::TLS12 && !reader.is_empty() { Some(SignatureScheme(reader.u16("signature scheme")?)) } else { None };
-        if !reader.is_empty() {
-            reader.vec_u16("signature")?;
-        }
+impl NewSessionTicket {
+    /// Reads a whole handshake message, header included.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        const WHAT: &str = "new session ticket";
+        let mut reader = Reader::new(HandshakeMessage::body_of(bytes, HandshakeType::NEW_SESSION_TICKET, WHAT)?);
+        let lifetime_seconds = u32::from_be_bytes(reader.array("ticket lifetime")?);
+        let ticket = reader.vec_u16("ticket")?.to_vec();
         reader.expect_end(WHAT)?;
-        Ok(Some(Self { group, signature_scheme }))
+        Ok(Self { lifetime_seconds, ticket })
     }
-}
-
-fn elliptic_curve(reader: &mut Reader<'_>) -> Result<KeyExchangeGroup, DecodeError> {
-    const NAMED_CURVE: u8 = 3;
-    if reader.u8("curve type")? != NAMED_CURVE {
-        return Err(DecodeError::new("curve type", DecodeErrorKind::BadValue));
-    }
-    let group = NamedGroup(reader.u16("named curve")?);
-    reader.vec_u8("public key")?;
-    Ok(KeyExchangeGroup::Named(group))
-}
-
-fn finite_field(reader: &mut Reader<'_>) -> Result<KeyExchangeGroup, DecodeError> {
-    let prime = reader.vec_u16("prime")?;
-    reader.vec_u16("generator")?;
-    reader.vec_u16("public key")?;
-    let zeros = prime.iter().take_while(|byte| **byte == 0).count();
-    let significant = &prime[zeros..];
-    let prime_bits = significant.first().map_or(0, |top| significant.len() as u32 * 8 - top.leading_zeros());
-    Ok(KeyExchangeGroup::FiniteField { prime_bits })
 }

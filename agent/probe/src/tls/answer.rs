@@ -72,7 +72,7 @@ pub(crate) fn end_of(answer: &ServerAnswer) -> Option<TlsEnd> {
 /// Turns what a server said in clear into facts.
 fn answer_facts(answer: &ServerAnswer) -> ServerAnswerFacts {
     let hello = answer.server_hello.as_ref().or_else(|| answer.hello_retry_requests.first());
-    let exchange_group = match answer.server_key_exchange_group {
+    let exchange_group = match answer.server_key_exchange.as_ref().map(|exchange| &exchange.group) {
         Some(KeyExchangeGroup::Named(group)) => Some(group.0),
         Some(KeyExchangeGroup::FiniteField { .. }) | None => None,
     };

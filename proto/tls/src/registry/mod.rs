@@ -3,10 +3,12 @@
 mod cipher_suite;
 mod handshake;
 mod negotiation;
+mod suite_parts;
 
-pub use cipher_suite::{CipherSuite, KeyExchange};
+pub use cipher_suite::CipherSuite;
 pub use handshake::{AlertDescription, AlertLevel, ContentType, ExtensionType, HandshakeType};
 pub use negotiation::{NamedGroup, ProtocolVersion, SignatureScheme};
+pub use suite_parts::{Authentication, KeyExchange};
 
 /// Declares a newtype over a wire number with its constants, `name()` and `Display`.
 macro_rules! wire_value {

@@ -5,6 +5,7 @@ use super::wire_value;
 wire_value! {
     /// A protocol version as it stands on the wire.
     ProtocolVersion(u16, "0x{:04X}");
+    SSL20 = 0x0002, "SSLv2";
     SSL30 = 0x0300, "SSLv3";
     TLS10 = 0x0301, "TLSv1.0";
     TLS11 = 0x0302, "TLSv1.1";
@@ -61,6 +62,7 @@ wire_value! {
     X25519MLKEM768 = 0x11ec, "X25519MLKEM768";
     SECP384R1MLKEM1024 = 0x11ed, "SecP384r1MLKEM1024";
     CURVESM2MLKEM768 = 0x11ee, "curveSM2MLKEM768";
+    SECP256R1KYBER768DRAFT00 = 0x639a, "SecP256r1Kyber768Draft00";
     X25519KYBER768DRAFT00 = 0x6399, "X25519Kyber768Draft00";
 }
 

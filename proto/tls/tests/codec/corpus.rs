@@ -7,7 +7,7 @@ use crate::support::package_path;
 
 #[test]
 fn every_seed_decodes_or_is_refused() {
-    for target in ["client_hello", "server_answer", "deframer", "alert"] {
+    for target in ["client_hello", "server_answer", "deframer", "alert", "ssl2"] {
         let folder = package_path("fuzz/corpus").join(target);
         let mut seeds = 0;
         for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {

@@ -2,8 +2,8 @@
 
 use parallax_tls::record::{Deframer, HandshakeJoiner, HandshakeMessage, Record};
 use parallax_tls::registry::{CipherSuite, ProtocolVersion};
-use parallax_tls::server_flight::{CertificateMessage, CertificateRequest, ServerKeyExchange};
-use parallax_tls::{Alert, ClientHello, ServerAnswerReader, ServerHello, read_server_answer, server_name_offset};
+use parallax_tls::server_flight::{CertificateMessage, CertificateRequest, NewSessionTicket, ServerKeyExchange};
+use parallax_tls::{Alert, ClientHello, ServerAnswerReader, ServerHello, read_server_answer, server_name_offset, ssl2};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -33,7 +33,7 @@ pub(crate) fn decode_everything(bytes: &[u8], piece: usize) {
     if let Ok(alert) = Alert::decode(bytes) {
         assert_eq!(alert.encode(), bytes);
     }
-    let _ = (Record::decode(bytes), HandshakeMessage::decode(bytes));
+    let _ = (Record::decode(bytes), HandshakeMessage::decode(bytes), NewSessionTicket::decode(bytes), ssl2::ServerHello::decode(bytes));
     if let Some(range) = server_name_offset(bytes) {
         assert!(!range.is_empty() && range.end <= bytes.len());
     }

@@ -64,7 +64,7 @@ fn tls12_shows_certificate_group_and_request() {
     assert_eq!(answer.version(), Some(ProtocolVersion::TLS12));
     assert_eq!(answer.certificates.len(), 1);
     assert_eq!(answer.certificates[0][0], 0x30, "DER");
-    assert_eq!(answer.server_key_exchange_group, Some(KeyExchangeGroup::Named(NamedGroup::X25519)));
+    assert_eq!(answer.server_key_exchange.as_ref().unwrap().group, KeyExchangeGroup::Named(NamedGroup::X25519));
     let request = answer.certificate_request.unwrap();
     assert_eq!(request.certificate_types, [1, 2, 64]);
     assert!(request.signature_schemes.contains(&SignatureScheme::ECDSA_SECP256R1_SHA256));
@@ -76,7 +76,8 @@ fn tls12_shows_certificate_group_and_request() {
 #[test]
 fn tls12_with_a_finite_field_shows_the_size_of_the_prime() {
     let answer = answer("tls12_dhe");
-    assert_eq!(answer.server_key_exchange_group, Some(KeyExchangeGroup::FiniteField { prime_bits: 2048 }));
+    let exchange = answer.server_key_exchange.as_ref().unwrap();
+    assert_eq!((exchange.group.prime_bits(), exchange.public_value.len()), (Some(2048), 256));
     assert!(answer.server_hello_done && answer.error.is_none());
 }
 
@@ -84,7 +85,7 @@ fn tls12_with_a_finite_field_shows_the_size_of_the_prime() {
 fn tls12_with_rsa_key_transport_has_a_staple_and_no_group() {
     let answer = answer("tls12_rsa_staple");
     assert_eq!(answer.server_hello.as_ref().unwrap().cipher_suite.name(), "TLS_RSA_WITH_AES_128_GCM_SHA256");
-    assert_eq!(answer.server_key_exchange_group, None);
+    assert_eq!(answer.server_key_exchange, None);
     assert_eq!(answer.ocsp_response.map(|response| response.len()), Some(1290));
     assert!(answer.server_hello_done && answer.error.is_none());
 }
@@ -93,7 +94,7 @@ fn tls12_with_rsa_key_transport_has_a_staple_and_no_group() {
 fn tls10_requests_certificates_without_schemes() {
     let answer = answer("tls10");
     assert_eq!(answer.version(), Some(ProtocolVersion::TLS10));
-    assert!(matches!(answer.server_key_exchange_group, Some(KeyExchangeGroup::Named(_))));
+    assert!(answer.server_key_exchange.is_some_and(|exchange| matches!(exchange.group, KeyExchangeGroup::Named(_))));
     let request = answer.certificate_request.unwrap();
     assert!(request.signature_schemes.is_empty());
     assert!(request.authorities[0].ends_with(b"test.local"));
