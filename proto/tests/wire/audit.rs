@@ -43,7 +43,7 @@ fn answer() -> impl Strategy<Value = AuditAnswer> {
         AuditAnswer::Broken,
         AuditAnswer::NotConnected,
     ];
-    prop_oneof![4 => select(plain), 1 => any::<u8>().prop_map(AuditAnswer::Alert)]
+    prop_oneof![4 => select(plain), 1 => any::<u8>().prop_map(AuditAnswer::Alert), 1 => any::<u16>().prop_map(AuditAnswer::OtherVersion)]
 }
 
 fn accepted() -> impl Strategy<Value = Accepted> {

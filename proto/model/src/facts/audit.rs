@@ -63,6 +63,8 @@ pub enum AuditStop {
 pub enum AuditAnswer {
     /// A ServerHello, or a HelloRetryRequest.
     Hello,
+    /// A ServerHello of another version than was offered; its version.
+    OtherVersion(u16),
     /// A fatal alert in clear; its number (RFC 8446 section 6).
     Alert(u8),
     /// The peer closed the stream without an answer.

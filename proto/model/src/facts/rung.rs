@@ -83,8 +83,6 @@ rungs! {
     EmptyLastExtension = "empty-last-extension",
     /// More than 128 suites.
     ManySuites = "many-suites",
-    /// No extensions at all, as in the time before them.
-    NoExtensions = "no-extensions",
     /// The legacy version of TLS 1.3, 0x0304.
     LegacyVersion0304 = "legacy-version-0304",
     /// The legacy version 0x0398, "TLS 1.151".

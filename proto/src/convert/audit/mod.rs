@@ -97,9 +97,10 @@ fn stop(value: i32) -> Result<Option<AuditStop>, ConvertError> {
 impl From<AuditAnswer> for v1::AuditAnswer {
     fn from(answer: AuditAnswer) -> Self {
         use v1::AuditAnswerKind as Wire;
-        let of = |kind: Wire| Self { kind: kind.into(), alert: 0 };
+        let of = |kind: Wire| Self { kind: kind.into(), ..Self::default() };
         match answer {
             AuditAnswer::Hello => of(Wire::Hello),
+            AuditAnswer::OtherVersion(version) => Self { version: u32::from(version), ..of(Wire::OtherVersion) },
             AuditAnswer::Alert(number) => Self { alert: u32::from(number), ..of(Wire::Alert) },
             AuditAnswer::Closed => of(Wire::Closed),
             AuditAnswer::Reset => of(Wire::Reset),
@@ -120,6 +121,7 @@ impl TryFrom<v1::AuditAnswer> for AuditAnswer {
         Ok(match known(message.kind, "kind")? {
             Wire::Unspecified => return Err(unspecified("kind")),
             Wire::Hello => Self::Hello,
+            Wire::OtherVersion => Self::OtherVersion(narrow(message.version, "version")?),
             Wire::Alert => Self::Alert(narrow(message.alert, "alert")?),
             Wire::Closed => Self::Closed,
             Wire::Reset => Self::Reset,
