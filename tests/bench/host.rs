@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    net::TcpListener,
+    io::{self, Write as _},
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -16,6 +17,7 @@ use parallax_proto::join::JoinString;
 pub(crate) struct Host {
     bin: PathBuf,
     folder: PathBuf,
+    http: String,
     coordinator: Child,
     agents: Vec<Child>,
 }
@@ -31,7 +33,7 @@ impl Host {
         command.args(["--listen", &listen, "--advertise", &listen, "--http", &http, "--responder", &responder]);
         let log = fs::File::create(folder.join("coordinator.log"))?;
         let coordinator = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().context("cannot start parallax-coordinator")?;
-        let host = Self { bin: bin.to_owned(), folder, coordinator, agents: Vec::new() };
+        let host = Self { bin: bin.to_owned(), folder, http, coordinator, agents: Vec::new() };
         let end = Instant::now() + Duration::from_secs(20);
         while host.parallax(&["vantage", "list"]).is_err() {
             ensure!(Instant::now() < end, "the coordinator does not answer; its log is in {}", host.folder.display());
@@ -45,6 +47,15 @@ impl Host {
         let output = Command::new(self.bin.join("parallax")).arg("--context").arg(self.folder.join("co/admin.toml")).args(words).output()?;
         ensure!(output.status.success(), "parallax {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Reads a counter of the coordinator's metrics.
+    pub(crate) fn metric(&self, name: &str) -> anyhow::Result<u64> {
+        let mut stream = TcpStream::connect(&self.http)?;
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let text = io::read_to_string(stream)?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).with_context(|| format!("no metric {name}"))?;
+        Ok(value.trim().parse()?)
     }
 
     /// Makes a join string for one agent.

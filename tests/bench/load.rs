@@ -2,10 +2,7 @@
 
 use std::{
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -27,37 +24,48 @@ use parallax_proto::{
     },
     wire,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Barrier, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use crate::host::Host;
 
 const SESSIONS: usize = 8;
+const CHECKS: usize = 20;
 const BATCH: usize = 100;
 const IN_FLIGHT: usize = 8;
 
-/// Runs the load for `span` and returns acknowledged attempts a second.
+/// Runs the load for `span` and returns stored and acknowledged attempts a second.
 pub(crate) fn run(bin: &Path, span: Duration) -> anyhow::Result<f64> {
     let host = Host::start(bin)?;
-    host.parallax(&["check", "create", "load", "--target", "192.0.2.1:443", "--every", "60s"])?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
-        let acknowledged = Arc::new(AtomicU64::new(0));
+    let (acknowledged, seconds) = runtime.block_on(async {
+        let ready = Arc::new(Barrier::new(SESSIONS + 1));
         let mut sessions = Vec::new();
         for number in 0..SESSIONS {
-            let join = host.join_string()?;
-            sessions.push(tokio::spawn(session(host.authority()?, join, format!("load-{number}"), span, acknowledged.clone())));
+            let (join, authority, ready) = (host.join_string()?, host.authority()?, Arc::clone(&ready));
+            sessions.push(tokio::spawn(async move { session(authority, join, format!("load-{number}"), &ready, span).await }));
         }
-        let mut seconds: f64 = 0.0;
+        // A check has shares for the vantages that are there when its round opens.
+        ready.wait().await;
+        for number in 0..CHECKS {
+            host.parallax(&["check", "create", &format!("load-{number}"), "--target", "192.0.2.1:443", "--every", "5s"])?;
+        }
+        let (mut acknowledged, mut seconds) = (0, 0.0_f64);
         for session in sessions {
-            seconds = seconds.max(session.await??);
+            let (through, took) = session.await??;
+            acknowledged += through;
+            seconds = seconds.max(took);
         }
-        Ok(acknowledged.load(Ordering::SeqCst) as f64 / seconds)
-    })
+        anyhow::Ok((acknowledged, seconds))
+    })?;
+    let stored = host.metric("parallax_attempts_stored_total")?;
+    ensure!(stored == acknowledged, "{acknowledged} attempts were acknowledged and {stored} stored");
+    Ok(stored as f64 / seconds)
 }
 
-async fn session(authority_pem: String, join: JoinString, name: String, span: Duration, acknowledged: Arc<AtomicU64>) -> anyhow::Result<f64> {
+/// Enrols, connects, waits for the checks, sends for `span`; returns how many attempts were acknowledged and in how many seconds.
+async fn session(authority_pem: String, join: JoinString, name: String, ready: &Barrier, span: Duration) -> anyhow::Result<(u64, f64)> {
     let coordinator = join.coordinators.last().context("a join string without coordinator")?.clone();
     let key = rcgen::KeyPair::generate()?;
     let request = rcgen::CertificateParams::new(Vec::<String>::new())?.serialize_request(&key)?;
@@ -84,29 +92,27 @@ async fn session(authority_pem: String, join: JoinString, name: String, span: Du
     };
     up.send(SessionRequest { message: Some(Up::Hello(hello)) }).await?;
     let mut answers = client.session(ReceiverStream::new(requests)).await?.into_inner();
-    let check = loop {
+    ready.wait().await;
+    let checks = loop {
         let message = answers.message().await?.context("the session ended")?.message;
         if let Some(Down::Assignments(signed)) = message {
             let set: AssignmentSet = wire::decode(&signed.assignment_set)?;
-            if let Some(check) = set.checks.into_iter().find_map(|scheduled| scheduled.check) {
-                break Check::try_from(check)?;
+            let checks: Vec<Check> = set.checks.into_iter().filter_map(|scheduled| Check::try_from(scheduled.check?).ok()).collect();
+            if checks.len() == CHECKS {
+                break checks;
             }
         }
     };
     let permits = Arc::new(Semaphore::new(IN_FLIGHT));
     let began = Instant::now();
-    let sender = tokio::spawn(send(up, permits.clone(), check, name.parse()?, boot, span));
-    let mut through = 0;
-    let mut sent = None;
-    let mut sender = Some(sender);
+    let mut sender = Some(tokio::spawn(send(up, Arc::clone(&permits), checks, name.parse()?, boot, span)));
+    let (mut through, mut sent) = (0, None);
     while sent.is_none_or(|sent| through < sent) {
         tokio::select! {
             message = answers.message() => {
                 if let Some(Down::BatchAck(ack)) = message?.context("the session ended")?.message {
-                    let batches = (ack.acknowledged_through - through) as usize / BATCH;
-                    acknowledged.fetch_add(ack.acknowledged_through - through, Ordering::SeqCst);
+                    permits.add_permits((ack.acknowledged_through - through) as usize / BATCH);
                     through = ack.acknowledged_through;
-                    permits.add_permits(batches);
                 }
             }
             total = async { match sender.as_mut() { Some(sender) => sender.await, None => std::future::pending().await } } => {
@@ -115,23 +121,27 @@ async fn session(authority_pem: String, join: JoinString, name: String, span: Du
             }
         }
     }
-    Ok(began.elapsed().as_secs_f64())
+    Ok((through, began.elapsed().as_secs_f64()))
 }
 
+/// Sends batches, each of one round, over the coming rounds of all checks in turn.
 async fn send(
     up: mpsc::Sender<SessionRequest>,
     permits: Arc<Semaphore>,
-    check: Check,
+    checks: Vec<Check>,
     vantage: VantageName,
     boot: BootId,
     span: Duration,
 ) -> anyhow::Result<u64> {
     let began = Instant::now();
     let mut next = 1;
-    let start = check.cadence.next_after(check.anchor, SystemClock.now() - Duration::from_secs(60)).context("the check has no round")?;
-    while began.elapsed() < span {
+    for check in checks.iter().cycle() {
+        if began.elapsed() >= span {
+            break;
+        }
         permits.acquire().await?.forget();
-        let attempts = (0..BATCH).map(|_| (&attempt(&check, start, vantage.clone())).into()).collect();
+        let start = check.cadence.next_after(check.anchor, SystemClock.now()).context("the check has no round")?;
+        let attempts = (0..BATCH).map(|_| (&attempt(check, start, vantage.clone())).into()).collect();
         let batch = AttemptBatch { boot_id: boot.0.as_bytes().to_vec(), first_sequence: next, attempts };
         up.send(SessionRequest { message: Some(Up::AttemptBatch(batch)) }).await?;
         next += BATCH as u64;
