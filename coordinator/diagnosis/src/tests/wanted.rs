@@ -138,6 +138,12 @@ fn a_mixture_is_tried_to_its_end_and_against_pauses_and_ports() {
 }
 
 #[test]
+fn a_recipe_that_a_confirmed_filter_hits_by_turns_is_no_further_question() {
+    let wanted = in_short(&asked(&case("01i-sni-reset-post-quantum-by-turns")));
+    assert!(!wanted.iter().any(|one| one.contains("slow") || one.contains("source-port")), "{wanted:?}");
+}
+
+#[test]
 fn a_certificate_for_other_names_wants_an_unknown_name_and_none() {
     let mut round = case("25b-default-certificate-alone");
     round.attempts.retain(|attempt| matches!(attempt.experiment, Experiment::Baseline | Experiment::Responder));

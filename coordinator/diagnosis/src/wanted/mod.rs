@@ -35,7 +35,7 @@ pub fn wanted(round: &RoundView, history: &History, trust: &Trust, now: Timestam
     let drafts = rules::explain(&mut scene);
     let mut asks = Asks::new(&scene);
     spread::union_of_addresses(&mut asks);
-    spread::mixtures(&mut asks);
+    spread::mixtures(&mut asks, &drafts);
     spread::two_certificates(&mut asks);
     failures::failing(&mut asks, &drafts);
     failures::comparison(&mut asks);

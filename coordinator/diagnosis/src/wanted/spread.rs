@@ -3,11 +3,16 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use parallax_model::{assignment::Experiment, outcome::Outcome};
+use parallax_model::{
+    assignment::Experiment,
+    outcome::Outcome,
+    verdict::{Locus, Tier},
+};
 
 use super::Asks;
 use crate::{
     cell::{Layer, State},
+    draft::Draft,
     gates::Ipv6,
     rules::trickles,
 };
@@ -34,8 +39,14 @@ pub(super) fn union_of_addresses(asks: &mut Asks<'_, '_>) {
 }
 
 /// A mixture is tried until the test separates it, at the vantages that show it and at two more for comparison; pauses and fixed source ports show what it follows.
-pub(super) fn mixtures(asks: &mut Asks<'_, '_>) {
+///
+/// Where something on the way is confirmed, an optional recipe that it hits now and then (a name that falls into the first or the second segment) is no further question.
+pub(super) fn mixtures(asks: &mut Asks<'_, '_>, drafts: &[Draft]) {
     let scene = asks.scene;
+    let settled = |seat: usize, place: usize| {
+        let confirmed = |draft: &&Draft| draft.tier == Tier::Confirmed && matches!(draft.cause.locus(), Locus::Path | Locus::Edge | Locus::Policy);
+        drafts.iter().filter(confirmed).any(|draft| draft.seats.contains(&seat) && draft.places.contains(&place))
+    };
     for place in 0..scene.places.len() {
         for profile in scene.profiles_by_need() {
             let base = if scene.is_required(profile) { profile } else { asks.base().unwrap_or(profile) };
@@ -43,7 +54,8 @@ pub(super) fn mixtures(asks: &mut Asks<'_, '_>) {
                 (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place) && !scene.cell(*seat, place, profile).is_empty()).collect();
             let state = |seat: usize| [Layer::Tcp, Layer::Tls, Layer::Http].map(|layer| scene.state(seat, place, profile, layer));
             let wavers = |seat: usize| state(seat).contains(&State::Mixed) && !scene.is_cut_now_and_then(seat, place, profile) && !trickles(scene, seat, place);
-            let mixed: Vec<usize> = scored.iter().copied().filter(|seat| wavers(*seat)).collect();
+            let open = |seat: usize| scene.is_required(profile) || !settled(seat, place);
+            let mixed: Vec<usize> = scored.iter().copied().filter(|seat| wavers(*seat) && open(*seat)).collect();
             if mixed.is_empty() {
                 continue;
             }
