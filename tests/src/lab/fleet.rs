@@ -24,6 +24,8 @@ pub struct Fleet {
     pub agents: BTreeMap<String, Daemon>,
 }
 
+/// The user and group `nobody`, as whom the programs run.
+pub(super) const UNPRIVILEGED: u32 = 65534;
 /// The coordinator's folder inside the sandbox.
 const COORDINATOR: &str = "/run/lab/coordinator";
 
@@ -121,8 +123,8 @@ impl Lab {
     /// Prepares one of the programs to run without root and without capabilities.
     fn unprivileged(&self, node: &str, program: &str, environment: &BTreeMap<String, String>, words: &[String]) -> Command {
         let mut command = self.command(node, "setpriv");
-        if !self.sandbox.is_rootless() {
-            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        if !self.sandbox.has_one_user() {
+            command.args([format!("--reuid={UNPRIVILEGED}"), format!("--regid={UNPRIVILEGED}"), "--clear-groups".to_owned()]);
         }
         command.args(["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "env"]);
         command.args(environment.iter().map(|(name, value)| format!("{name}={value}")));
@@ -136,7 +138,7 @@ impl Lab {
         let own = || -> io::Result<()> {
             fs::create_dir_all(&path)?;
             fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-            if self.sandbox.is_rootless() { Ok(()) } else { std::os::unix::fs::chown::<&Path>(&path, Some(65534), Some(65534)) }
+            if self.sandbox.has_one_user() { Ok(()) } else { std::os::unix::fs::chown::<&Path>(&path, Some(UNPRIVILEGED), Some(UNPRIVILEGED)) }
         };
         own().map_err(|source| LabError::File { path: folder.to_owned(), source })
     }

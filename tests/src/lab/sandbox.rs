@@ -28,7 +28,8 @@ pub struct Sandbox {
     holder: Child,
     _lifeline: ChildStdin,
     init: u32,
-    is_rootless: bool,
+    has_user_namespace: bool,
+    has_one_user: bool,
 }
 
 impl Sandbox {
@@ -36,9 +37,10 @@ impl Sandbox {
     ///
     /// Root uses its own rights; everybody else gets a user namespace of their own.
     pub fn start(programs: &Path) -> Result<Self, LabError> {
-        let is_rootless = !nix::unistd::geteuid().is_root();
+        let has_user_namespace = !nix::unistd::geteuid().is_root();
+        let has_one_user = has_user_namespace || !fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| maps_user(&map, super::fleet::UNPRIVILEGED));
         let mut command = Command::new("unshare");
-        if is_rootless {
+        if has_user_namespace {
             command.args(["--user", "--map-root-user"]);
         }
         command.args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", PREPARE, "lab"]).arg(programs);
@@ -55,7 +57,7 @@ impl Sandbox {
             return Err(LabError::Sandbox { reason });
         }
         let init = child_of(holder.id()).ok_or_else(|| LabError::Sandbox { reason: "its first process is gone".into() })?;
-        Ok(Self { holder, _lifeline: lifeline, init, is_rootless })
+        Ok(Self { holder, _lifeline: lifeline, init, has_user_namespace, has_one_user })
     }
 
     /// Returns the process id, as the host sees it, of the process that holds the namespaces.
@@ -63,9 +65,9 @@ impl Sandbox {
         self.init
     }
 
-    /// Tells whether the sandbox runs in a user namespace, where only one user exists.
-    pub fn is_rootless(&self) -> bool {
-        self.is_rootless
+    /// Tells whether no other user exists in it, since it lies in a user namespace of one user: its own, or one that the lab was started in.
+    pub fn has_one_user(&self) -> bool {
+        self.has_one_user
     }
 
     /// Returns the path by which the host sees a path of the sandbox.
@@ -76,7 +78,7 @@ impl Sandbox {
     /// Returns the words of a command line that enters the namespace `node`, or the sandbox itself.
     pub fn entrance(&self, node: Option<&str>) -> Vec<String> {
         let mut words = vec!["nsenter".to_owned(), "-t".into(), self.init.to_string()];
-        if self.is_rootless {
+        if self.has_user_namespace {
             words.extend(["-U".to_owned(), "--preserve-credentials".into()]);
         }
         words.extend(["-m".to_owned(), "-p".into()]);
@@ -210,6 +212,14 @@ fn child_of(pid: u32) -> Option<u32> {
     fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?.split_whitespace().next()?.parse().ok()
 }
 
+/// Reads from a user namespace's map (user_namespaces(7): first inside, first outside, count) whether it has a user.
+fn maps_user(map: &str, user: u32) -> bool {
+    map.lines().any(|line| {
+        let numbers: Vec<u32> = line.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+        matches!(numbers[..], [first, _, count] if first <= user && user - first < count)
+    })
+}
+
 const PREPARE: &str = r#"
 set -e
 target=$(readlink -m /etc/resolv.conf)
@@ -223,3 +233,15 @@ ip link set lo up
 echo ready
 exec cat > /dev/null
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::maps_user;
+
+    #[test]
+    fn a_map_of_one_user_has_no_nobody() {
+        assert!(maps_user("         0          0 4294967295\n", 65_534));
+        assert!(maps_user("0 1000 1\n1 100000 65536\n", 65_534));
+        assert!(!maps_user("         0       1000          1\n", 65_534) && !maps_user("", 0));
+    }
+}
