@@ -1,4 +1,4 @@
-//! Userspace devices of the lab: a client that tells what it saw, a relay that reads ClientHellos, an intercepting proxy.
+//! Userspace devices of the lab: a client that tells what it saw, a relay that reads ClientHellos, an intercepting proxy, an injector; and the probe engine alone.
 
 use std::{io::Write as _, net::SocketAddr, time::Duration};
 
@@ -7,7 +7,8 @@ use parallax_tests::{
     device::{
         client::{Call, call},
         front::Front,
-        intercept,
+        inject::{Forgery, Injector},
+        intercept, measure,
         wire::Wire,
     },
     lab::{Authority, scenario::Hello},
@@ -48,6 +49,22 @@ enum Device {
         #[arg(long, default_value_t = 0)]
         lost_per_million: u32,
     },
+    /// Answers packets that carry a name in the server's place.
+    Inject {
+        #[arg(long)]
+        name: String,
+        /// What is sent: `reset`, `close`, or the number of an alert.
+        #[arg(long)]
+        forge: Forgery,
+        /// The hop limit that it is sent with.
+        #[arg(long)]
+        ttl: u8,
+        /// Packets with a smaller hop limit are left alone.
+        #[arg(long, default_value_t = 0)]
+        least_ttl: u8,
+    },
+    /// Makes one attempt of the probe engine and prints its facts, as JSON.
+    Measure(measure::Attempt),
     /// Ends TLS that a firewall redirected here, and signs anew.
     Intercept {
         #[arg(long)]
@@ -81,6 +98,11 @@ fn main() -> anyhow::Result<()> {
         }
         Device::Front { listen, upstream, only_name, read_once } => Front { listen, upstream, only_name, read_once }.serve()?,
         Device::Wire { left, right, delay_ms, lost_per_million } => Wire { delay: Duration::from_millis(delay_ms), lost_per_million }.serve(&left, &right)?,
+        Device::Inject { name, forge, ttl, least_ttl } => Injector { name, forge, ttl, least_ttl }.serve()?,
+        Device::Measure(attempt) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            writeln!(std::io::stdout(), "{}", serde_json::to_string(&runtime.block_on(attempt.make())?)?)?;
+        }
         Device::Intercept { listen, authority } => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(intercept::serve(listen, Authority::new(&authority)?))?;

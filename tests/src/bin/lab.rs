@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use parallax_tests::lab::{
     Lab, Programs, Scenario,
     judge::Grade,
-    look, report,
+    look, measure, report,
     run::{self, Report},
     topology,
 };
@@ -42,7 +42,7 @@ struct Arguments {
 enum Command {
     /// Lists the scenarios.
     List,
-    /// Shows what each scenario does on the wire, without the products, and compares with what its file states.
+    /// Shows what each scenario does on the wire and what the probe engine measures of it, without a fleet, and compares with what its file states.
     Check(Chosen),
     /// Runs the fleet in each scenario and judges its verdicts.
     Run {
@@ -157,6 +157,10 @@ fn symptoms(scenario: &Scenario, programs: &Programs) -> anyhow::Result<String> 
     let mut text = String::new();
     for symptom in &scenario.symptoms {
         text.extend(look(&lab, symptom)?.iter().map(|sight| report::sight(symptom, sight)));
+    }
+    for wanted in &scenario.measures {
+        lab.flush_routes()?;
+        text.push_str(&report::measured(wanted, &measure(&lab, wanted)?));
     }
     Ok(text)
 }

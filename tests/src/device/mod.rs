@@ -2,6 +2,8 @@
 
 pub mod client;
 pub mod front;
+pub mod inject;
 pub mod intercept;
+pub mod measure;
 pub mod tcp_info;
 pub mod wire;

@@ -122,13 +122,19 @@ impl Lab {
 
     /// Prepares one of the programs to run without root and without capabilities.
     fn unprivileged(&self, node: &str, program: &str, environment: &BTreeMap<String, String>, words: &[String]) -> Command {
+        let mut command = self.without_rights(node, "env");
+        command.args(environment.iter().map(|(name, value)| format!("{name}={value}")));
+        command.arg(format!("{PROGRAMS}/{program}")).args(words);
+        command
+    }
+
+    /// Prepares any program to run without root and without capabilities.
+    pub(super) fn without_rights(&self, node: &str, program: &str) -> Command {
         let mut command = self.command(node, "setpriv");
         if !self.sandbox.has_one_user() {
             command.args([format!("--reuid={UNPRIVILEGED}"), format!("--regid={UNPRIVILEGED}"), "--clear-groups".to_owned()]);
         }
-        command.args(["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "env"]);
-        command.args(environment.iter().map(|(name, value)| format!("{name}={value}")));
-        command.arg(format!("{PROGRAMS}/{program}")).args(words);
+        command.args(["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", program]);
         command
     }
 

@@ -48,6 +48,31 @@ pub struct Finding {
     /// What is blamed.
     #[serde(default)]
     pub scope: Scope,
+    /// Where on the path, when it was measured.
+    #[serde(default)]
+    pub location: Option<Location>,
+    /// The rules that fired.
+    #[serde(default)]
+    pub evidence: Vec<Evidence>,
+}
+
+/// The part of a location that is judged.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Location {
+    /// The nearest hop.
+    pub first_hop: u8,
+    /// The farthest hop.
+    pub last_hop: u8,
+    /// The last router that answered before it.
+    #[serde(default)]
+    pub router: Option<String>,
+}
+
+/// The part of a piece of evidence that is judged.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Evidence {
+    /// The rule's name.
+    pub rule: String,
 }
 
 /// The part of a scope that is judged.
@@ -117,7 +142,30 @@ fn match_expected(expected: &Expected, document: &Document, used: &mut [bool], j
     if finding.tier < expected.tier {
         judgement.lower(Grade::UnderSpecified, format!("{} is only {:?}, not {:?}", finding.cause, finding.tier, expected.tier).to_lowercase());
     }
+    whereabouts(expected, finding, judgement);
+    for rule in expected.rules.iter().filter(|rule| !finding.evidence.iter().any(|evidence| evidence.rule == **rule)) {
+        judgement.lower(Grade::UnderSpecified, format!("{} does not rest on {rule}", finding.cause));
+    }
 }
+
+/// A missing location is under-specified; one more than a hop off sends somebody to the wrong owner.
+fn whereabouts(expected: &Expected, finding: &Finding, judgement: &mut Judgement) {
+    let Some(hop) = expected.hop else { return };
+    let Some(Location { first_hop, last_hop, router }) = &finding.location else {
+        return judgement.lower(Grade::UnderSpecified, format!("{} is not located, and stands at hop {hop}", finding.cause));
+    };
+    if !(first_hop.saturating_sub(1)..=last_hop.saturating_add(1)).contains(&hop) {
+        judgement.lower(Grade::Wrong, format!("{} is put at hops {first_hop} to {last_hop}, and stands at hop {hop}", finding.cause));
+    } else if last_hop - first_hop.min(last_hop) > MOST_SPAN {
+        judgement.lower(Grade::UnderSpecified, format!("{} is put anywhere from hop {first_hop} to {last_hop}", finding.cause));
+    }
+    if let Some(wanted) = expected.router.as_ref().filter(|wanted| router.as_ref() != Some(wanted)) {
+        let told = router.as_deref().unwrap_or("nobody");
+        judgement.lower(Grade::UnderSpecified, format!("{} names {told} as the last router before it, and should name {wanted}", finding.cause));
+    }
+}
+
+const MOST_SPAN: u8 = 2;
 
 fn blame(expected: &Expected, finding: &Finding) -> Vec<String> {
     let mut reasons = Vec::new();
@@ -194,6 +242,31 @@ mod tests {
         }
         let addressed = format!("{FILTER}addresses=['192.0.2.12:443']\n");
         assert_eq!(judge(&probe(&addressed), &document(&[("path.sni-filter", "confirmed", "a d")])).grade, Grade::Wrong);
+    }
+
+    #[test]
+    fn a_location_is_right_within_one_hop() {
+        let located = |first: u8, last: u8| {
+            let mut document = document(&[("path.sni-filter", "confirmed", "a d")]);
+            document.findings[0].location = Some(Location { first_hop: first, last_hop: last, router: Some("198.18.1.1".to_owned()) });
+            document
+        };
+        let expecting = probe(&format!("{FILTER}hop=2\nrouter='198.18.1.1'\n"));
+        for (first, last, grade) in [(2, 3, Grade::Right), (3, 3, Grade::Right), (4, 5, Grade::Wrong), (1, 6, Grade::UnderSpecified)] {
+            assert_eq!(judge(&expecting, &located(first, last)).grade, grade, "{first} to {last}");
+        }
+        assert_eq!(judge(&expecting, &document(&[("path.sni-filter", "confirmed", "a d")])).grade, Grade::UnderSpecified);
+        let elsewhere = probe(&format!("{FILTER}hop=2\nrouter='198.18.1.138'\n"));
+        assert_eq!(judge(&elsewhere, &located(2, 3)).grade, Grade::UnderSpecified);
+    }
+
+    #[test]
+    fn evidence_that_must_be_there_is_missed() {
+        let expecting = probe(&format!("{FILTER}rules=['reply-ttl']\n"));
+        let mut told = document(&[("path.sni-filter", "confirmed", "a d")]);
+        assert_eq!(judge(&expecting, &told).grade, Grade::UnderSpecified);
+        told.findings[0].evidence = vec![Evidence { rule: "reply-ttl".to_owned() }];
+        assert_eq!(judge(&expecting, &told).grade, Grade::Right);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod error;
 mod fleet;
 pub mod judge;
 mod look;
+mod measure;
 mod origin;
 mod pki;
 pub mod report;
@@ -30,6 +31,7 @@ use scenario::{Certificate, ChainPart, Fault, Validity};
 pub use error::LabError;
 pub use fleet::Fleet;
 pub use look::{Sight, look};
+pub use measure::{Measured, measure};
 pub use pki::{Authority, Issued};
 pub use scenario::Scenario;
 
@@ -207,6 +209,13 @@ impl Lab {
 
     /// The steps of a fault that need the servers to run.
     fn finish_fault(&mut self, fault: &Fault) -> Result<(), LabError> {
+        if fault.device.first().is_some_and(|kind| kind == "inject") {
+            let mut command = self.sandbox.command(Some(&fault.at), &self.programs.device);
+            command.args(&fault.device);
+            let mut daemon = Daemon::start(&self.sandbox, command, &format!("{HOME}/logs/device-{}-inject.log", fault.at))?;
+            self.wait(&mut daemon, "lab-device", &Awaited::PacketSocket)?;
+            self.daemons.push(daemon);
+        }
         if let Some(port) = fault.device.iter().skip_while(|word| *word != "--listen").nth(1).and_then(|address| address.rsplit(':').next()) {
             let mut command = self.sandbox.command(Some(&fault.at), &self.programs.device);
             command.args(&fault.device);
@@ -237,6 +246,7 @@ impl Lab {
     fn is_ready(&self, daemon: &Daemon, awaited: &Awaited) -> bool {
         match awaited {
             Awaited::Interface(name) => fs::read_to_string(format!("/proc/{}/net/dev", daemon.pid())).is_ok_and(|text| text.contains(name)),
+            Awaited::PacketSocket => fs::read_to_string(format!("/proc/{}/net/packet", daemon.pid())).is_ok_and(|text| text.lines().count() > 1),
             Awaited::File(path) => fs::metadata(self.sandbox.outside(path)).is_ok_and(|data| data.len() > 0),
             Awaited::Port(port) => {
                 let mark = format!(":{port:04X} ");
@@ -251,6 +261,7 @@ impl Lab {
 
 enum Awaited {
     Interface(&'static str),
+    PacketSocket,
     File(String),
     Port(u16),
 }

@@ -2,7 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::{judge::Grade, look::Sight, run::Report, scenario::Symptom};
+use super::{
+    judge::Grade,
+    look::Sight,
+    measure::Measured,
+    run::Report,
+    scenario::{Measure, Symptom},
+};
 
 /// The mark of a symptom that is not as its file states.
 pub const DIFFERS: &str = "DIFFERS";
@@ -53,6 +59,18 @@ pub fn sight(symptom: &Symptom, sight: &Sight) -> String {
     );
     for difference in &sight.differences {
         let _ = writeln!(text, "  {DIFFERS}: {difference}");
+    }
+    text
+}
+
+/// One line for what the probe engine measured, with what differs from the facts that the file states.
+pub fn measured(wanted: &Measure, measured: &Measured) -> String {
+    let mut text = format!("  {:<5} {:<24} {} measured, {}\n", wanted.from, wanted.address, measured.facts.len(), wanted.experiments.join(", "));
+    for difference in &measured.differences {
+        let _ = writeln!(text, "  {DIFFERS}: {difference}");
+    }
+    if !measured.differences.is_empty() {
+        text.extend(measured.facts.iter().map(|facts| format!("    {facts}\n")));
     }
     text
 }

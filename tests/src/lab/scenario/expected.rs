@@ -43,6 +43,13 @@ pub struct Expected {
     /// The weakest tier that is right.
     #[serde(default)]
     pub tier: Tier,
+    /// The hop at which the fault stands, counted from the blamed vantage; the location must hold it or come within one hop of it, and span no more than three.
+    pub hop: Option<u8>,
+    /// The router that answered last before it.
+    pub router: Option<String>,
+    /// Rules that must be among the evidence.
+    #[serde(default)]
+    pub rules: Vec<String>,
 }
 
 /// How sure a verdict is.

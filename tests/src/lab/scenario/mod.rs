@@ -10,10 +10,12 @@ use serde::Deserialize;
 use super::{error::LabError, topology};
 
 mod expected;
+mod measure;
 mod network;
 mod symptom;
 
 pub use expected::{Expected, Probe, Tier};
+pub use measure::{Either, Measure};
 pub use network::{Certificate, ChainPart, Fault, Origin, Resolver, Validity};
 pub use symptom::{Hello, Symptom};
 
@@ -62,6 +64,9 @@ pub struct Scenario {
     /// What is seen on the wire, checked without the products.
     #[serde(default, rename = "symptom")]
     pub symptoms: Vec<Symptom>,
+    /// What the probe engine measures, fact by fact.
+    #[serde(default, rename = "measure")]
+    pub measures: Vec<Measure>,
     /// What the fleet is asked, and the answer that is right.
     #[serde(rename = "probe")]
     pub probes: Vec<Probe>,
@@ -93,6 +98,7 @@ impl Scenario {
     fn validate(&self) -> Result<(), String> {
         let places = self.origins.iter().map(|origin| &origin.at).chain(self.faults.iter().map(|fault| &fault.at));
         let places = places.chain(self.resolvers.iter().map(|resolver| &resolver.at)).chain(self.symptoms.iter().flat_map(|symptom| &symptom.from));
+        let places = places.chain(self.measures.iter().map(|measure| &measure.from));
         if let Some(place) = places.into_iter().find(|place| !topology::is_node(place)) {
             return Err(format!("the lab has no namespace {place:?}"));
         }
