@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use parallax_model::{
     assignment::Experiment,
     check::Limits,
-    profile::{Delivery, Depth, HelloLayout, HelloRecipe, Profile},
+    profile::{Delivery, Depth, HelloLayout, HelloRecipe, LARGEST_CLASSIC_GROUP, Profile},
     target::Target,
 };
 
@@ -136,10 +136,15 @@ impl Plan {
     /// Returns the recipe of a hello that fits one segment, for experiments that must not depend on a second one.
     pub(crate) fn one_segment_recipe(&self) -> HelloRecipe {
         let mut recipe = self.recipe();
-        let fits = |group: &u16| parallax_tls::registry::NamedGroup(*group) <= LARGEST_SMALL_GROUP;
+        let fits = |group: &u16| *group <= LARGEST_CLASSIC_GROUP;
         recipe.groups.retain(fits);
         recipe.key_shares.retain(fits);
         recipe
+    }
+
+    /// Tells whether a walk fills its one segment, because the profile's hello takes more than one: then it stops where packets of full size do.
+    pub(crate) fn walks_with_a_full_segment(&self) -> bool {
+        self.experiment == Experiment::HelloWalk && self.profile.hello.exceeds_one_segment()
     }
 
     /// Returns what the experiment's hello offers.
@@ -197,8 +202,6 @@ const LARGE_NOT_TLS: usize = 1_440;
 /// More than one segment on an Ethernet path.
 const LARGE_HELLO: usize = 1_800;
 const SMALL_MSS: u16 = 536;
-/// Above it stand the post-quantum groups, whose shares are larger than a kilobyte.
-const LARGEST_SMALL_GROUP: parallax_tls::registry::NamedGroup = parallax_tls::registry::NamedGroup(0x01ff);
 
 #[cfg(test)]
 mod tests {

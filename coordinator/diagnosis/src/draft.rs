@@ -8,7 +8,12 @@ use parallax_model::{
     verdict::{Cause, Counter, Evidence, Finding, Location, Locus, Scope, Tier},
 };
 
-use crate::{cell::Look, remedy, scene::Scene};
+use crate::{
+    cell::Look,
+    remedy,
+    route::{self, Ending},
+    scene::Scene,
+};
 
 /// A finding by index.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +84,16 @@ impl Draft {
     pub(crate) fn add(&mut self, rule: &str, text: String, looks: &[Look<'_>]) {
         let attempts: Vec<AttemptId> = looks.iter().take(MAX_ATTEMPTS).map(|look| look.attempt.id).collect();
         self.evidence.push(Evidence { rule: rule.to_owned(), text, attempts });
+    }
+
+    /// Places the fault where hellos of a full segment no longer get on.
+    pub(crate) fn located_by_full_segments(&mut self, scene: &Scene<'_>, seat: usize, place: usize, ending: Ending<'_>) {
+        let text = format!(
+            "ClientHellos of a full segment from {} get no farther than hop {}, small ones reach the server, {} hops away",
+            scene.seats[seat].name, ending.hop, ending.server
+        );
+        self.location = Some(route::location(scene, seat, place, ending.hop.saturating_sub(1), ending.hop));
+        self.add("hello-walk", text, &ending.looks);
     }
 
     pub(crate) fn unless(mut self, cause: Cause, next: &str) -> Self {

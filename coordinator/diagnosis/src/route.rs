@@ -207,12 +207,25 @@ pub(crate) struct Ending<'a> {
 }
 
 /// Returns where a walk with the wanted name ends before the server, if it does.
-///
-/// A reset, close or alert below the server's distance is proof by itself; a silence counts where the control's walk goes on.
 pub(crate) fn ending<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Ending<'a>> {
+    ending_of(scene, seat, place, |look| !fills_segment(scene, look))
+}
+
+/// Returns where a walk with hellos of a full segment ends before the server, if it does, while small ones get there.
+pub(crate) fn size_ending<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Ending<'a>> {
+    ending_of(scene, seat, place, |look| fills_segment(scene, look))
+}
+
+/// Tells whether a walk's hellos took a full segment: that of a profile whose own hello takes more.
+fn fills_segment(scene: &Scene<'_>, look: &Look<'_>) -> bool {
+    scene.recipe_named(look.attempt.profile.as_str()).is_some_and(|profile| profile.hello.exceeds_one_segment())
+}
+
+/// A reset, close or alert below the server's distance is proof by itself; a silence counts where the control's walk goes on.
+fn ending_of<'a>(scene: &Scene<'a>, seat: usize, place: usize, counts: impl Fn(&Look<'a>) -> bool) -> Option<Ending<'a>> {
     let control = walks(scene, seat, place, Experiment::ControlWalk).find_map(|(look, walk)| Some((look, walk, answered_at(walk)?)));
     let server = control.as_ref().map(|(.., hop)| *hop).or_else(|| distance(scene, seat, place))?;
-    for (look, walk) in walks(scene, seat, place, Experiment::HelloWalk) {
+    for (look, walk) in walks(scene, seat, place, Experiment::HelloWalk).filter(|(look, _)| counts(look)) {
         let spoken = walk.steps.iter().find(|step| step.hop_limit < server && matches!(step.end, StepEnd::Reset | StepEnd::Closed | StepEnd::Alert(_)));
         if let Some(step) = spoken {
             let looks = [Some(look), control.as_ref().map(|(look, ..)| *look)].into_iter().flatten().collect();
@@ -362,6 +375,7 @@ pub(crate) struct Stop<'a> {
 pub(crate) fn payload_stop<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Stop<'a>> {
     let (syn_look, syn_walk, server) = walks(scene, seat, place, Experiment::SynWalk).find_map(|(look, walk)| Some((look, walk, answered_at(walk)?)))?;
     let hellos = [Experiment::HelloWalk, Experiment::ControlWalk].into_iter().flat_map(|experiment| walks(scene, seat, place, experiment));
+    let hellos = hellos.filter(|(look, _)| look.attempt.experiment == Experiment::ControlWalk || !fills_segment(scene, look));
     let stops = hellos.filter(|(_, walk)| answered_at(walk).is_none());
     let stops = stops.filter(|(_, walk)| walk.steps.iter().any(|step| step.end == StepEnd::Silent && step.hop_limit == last_heard(walk) + 1));
     let (look, walk) = stops.into_iter().next()?;

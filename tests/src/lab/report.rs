@@ -69,9 +69,6 @@ pub fn measured(wanted: &Measure, measured: &Measured) -> String {
     for difference in &measured.differences {
         let _ = writeln!(text, "  {DIFFERS}: {difference}");
     }
-    if !measured.differences.is_empty() {
-        text.extend(measured.facts.iter().map(|facts| format!("    {facts}\n")));
-    }
     text
 }
 

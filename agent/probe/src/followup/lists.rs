@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use parallax_model::{
     assignment::{Experiment, Task},
     id::ProfileName,
-    profile::{Profile, REQUIRED_PROFILE},
+    profile::REQUIRED_PROFILE,
 };
 
 use super::{
@@ -66,7 +66,7 @@ fn alert_to_some(list: &mut List<'_>) {
     list.baselines().next();
     list.one(Experiment::LegacyHello).one(Experiment::Tls13Only).one(Experiment::NoAlpn).at_responders().next();
     list.named(Experiment::ControlName, 2).with_required(Experiment::LargeHello).one(Experiment::SmallHello).next();
-    if fits_one_segment(&list.case.lead) {
+    if !list.case.lead.hello.exceeds_one_segment() {
         list.one(Experiment::HelloWalk).named(Experiment::ControlWalk, 1);
     }
 }
@@ -113,9 +113,7 @@ fn variant(list: &mut List<'_>) {
     list.with_required(Experiment::LargeHello).with_required(Experiment::LargeHello).with_required(Experiment::SplitName);
     list.with_required(Experiment::SplitRecords).next();
     list.with_required(Experiment::SplitName).named(Experiment::ControlName, 1).named(Experiment::ControlName, 1).at_responders().next();
-    if fits_one_segment(&list.case.lead) {
-        list.one(Experiment::HelloWalk).named(Experiment::ControlWalk, 1);
-    }
+    list.one(Experiment::HelloWalk).named(Experiment::ControlWalk, 1);
 }
 
 /// Passes and fails: a leg chosen by source port (M14), a limit on rate, or chance.
@@ -133,11 +131,6 @@ fn mixed(list: &mut List<'_>) {
             list.times(Experiment::Slow, 2).next();
         }
     }
-}
-
-fn fits_one_segment(profile: &Profile) -> bool {
-    const FIRST_LARGE_GROUP: u16 = 0x0200;
-    profile.hello.key_shares.iter().all(|group| *group < FIRST_LARGE_GROUP)
 }
 
 /// A list under way.

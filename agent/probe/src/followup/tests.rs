@@ -185,7 +185,7 @@ fn one_recipe_alone_asks_about_size_and_split() {
         assert_eq!(count(&list, Experiment::LargeNonTls), 2);
         let large = list.iter().find(|followup| followup.task.experiment == Experiment::LargeHello).unwrap();
         assert_eq!(large.task.profile.as_str(), "modern");
-        assert_eq!(count(&list, Experiment::HelloWalk), u32::from(profile != "modern-pq"), "a hello of two segments would be placed a hop too far");
+        assert_eq!(count(&list, Experiment::HelloWalk), 1, "{profile}: a hello of two segments is walked as one full segment");
     }
 }
 

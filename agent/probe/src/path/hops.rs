@@ -42,7 +42,7 @@ pub(crate) async fn syn_walk<N: Net>(plan: &Plan, net: &N) -> Facts {
     walk.into_facts()
 }
 
-/// Sends ClientHellos of one segment with a growing hop limit, each on a connection made at the full one.
+/// Sends ClientHellos of one segment with a growing hop limit, each on a connection made at the full one; where the profile's own hello takes more, the segment is filled.
 pub(crate) async fn hello_walk<N: Net>(plan: &Plan, net: &N) -> Facts {
     let recipe = plan.one_segment_recipe();
     let name = plan.name_in(&recipe).map(str::to_owned);
@@ -138,9 +138,10 @@ impl<'a, N: Net> Walk<'a, N> {
         let wait = HELLO_WAIT + round_trip * 2;
         let recipe = self.plan.one_segment_recipe();
         let name = self.plan.name_in(&recipe);
+        let least = connection.info().filter(|_| self.plan.walks_with_a_full_segment()).map_or(0, |info| info.send_mss as usize);
         let until = Instant::now() + wait;
         let mut exchange = Exchange::new(connection, until, self.plan.limits.read_bytes, 0);
-        exchange.deliver(tls::craft(&recipe, name, 0), Delivery::Whole, name).await;
+        exchange.deliver(tls::craft(&recipe, name, least), Delivery::Whole, name).await;
         let _ = timeout_at(until, exchange.connection().stirs()).await;
         let end = match exchange.connection().take_error() {
             // Bytes that came before the reset still count.

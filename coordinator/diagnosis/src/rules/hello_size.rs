@@ -1,15 +1,12 @@
-use parallax_model::{
-    assignment::Experiment,
-    outcome::Outcome,
-    verdict::{Cause, Tier},
-};
+use parallax_model::{assignment::Experiment, outcome::Outcome, verdict::Cause};
 
 use super::{Hypothesis, is_settled};
 use crate::{
     bench::{payload, tally, tally_of},
     cell::Layer,
     draft::Draft,
-    explain::{WHO, count, fate, seats as named},
+    explain::{WHO, count, fate, seats as named, whereabouts},
+    route,
     suspicion::{Shape, Suspicion},
 };
 
@@ -39,7 +36,9 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     if silent && !large.always(1) && !small_mss.never(1) {
         return None;
     }
-    let tier = suspicion.tier(seats, false).map(|tier| tier.min(Tier::Likely))?;
+    let ending = route::size_ending(scene, seat, place).filter(|ending| !route::is_at_the_edge(ending.hop, ending.server));
+    let located = ending.is_some() && large.always(2);
+    let tier = suspicion.tier(seats, located)?;
     let who = named(scene, seats);
     let failures = suspicion.failures(seats);
     let name = scene.profiles[suspicion.profile];
@@ -55,8 +54,12 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
             &large.all(),
         );
     }
+    if let Some(ending) = ending {
+        draft.located_by_full_segments(scene, seat, place, ending);
+    }
     draft.add("other-groups", format!("{name} passes at {} from {}", scene.places[place], named(scene, &suspicion.passing)), &failures);
-    Some(draft.in_words(format!("something on the path of {WHO} fails on a large ClientHello: a connection {}", fate(outcome))))
+    let there = whereabouts(draft.location.as_ref());
+    Some(draft.in_words(format!("something on the path of {WHO}{there} fails on a large ClientHello: a connection {}", fate(outcome))))
 }
 
 /// Bytes of a hello that does not fit one segment, or hardly.

@@ -9,7 +9,8 @@ use crate::{
     bench::{Tally, payload, tally, tally_of},
     cell::{Layer, Silence},
     draft::Draft,
-    explain::{WHERE, WHO, count, seats as named},
+    explain::{WHERE, WHO, count, seats as named, whereabouts},
+    route,
     suspicion::{Shape, Suspicion},
 };
 
@@ -30,8 +31,12 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let hole = hole(suspicion, seat)?;
     let artefact = hole.small.passed.len() >= 3 && suspicion.failures(seats).len() >= 3;
     let tier = suspicion.tier(seats, artefact)?;
-    let gist = format!("packets over some size are lost, {}, on the path of {WHO} to {WHERE}", hole.direction);
-    Some(draft(suspicion, seats, &hole, Cause::PathMtuBlackhole, tier).in_words(gist))
+    let mut draft = draft(suspicion, seats, &hole, Cause::PathMtuBlackhole, tier);
+    if let Some(ending) = route::size_ending(suspicion.scene, seat, suspicion.place).filter(|_| hole.direction == OUTWARD) {
+        draft.located_by_full_segments(suspicion.scene, seat, suspicion.place, ending);
+    }
+    let there = whereabouts(draft.location.as_ref());
+    Some(draft.in_words(format!("packets over some size are lost, {}, on the path of {WHO}{there} to {WHERE}", hole.direction)))
 }
 
 /// What shows that large packets are lost.
@@ -60,7 +65,7 @@ pub(super) fn hole<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize) -> Option<Hol
             if !large.never(1) {
                 return None;
             }
-            "client to server"
+            OUTWARD
         }
     };
     Some(Hole { direction, small })
@@ -73,7 +78,7 @@ pub(super) fn draft<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize], hole: &H
     let cured =
         format!("with an MSS of 536, {} from {who} passed and none failed; at full size {} failed", count(hole.small.passed.len(), "attempt"), failures.len());
     let seen = match hole.direction {
-        "client to server" => "the large ClientHello was never acknowledged, and 1,440 bytes that are not TLS were lost as well".to_owned(),
+        OUTWARD => "the large ClientHello was never acknowledged, and 1,440 bytes that are not TLS were lost as well".to_owned(),
         _ => "the ClientHello was acknowledged and the answer did not arrive whole (TCP_INFO)".to_owned(),
     };
     let mut draft = Draft::new(cause, tier)
@@ -81,7 +86,7 @@ pub(super) fn draft<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize], hole: &H
         .by(Outcome::TlsTimeout, Some("size"))
         .because("small-mss", cured, &hole.small.all())
         .because("tcp-info", seen, &failures);
-    if hole.direction == "client to server" {
+    if hole.direction == OUTWARD {
         let large: Vec<_> = seats.iter().flat_map(|seat| payload(suspicion.scene, *seat, suspicion.place, Experiment::LargeNonTls).all()).collect();
         draft.add("large-non-tls", format!("1,440 bytes that are not TLS, in one segment, were lost in {} too", count(large.len(), "attempt")), &large);
     }
@@ -94,3 +99,4 @@ fn hello_bytes(suspicion: &Suspicion<'_, '_>, seat: usize) -> u32 {
 
 /// A hello below this fits one segment on every link that carries IPv6 (RFC 8200 section 5).
 const FULL_SEGMENT: u32 = 1_160;
+const OUTWARD: &str = "client to server";

@@ -54,7 +54,7 @@ fn passing_variant<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize, own: &Profile
     let differs =
         |other: &Profile| other.hello.versions != own.hello.versions && other.delivery == own.delivery && other.hello.server_name == own.hello.server_name;
     let large = tally(scene, seat, place, Experiment::LargeHello);
-    if own.hello.key_shares.iter().any(|group| *group > LARGEST_CLASSIC_GROUP) {
+    if own.hello.exceeds_one_segment() {
         return large.always(1).then(|| ("a large ClientHello without the post-quantum share".to_owned(), large.all()));
     }
     let of_profile = (0..scene.profiles.len()).find(|profile| {
@@ -67,6 +67,3 @@ fn passing_variant<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize, own: &Profile
     let other_version = tally(scene, seat, place, Experiment::Tls13Only);
     (own.hello.versions.contains(&0x0303) && other_version.always(2)).then(|| ("TLS 1.3 alone".to_owned(), other_version.all()))
 }
-
-/// Above it stand the post-quantum groups.
-const LARGEST_CLASSIC_GROUP: u16 = 0x01ff;

@@ -67,6 +67,21 @@ fn remembered_sources(asks: &mut Asks<'_, '_>) -> Vec<usize> {
     found
 }
 
+/// Where a fault is placed at a hop whose router nobody has named, a walk of SYNs names it.
+pub(super) fn routers(asks: &mut Asks<'_, '_>, drafts: &[Draft]) {
+    let unnamed = drafts.iter().filter(|draft| draft.location.as_ref().is_some_and(|location| location.router.is_none()));
+    for draft in unnamed {
+        let seats: Vec<usize> = draft.seats.iter().copied().collect();
+        for seat in asks.one_of_each(&seats, 1) {
+            for place in draft.places.iter().copied() {
+                if let Some(base) = asks.base() {
+                    asks.once(seat, Experiment::SynWalk, base, place, 1, "the router before the fault has no name yet");
+                }
+            }
+        }
+    }
+}
+
 fn experiments(asks: &mut Asks<'_, '_>, suspicion: &Suspicion<'_, '_>, seat: usize) {
     use Experiment::{ControlName, ControlWalk, HelloWalk, LargeNonTls, NoName, NonTls, ReplyTtl, SmallHello, SmallMss, SplitName, SynWalk};
     let (place, profile) = (suspicion.place, suspicion.profile);
@@ -84,6 +99,9 @@ fn experiments(asks: &mut Asks<'_, '_>, suspicion: &Suspicion<'_, '_>, seat: usi
     };
     if path_is_possible && suspicion.layer == Layer::Tls && !variant {
         list.extend([(NonTls, 1), (SynWalk, 1), (ControlWalk, 1), (HelloWalk, 1)]);
+    }
+    if path_is_possible && variant && asks.scene.recipe(profile).is_some_and(|profile| profile.hello.exceeds_one_segment()) {
+        list.extend([(ControlWalk, 1), (HelloWalk, 1)]);
     }
     for (experiment, repeat) in list {
         asks.once(seat, experiment, profile, place, repeat, WHY_FAILING);

@@ -39,6 +39,7 @@ pub fn wanted(round: &RoundView, history: &History, trust: &Trust, now: Timestam
     spread::two_certificates(&mut asks);
     failures::failing(&mut asks, &drafts);
     failures::comparison(&mut asks);
+    failures::routers(&mut asks, &drafts);
     names::mismatches(&mut asks);
     names::other_keys(&mut asks, &drafts);
     asks.finish()

@@ -83,6 +83,9 @@ pub const ALL_CLIENTS: &str = "all-clients";
 /// The only default profile whose failure is a fault by itself.
 pub const REQUIRED_PROFILE: &str = "modern";
 
+/// Above it stand the post-quantum groups, whose shares are larger than a kilobyte.
+pub const LARGEST_CLASSIC_GROUP: u16 = 0x01ff;
+
 const TLS13_SUITES: [u16; 3] = [0x1302, 0x1301, 0x1303];
 const TLS12_SUITES: [u16; 6] = [0xc02c, 0xc02b, 0xcca9, 0xc030, 0xc02f, 0xcca8];
 const LEGACY_SUITES: [u16; 22] = [
@@ -108,6 +111,11 @@ impl HelloRecipe {
 
     fn tls12() -> Self {
         Self { versions: vec![0x0303], cipher_suites: TLS12_SUITES.to_vec(), key_shares: Vec::new(), ..Self::modern() }
+    }
+
+    /// Tells whether its key shares alone take about a segment: those of post-quantum groups do.
+    pub fn exceeds_one_segment(&self) -> bool {
+        self.key_shares.iter().any(|group| *group > LARGEST_CLASSIC_GROUP)
     }
 
     /// Offers everything from TLS 1.0 to 1.2 that servers have been seen to want: shows what a server *can* do.
