@@ -174,8 +174,14 @@ fn router_at(walk: &WalkFacts, hop: u8) -> Option<IpAddr> {
     })
 }
 
-/// Returns the router that a seat's SYN walk towards a place met at a hop.
+/// Returns the router that a seat's SYN walk towards a place met at a hop; or the walk of a neighbour as far from the server, behind the same path.
 pub(crate) fn router(scene: &Scene<'_>, seat: usize, place: usize, hop: u8) -> Option<IpAddr> {
+    let neighbours = (0..scene.seats.len()).filter(|other| *other != seat && scene.seats[*other].group == scene.seats[seat].group);
+    let mut as_far = neighbours.filter(|other| distance(scene, *other, place).is_some_and(|far| Some(far) == distance(scene, seat, place)));
+    own_router(scene, seat, place, hop).or_else(|| as_far.find_map(|other| own_router(scene, other, place, hop)))
+}
+
+fn own_router(scene: &Scene<'_>, seat: usize, place: usize, hop: u8) -> Option<IpAddr> {
     let here = walks(scene, seat, place, Experiment::SynWalk).find_map(|(_, walk)| router_at(walk, hop));
     let same_family = |other: &usize| scene.places[*other].is_ipv4() == scene.places[place].is_ipv4();
     here.or_else(|| {
