@@ -5,6 +5,7 @@
 //! | [`plan`] | what one attempt shall do, and which server name an experiment carries |
 //! | [`net`] | connections and their socket options, of this host or scripted |
 //! | [`dns`] | a name's addresses, with every answer as it came |
+//! | [`starttls`] | what a mail, directory, chat or database server wants said before TLS |
 //! | `tcp`, `tls`, `http` | the stages of a handshake: connect, ClientHello and answer, one request |
 //! | `path` | whose packets arrive (`authorship`) and where they stop (`hops`) |
 //! | [`followup`] | which experiments explain a failure, in which order |
@@ -38,6 +39,7 @@ pub mod net;
 mod path;
 pub mod plan;
 mod run;
+pub mod starttls;
 mod tcp;
 mod tls;
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use parallax_model::{
     assignment::Experiment,
-    facts::{AlertSeen, Facts, HandshakeFacts, HelloSent, HttpEnd, HttpFacts, LocalRefusal, NotCompleted, TcpFacts, TlsEnd, TlsFacts},
+    facts::{
+        AlertSeen, Facts, HandshakeFacts, HelloSent, HttpEnd, HttpFacts, LocalRefusal, NotCompleted, StartTlsFacts, TcpFacts, TlsEnd, TlsFacts, UpgradeEnd,
+    },
     profile::HelloRecipe,
     target::Scheme,
 };
@@ -15,13 +17,13 @@ use crate::{
     net::{Connection, Dial, Net},
     path,
     plan::{Payload, Plan, Shape},
-    tcp,
+    starttls, tcp,
     tls::{self, Channel, Exchange, Seen, Session},
 };
 
 /// Makes one attempt. A failed connection is the measurement, so there is no error.
 pub async fn run<N: Net>(plan: &Plan, net: &N) -> Facts {
-    if matches!(plan.target.scheme, Scheme::Quic | Scheme::StartTls(_)) {
+    if plan.target.scheme == Scheme::Quic {
         return unsupported();
     }
     match plan.experiment {
@@ -71,7 +73,7 @@ async fn attempt<N: Net>(plan: &Plan, net: &N) -> Facts {
     let dial = Dial { source_port: plan.source_port, mss, want_ack_ttl: true, ..Dial::to(plan.address, plan.connect_timeout()) };
     let dialled = net.dial(&dial).await;
     let tcp = tcp::facts(&dial, &dialled);
-    let Some(connection) = dialled.connection else { return tcp::failed(tcp) };
+    let Some(mut connection) = dialled.connection else { return tcp::failed(tcp) };
     if plan.target.scheme == Scheme::Tcp {
         return Facts { tcp: Some(TcpFacts { at_end: connection.info(), ..tcp }), ..Facts::default() };
     }
@@ -79,12 +81,22 @@ async fn attempt<N: Net>(plan: &Plan, net: &N) -> Facts {
         // The same port is used again at once, and must not wait for this connection's end.
         connection.reset_on_close();
     }
+    let upgrade = starttls::before_tls(&mut connection, plan, deadline).await;
+    if upgrade.as_ref().is_some_and(|upgrade| upgrade.end != UpgradeEnd::Ready) {
+        return not_upgraded(tcp, &connection, upgrade);
+    }
     let exchange = Exchange::new(connection, deadline, plan.limits.read_bytes, plan.limits.transcript_bytes);
-    match first {
+    let facts = match first {
         First::Session(session, recipe) => full(plan, tcp, exchange, (*session, &recipe), deadline).await,
         First::Hello(wire, recipe) => tls::ask(tcp, exchange, wire, delivery, plan.name_in(&recipe)).await,
         First::NotTls(size) => not_tls(tcp, exchange, size).await,
-    }
+    };
+    Facts { starttls: upgrade, ..facts }
+}
+
+fn not_upgraded<C: Connection>(tcp: TcpFacts, connection: &C, upgrade: Option<StartTlsFacts>) -> Facts {
+    let tcp = TcpFacts { at_end: connection.info(), ack_ttl: connection.ack_ttl(), ..tcp };
+    Facts { tcp: Some(tcp), starttls: upgrade, ..Facts::default() }
 }
 
 async fn full<C: Connection>(plan: &Plan, tcp: TcpFacts, mut exchange: Exchange<C>, (session, recipe): (Session, &HelloRecipe), deadline: Instant) -> Facts {

@@ -132,6 +132,10 @@ fn glyph(cell: &MatrixCell) -> (String, Style) {
 fn letter(outcome: Outcome) -> (&'static str, &'static str) {
     match outcome {
         Outcome::Ok => ("✓", "passes"),
+        Outcome::StartTlsNotOffered => ("O", "STARTTLS is not offered"),
+        Outcome::StartTlsRefused => ("S", "STARTTLS is refused"),
+        Outcome::StartTlsNotProtocol => ("P", "speaks another protocol before TLS"),
+        Outcome::StartTlsReset | Outcome::StartTlsClosed | Outcome::StartTlsTimeout | Outcome::StartTlsUnreachable => ("s", "cut off before TLS"),
         Outcome::TlsReset | Outcome::TcpReset => ("R", "reset"),
         Outcome::TlsClosed => ("F", "closed without a word"),
         Outcome::TlsTimeout => ("T", "silent after the ClientHello"),

@@ -138,6 +138,7 @@ pub(crate) fn family(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::TlsClosed | Outcome::TcpReset => Outcome::TlsReset,
         Outcome::TlsMalformed | Outcome::TlsOverCap => Outcome::TlsNotTls,
+        Outcome::StartTlsClosed => Outcome::StartTlsReset,
         other => other,
     }
 }

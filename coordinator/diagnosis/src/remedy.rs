@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use parallax_model::{
     catalogue::page,
+    target::{Scheme, Target},
     verdict::{Locus, Remedy},
 };
 
@@ -65,21 +66,32 @@ fn ticket(scene: &Scene<'_>, draft: &Draft) -> String {
         .collect();
     let addresses: Vec<String> = draft.addresses(scene).iter().map(ToString::to_string).collect();
     let evidence: Vec<&str> = draft.evidence.iter().map(|evidence| evidence.text.as_str()).collect();
-    let address = draft.addresses(scene).into_iter().next();
-    let port = address.map_or(target.port, |address| address.port());
-    let ip = address.map_or_else(|| target.host.to_string(), |address| address.ip().to_string());
-    let bracketed = address.map_or_else(|| target.authority(), |address| address.to_string());
     let observed = draft.mechanism.as_deref().unwrap_or("failure");
     let flows = if flows.is_empty() { String::new() } else { format!(" Connections: {}.", flows.join(", ")) };
     format!(
-        "For the ticket: {when}, connections from {} to {} for {} failed ({observed}){}. {}.{flows} To see it again: openssl s_client -connect {bracketed} -servername {host} </dev/null; curl -v --resolve {host}:{port}:{ip} https://{host}:{port}/; traceroute -T -p {port} {ip}",
+        "For the ticket: {when}, connections from {} to {} for {} failed ({observed}){}. {}.{flows} To see it again: {}",
         sources.join(", "),
         addresses.join(", "),
         target.host,
         whereabouts(draft.location.as_ref()),
         evidence.join(". "),
-        host = target.host,
+        commands(target, draft.addresses(scene).first().copied()),
     )
+}
+
+/// Commands that show the same from any host of the network.
+fn commands(target: &Target, address: Option<SocketAddr>) -> String {
+    let host = &target.host;
+    let port = address.map_or(target.port, |address| address.port());
+    let ip = address.map_or_else(|| host.to_string(), |address| address.ip().to_string());
+    let peer = address.map_or_else(|| target.authority(), |address| address.to_string());
+    let handshake = |options: &str| format!("openssl s_client -connect {peer}{options} -servername {host} </dev/null");
+    let request = format!("curl -v --resolve {host}:{port}:{ip} https://{host}:{port}/");
+    let shown = match target.scheme {
+        Scheme::StartTls(protocol) => handshake(&format!(" -starttls {}", protocol.as_str())),
+        Scheme::Https | Scheme::Tls | Scheme::Tcp | Scheme::Quic => format!("{}; {request}", handshake("")),
+    };
+    format!("{shown}; traceroute -T -p {port} {ip}")
 }
 
 /// Connections that a ticket names at most.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     attempt::Attempt,
-    facts::{ConnectEnd, DnsFacts, Facts, HttpEnd, HttpFacts, LookupEnd, NotCompleted, TlsEnd},
+    facts::{ConnectEnd, DnsFacts, Facts, HttpEnd, HttpFacts, LookupEnd, NotCompleted, StartTlsFacts, TlsEnd, UpgradeEnd},
 };
 
 /// What one attempt means; its text form is `stage.what`, as verdicts show it.
@@ -36,6 +36,20 @@ pub enum Outcome {
     TcpUnreachable,
     /// A reset while connecting.
     TcpReset,
+    /// The server's list lacks STARTTLS, or it does not know the command.
+    StartTlsNotOffered,
+    /// The server knows STARTTLS and says no, or refuses service.
+    StartTlsRefused,
+    /// A FIN before TLS was called for.
+    StartTlsClosed,
+    /// A reset before TLS was called for.
+    StartTlsReset,
+    /// Silence before TLS was called for.
+    StartTlsTimeout,
+    /// Something else than the protocol answered, or it answered without end.
+    StartTlsNotProtocol,
+    /// An ICMP error before TLS was called for.
+    StartTlsUnreachable,
     /// A reset after the ClientHello.
     TlsReset,
     /// A FIN after the ClientHello.
@@ -187,6 +201,9 @@ impl Outcome {
                 TlsEnd::LocalError(_) => Self::NotCompleted(NotCompletedKind::LocalError),
             };
         }
+        if let Some(starttls) = &facts.starttls {
+            return Self::of_starttls(starttls);
+        }
         if let Some(tcp) = &facts.tcp {
             return match tcp.end {
                 ConnectEnd::Connected => Self::Ok,
@@ -198,6 +215,20 @@ impl Outcome {
             };
         }
         facts.dns.as_ref().map_or(Self::Ok, Self::of_dns)
+    }
+
+    fn of_starttls(starttls: &StartTlsFacts) -> Self {
+        match starttls.end {
+            UpgradeEnd::Ready => Self::Ok,
+            UpgradeEnd::NotOffered => Self::StartTlsNotOffered,
+            UpgradeEnd::Refused => Self::StartTlsRefused,
+            UpgradeEnd::NotProtocol | UpgradeEnd::OverCap => Self::StartTlsNotProtocol,
+            UpgradeEnd::Closed => Self::StartTlsClosed,
+            UpgradeEnd::Reset => Self::StartTlsReset,
+            UpgradeEnd::TimedOut => Self::StartTlsTimeout,
+            UpgradeEnd::Unreachable(_) => Self::StartTlsUnreachable,
+            UpgradeEnd::LocalError(_) => Self::NotCompleted(NotCompletedKind::LocalError),
+        }
     }
 
     fn of_http(http: &HttpFacts) -> Self {
@@ -258,7 +289,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-const FIXED: [(Outcome, &str); 22] = [
+const FIXED: [(Outcome, &str); 29] = [
     (Outcome::Ok, "ok"),
     (Outcome::DnsNxdomain, "dns.nxdomain"),
     (Outcome::DnsServfail, "dns.servfail"),
@@ -270,6 +301,13 @@ const FIXED: [(Outcome, &str); 22] = [
     (Outcome::TcpTimeout, "tcp.timeout"),
     (Outcome::TcpUnreachable, "tcp.unreachable"),
     (Outcome::TcpReset, "tcp.reset"),
+    (Outcome::StartTlsNotOffered, "starttls.not-offered"),
+    (Outcome::StartTlsRefused, "starttls.refused"),
+    (Outcome::StartTlsClosed, "starttls.closed"),
+    (Outcome::StartTlsReset, "starttls.reset"),
+    (Outcome::StartTlsTimeout, "starttls.timeout"),
+    (Outcome::StartTlsNotProtocol, "starttls.not-protocol"),
+    (Outcome::StartTlsUnreachable, "starttls.unreachable"),
     (Outcome::TlsReset, "tls.reset"),
     (Outcome::TlsClosed, "tls.closed"),
     (Outcome::TlsTimeout, "tls.timeout"),

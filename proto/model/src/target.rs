@@ -28,6 +28,7 @@ pub enum StartTls {
     Pop3,
     Ftp,
     Xmpp,
+    XmppServer,
     Ldap,
     Postgres,
     Mysql,
@@ -35,18 +36,37 @@ pub enum StartTls {
     Sieve,
 }
 
-const STARTTLS: [(StartTls, &str, u16); 10] = [
+const STARTTLS: [(StartTls, &str, u16); 11] = [
     (StartTls::Smtp, "smtp", 25),
     (StartTls::Imap, "imap", 143),
     (StartTls::Pop3, "pop3", 110),
     (StartTls::Ftp, "ftp", 21),
     (StartTls::Xmpp, "xmpp", 5222),
+    (StartTls::XmppServer, "xmpp-server", 5269),
     (StartTls::Ldap, "ldap", 389),
     (StartTls::Postgres, "postgres", 5432),
     (StartTls::Mysql, "mysql", 3306),
     (StartTls::Nntp, "nntp", 119),
     (StartTls::Sieve, "sieve", 4190),
 ];
+
+impl StartTls {
+    /// Every protocol that is known, in the order of the documentation.
+    pub const ALL: [Self; 11] = {
+        let mut all = [Self::Smtp; 11];
+        let mut at = 0;
+        while at < all.len() {
+            all[at] = STARTTLS[at].0;
+            at += 1;
+        }
+        all
+    };
+
+    /// Returns the name before `+starttls`.
+    pub fn as_str(self) -> &'static str {
+        STARTTLS.iter().find(|row| row.0 == self).map_or("", |row| row.1)
+    }
+}
 
 impl Scheme {
     /// Returns the port that is meant when none is given.
@@ -65,7 +85,7 @@ impl fmt::Display for Scheme {
             Self::Tls => f.write_str("tls"),
             Self::Tcp => f.write_str("tcp"),
             Self::Quic => f.write_str("quic"),
-            Self::StartTls(protocol) => write!(f, "{}+starttls", STARTTLS.iter().find(|row| row.0 == *protocol).map_or("", |row| row.1)),
+            Self::StartTls(protocol) => write!(f, "{}+starttls", protocol.as_str()),
         }
     }
 }
@@ -272,6 +292,7 @@ mod tests {
             ("[2001:db8::7]:8443", "[2001:db8::7]:8443"),
             ("192.0.2.7:25", "192.0.2.7:25"),
             ("smtp+starttls://mail.example.test", "smtp+starttls://mail.example.test:25"),
+            ("xmpp-server+starttls://chat.example.test", "xmpp-server+starttls://chat.example.test:5269"),
         ] {
             let target: Target = typed.parse().unwrap_or_else(|error| panic!("{typed}: {error}"));
             assert_eq!(target.to_string(), shown);
@@ -283,6 +304,15 @@ mod tests {
     fn what_is_no_target_is_refused() {
         for typed in ["", "://", "ftp://x", "a b", "x:0", "x:65536", "x:y", "-x", "x@y", "[::1", "256.1.1.1", "x/a b", "a..b"] {
             assert!(typed.parse::<Target>().is_err(), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn every_upgrading_protocol_has_a_name_and_a_port() {
+        for protocol in StartTls::ALL {
+            let target: Target = format!("{}+starttls://x.test", protocol.as_str()).parse().unwrap();
+            assert_eq!(target.scheme, Scheme::StartTls(protocol));
+            assert!(target.port > 0);
         }
     }
 

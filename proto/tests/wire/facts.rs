@@ -14,10 +14,12 @@ pub(crate) fn facts() -> impl Strategy<Value = Facts> {
     // A generator holds its whole tree by value: unboxed, it does not fit on a test thread's stack.
     let stages = (option::of(dns().boxed()), option::of(tcp().boxed()), option::of(tls().boxed()), option::of(http().boxed()));
     let path = (option::of(reply_ttl().boxed()), option::of(walk().boxed()), option::weighted(0.3, audit().boxed()));
-    (option::weighted(0.1, not_completed()), stages, path).prop_map(|(not_completed, (dns, tcp, tls, http), (reply_ttl, walk, audit))| Facts {
+    let parts = (option::weighted(0.1, not_completed()), stages, path, option::of(starttls().boxed()));
+    parts.prop_map(|(not_completed, (dns, tcp, tls, http), (reply_ttl, walk, audit), starttls)| Facts {
         not_completed,
         dns,
         tcp,
+        starttls,
         tls,
         http,
         reply_ttl,
@@ -118,6 +120,16 @@ fn tcp_info() -> impl Strategy<Value = TcpInfo> {
         receive_mss: numbers[9],
         advertised_mss: numbers[10],
         path_mtu: numbers[11],
+    })
+}
+
+fn starttls() -> impl Strategy<Value = StartTlsFacts> {
+    use UpgradeEnd::{Closed, LocalError, NotOffered, NotProtocol, OverCap, Ready, Refused, Reset, TimedOut, Unreachable};
+    let plain = vec![Ready, NotOffered, Refused, NotProtocol, Closed, Reset, TimedOut, OverCap];
+    let end = prop_oneof![4 => select(plain), 1 => any::<i32>().prop_map(Unreachable), 1 => any::<i32>().prop_map(LocalError)];
+    let words = (option::of(text()), vec(text(), 0..4), option::of(any::<bool>()), option::of(text()));
+    (end, words, option::of(any::<u64>()), any::<[u64; 3]>()).prop_map(|(end, (greeting, capabilities, offered, reply), first_byte_us, numbers)| {
+        StartTlsFacts { end, greeting, capabilities, offered, reply, first_byte_us, elapsed_us: numbers[0], bytes_read: numbers[1], surplus_bytes: numbers[2] }
     })
 }
 

@@ -36,6 +36,9 @@ pub(super) fn for_case(case: &Case<'_>) -> Vec<FollowUp> {
         Symptom::LocalRefusal => {
             list.baselines().one(Experiment::LegacyHello).one(Experiment::Tls13Only);
         }
+        Symptom::BeforeTls => {
+            list.baselines().one(Experiment::SynWalk);
+        }
         Symptom::Authenticated => {
             list.baselines();
         }
@@ -53,7 +56,7 @@ fn odd_one(list: &mut List<'_>, profile: &ProfileName, symptom: Symptom) {
         Symptom::Alert | Symptom::LocalRefusal => &[Experiment::LegacyHello, Experiment::Tls13Only],
         Symptom::Silence => &[Experiment::SmallMss, Experiment::SmallMss, Experiment::SmallMss],
         Symptom::Cut => &[Experiment::ReplyTtl],
-        Symptom::NoAnswer | Symptom::Refused | Symptom::Authenticated => &[],
+        Symptom::NoAnswer | Symptom::Refused | Symptom::BeforeTls | Symptom::Authenticated => &[],
     };
     for experiment in experiments {
         list.push(profile.clone(), *experiment, list.case.row.address, 1);

@@ -49,6 +49,8 @@ pub(super) enum Symptom {
     Silence,
     /// The prober's library went no further.
     LocalRefusal,
+    /// It ends before TLS was called for: no hello is sent that could be varied.
+    BeforeTls,
     /// The server itself answered under its key: there is nothing to find out on the way.
     Authenticated,
 }
@@ -125,6 +127,13 @@ impl Symptom {
                 if alerts.into_iter().any(|alert| alert.encrypted) { Self::Authenticated } else { Self::Alert }
             }
             Outcome::TlsUnsupported => Self::LocalRefusal,
+            Outcome::StartTlsNotOffered
+            | Outcome::StartTlsRefused
+            | Outcome::StartTlsClosed
+            | Outcome::StartTlsReset
+            | Outcome::StartTlsTimeout
+            | Outcome::StartTlsNotProtocol
+            | Outcome::StartTlsUnreachable => Self::BeforeTls,
             _ => Self::Authenticated,
         }
     }

@@ -17,7 +17,7 @@ use super::search::Search;
 use crate::{
     net::{Connection as _, Dial, Net},
     plan::Plan,
-    tcp,
+    starttls, tcp,
     tls::{self, Exchange},
 };
 
@@ -108,7 +108,10 @@ impl<N: Net> Probe<'_, N> {
             round_trip: dialled.elapsed,
             guess: None,
         };
-        let Some(connection) = dialled.connection else { return (tcp::failed(tcp), look) };
+        let Some(mut connection) = dialled.connection else { return (tcp::failed(tcp), look) };
+        if !starttls::to_tls(&mut connection, plan, deadline).await {
+            return (Facts { tcp: Some(tcp), ..Facts::default() }, look);
+        }
         let exchange = Exchange::new(connection, deadline, plan.limits.read_bytes, plan.limits.transcript_bytes);
         let recipe = plan.recipe();
         let name = plan.name_in(&recipe);
@@ -181,7 +184,10 @@ impl<N: Net> Probe<'_, N> {
     /// Connects without a threshold, sets it, asks, and says what arrived.
     async fn answer_with(&self, threshold: u8, wait: Duration) -> Option<Reply> {
         let dial = self.dial(self.plan.address, self.plan.connect_timeout());
-        let connection = self.net.dial(&dial).await.connection?;
+        let mut connection = self.net.dial(&dial).await.connection?;
+        if !starttls::to_tls(&mut connection, self.plan, Instant::now() + wait).await {
+            return None;
+        }
         connection.set_least_ttl(threshold);
         let mut exchange = Exchange::new(connection, Instant::now() + wait, self.plan.limits.read_bytes, 0);
         let recipe = self.plan.recipe();

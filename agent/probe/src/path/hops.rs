@@ -19,6 +19,7 @@ use crate::{
     capture::micros,
     net::{Connection as _, Dial, Dialled, IcmpKind, Net, stream_end},
     plan::Plan,
+    starttls,
     tls::{self, Exchange},
 };
 
@@ -129,9 +130,11 @@ impl<'a, N: Net> Walk<'a, N> {
     /// The order matters: connect at the full limit, heed ICMP, lower the limit, write, wait, give the limit back before closing.
     async fn hello(&self, hop_limit: u8) -> WalkStep {
         let dialled = self.dial(Dial::to(self.plan.address, self.plan.connect_timeout().min(CONNECT_WAIT)), 0).await;
-        let Some(connection) = dialled.connection else {
-            return WalkStep { hop_limit, end: StepEnd::NotConnected, elapsed_us: micros(dialled.elapsed) };
-        };
+        let not_connected = WalkStep { hop_limit, end: StepEnd::NotConnected, elapsed_us: micros(dialled.elapsed) };
+        let Some(mut connection) = dialled.connection else { return not_connected };
+        if !starttls::to_tls(&mut connection, self.plan, Instant::now() + CONNECT_WAIT).await {
+            return not_connected;
+        }
         connection.heed_icmp();
         connection.set_hop_limit(Some(hop_limit));
         let round_trip = dialled.elapsed;

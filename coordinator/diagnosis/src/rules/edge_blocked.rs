@@ -1,4 +1,7 @@
-use parallax_model::verdict::{Cause, Tier};
+use parallax_model::{
+    outcome::Outcome,
+    verdict::{Cause, Tier},
+};
 
 use super::{Hypothesis, edge_filter::before};
 use crate::{
@@ -11,7 +14,7 @@ use crate::{
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::EdgeBlocked,
     requires: "two outside groups or more are cut off alike, whatever the name, size and version",
-    excluded_by: "an outside group that passes; an artefact nearer to the vantages",
+    excluded_by: "an outside group that passes; an artefact nearer to the vantages; an answer to the STARTTLS command",
     counter: Cause::PolicySourceBlocked,
     next: "look from an outside source that the owner's policy certainly allows",
     test,
@@ -23,6 +26,9 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     }
     let scene = suspicion.scene;
     let (_, outcome) = suspicion.class(seats)?;
+    if matches!(outcome, Outcome::StartTlsNotOffered | Outcome::StartTlsRefused) {
+        return None;
+    }
     let failures = suspicion.failures(seats);
     let inside: Vec<Look<'_>> = suspicion.passing.iter().flat_map(|seat| suspicion.looks(*seat)).copied().collect();
     let place = scene.places[suspicion.place];

@@ -258,7 +258,8 @@ fn counterpart(outcome: Outcome) -> Cause {
         Outcome::TcpTimeout | Outcome::TcpUnreachable => Cause::ServerUnreachable,
         Outcome::TlsTimeout => Cause::ServerSlowHandshake,
         Outcome::TlsAlert(112) => Cause::ServerSniRejected,
-        Outcome::TlsNotTls => Cause::ServerNotTls,
+        Outcome::TlsNotTls | Outcome::StartTlsNotProtocol => Cause::ServerNotTls,
+        Outcome::StartTlsNotOffered | Outcome::StartTlsRefused => Cause::ServerStarttlsNotOffered,
         _ => Cause::ServerClosesHandshake,
     }
 }

@@ -26,6 +26,7 @@ mod server_silence;
 mod sni_filter;
 mod sni_rejected;
 mod source_blocked;
+mod starttls;
 mod state_loss;
 mod throttling;
 mod tls_block;
@@ -93,7 +94,8 @@ pub fn requirements() -> Vec<Requirement> {
     told
 }
 
-const PATH: [&Hypothesis; 8] = [
+const PATH: [&Hypothesis; 9] = [
+    &starttls::STRIPPED,
     &mtu::HYPOTHESIS,
     &sni_filter::HYPOTHESIS,
     &tls_block::HYPOTHESIS,
@@ -104,7 +106,7 @@ const PATH: [&Hypothesis; 8] = [
     &version_filter::HYPOTHESIS,
 ];
 const PATH_OF_VARIANT: [&Hypothesis; 4] = [&mtu::HYPOTHESIS, &hello_split::HYPOTHESIS, &hello_size::HYPOTHESIS, &version_filter::HYPOTHESIS];
-const SERVER: [&Hypothesis; 14] = [
+const SERVER: [&Hypothesis; 15] = [
     &ipv6_unserved::HYPOTHESIS,
     &server_silence::UNREACHABLE,
     &server_silence::REFUSED,
@@ -115,13 +117,14 @@ const SERVER: [&Hypothesis; 14] = [
     &server_answers::VERSION,
     &server_answers::NEGOTIATION,
     &server_answers::NOT_TLS,
+    &starttls::NOT_OFFERED,
     &server_silence::SLOW,
     &server_silence::CLOSES,
     &edge_filter::HYPOTHESIS,
     &edge_blocked::HYPOTHESIS,
 ];
 const SERVER_OF_VARIANT: [&Hypothesis; 2] = [&edge_mtu::HYPOTHESIS, &hello_intolerance::HYPOTHESIS];
-const EDGE: [&Hypothesis; 3] = [&edge_mtu::HYPOTHESIS, &edge_filter::HYPOTHESIS, &edge_blocked::HYPOTHESIS];
+const EDGE: [&Hypothesis; 4] = [&starttls::STRIPPED_AT_THE_EDGE, &edge_mtu::HYPOTHESIS, &edge_filter::HYPOTHESIS, &edge_blocked::HYPOTHESIS];
 const HTTP: [&Hypothesis; 2] = [&http_denied::HYPOTHESIS, &upstream::HYPOTHESIS];
 
 /// The findings so far, and the cells that they explain.

@@ -43,7 +43,8 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     let cured = slow.len() >= 4 && slow.iter().all(|look| look.reach.is_ok());
     let cause = match family(class) {
         _ if cured => Cause::PolicyRateLimited,
-        Outcome::TlsNotTls => Cause::ServerNotTls,
+        Outcome::TlsNotTls | Outcome::StartTlsNotProtocol => Cause::ServerNotTls,
+        Outcome::StartTlsNotOffered | Outcome::StartTlsRefused => Cause::ServerStarttlsNotOffered,
         Outcome::TlsAlert(112) => Cause::ServerSniRejected,
         Outcome::TlsAlert(70) => Cause::ServerProtocolVersion,
         Outcome::TlsAlert(40 | 71) => Cause::ServerCipherSuites,

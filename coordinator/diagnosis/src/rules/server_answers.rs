@@ -238,17 +238,27 @@ fn negotiation(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> 
 }
 
 fn not_tls(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
-    if suspicion.layer != Layer::Tls || suspicion.class(seats)?.0 != Outcome::TlsNotTls {
-        return None;
-    }
     let failures = suspicion.failures(seats);
-    let first = failures.iter().find_map(|look| look.attempt.facts.tls.as_ref()?.answer.not_tls.as_ref());
-    let shown: String = first
-        .map(|bytes| bytes.0.iter().take(24).map(|byte| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' }).collect())
-        .unwrap_or_default();
-    let mut draft = draft(suspicion, seats, Cause::ServerNotTls, &format!("does not speak TLS on the port; it answers \"{shown}\""))?;
+    let (shown, what) = match suspicion.class(seats)?.0 {
+        _ if suspicion.layer != Layer::Tls => return None,
+        Outcome::TlsNotTls => (first_bytes(&failures), "TLS".to_owned()),
+        Outcome::StartTlsNotProtocol => (first_words(&failures), format!("the protocol of {}", suspicion.scene.round.check.target.scheme)),
+        _ => return None,
+    };
+    let mut draft = draft(suspicion, seats, Cause::ServerNotTls, &format!("does not speak {what} on the port; it answers \"{shown}\""))?;
     draft.add("first-bytes", format!("the answer begins with \"{shown}\""), &failures);
     Some(draft)
+}
+
+fn first_bytes(failures: &[Look<'_>]) -> String {
+    let first = failures.iter().find_map(|look| look.attempt.facts.tls.as_ref()?.answer.not_tls.as_ref());
+    let shown = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' };
+    first.map(|bytes| bytes.0.iter().take(MAX_SHOWN).map(shown).collect()).unwrap_or_default()
+}
+
+fn first_words(failures: &[Look<'_>]) -> String {
+    let first = failures.iter().find_map(|look| look.attempt.facts.starttls.as_ref()?.greeting.as_ref());
+    first.map(|words| words.chars().take(MAX_SHOWN).collect()).unwrap_or_default()
 }
 
 fn version_name(version: u16) -> String {
@@ -261,3 +271,6 @@ fn version_name(version: u16) -> String {
         other => format!("version {other:#06x}"),
     }
 }
+
+/// How much of an answer that is not TLS is quoted.
+const MAX_SHOWN: usize = 24;

@@ -98,6 +98,12 @@ pub(super) struct See {
     /// The `server` header.
     #[serde(default)]
     pub(super) server: Option<String>,
+    /// What the server says it can do before TLS, separated by spaces.
+    #[serde(default)]
+    pub(super) capabilities: String,
+    /// Its answer to the STARTTLS command.
+    #[serde(default)]
+    pub(super) reply: String,
     /// Seconds after the round's start at which the first attempt begins.
     #[serde(default)]
     pub(super) second: f64,

@@ -13,8 +13,8 @@ use parallax_model::{
     clock::Timestamp,
     facts::{
         AlertSeen, ConnectEnd, DnsAnswer, DnsFacts, DnsTransport, Facts, HandshakeFacts, HelloSent, HttpEnd, HttpFacts, LocalRefusal, LookupEnd, NotCompleted,
-        Reply, ReplyTtlFacts, ResolverKind, ServerAnswerFacts, Sibling, StepEnd, TcpFacts, TcpInfo, TlsEnd, TlsFacts, TtlRange, WalkFacts, WalkPayload,
-        WalkStep,
+        Reply, ReplyTtlFacts, ResolverKind, ServerAnswerFacts, Sibling, StartTlsFacts, StepEnd, TcpFacts, TcpInfo, TlsEnd, TlsFacts, TtlRange, UpgradeEnd,
+        WalkFacts, WalkPayload, WalkStep,
     },
     id::{AttemptId, RoundId},
     outcome::Outcome,
@@ -165,7 +165,10 @@ fn facts(round: &RoundView, see: &See, seat: usize, address: SocketAddr, profile
         Outcome::TcpUnreachable => ConnectEnd::Unreachable(see.errno.unwrap_or(113)),
         _ => ConnectEnd::Connected,
     };
-    if connect_end != ConnectEnd::Connected {
+    if let Some(end) = upgrade_end(outcome) {
+        facts.starttls = Some(starttls(end, see));
+        facts.tcp = Some(tcp);
+    } else if connect_end != ConnectEnd::Connected {
         (tcp.end, tcp.at_connect, tcp.at_end, tcp.ack_ttl) = (connect_end, None, None, None);
         facts.tcp = Some(tcp);
     } else {
@@ -191,6 +194,34 @@ fn facts(round: &RoundView, see: &See, seat: usize, address: SocketAddr, profile
         facts.reply_ttl = Some(reply_ttl(&see.ttl, address.ip()));
     }
     facts
+}
+
+fn upgrade_end(outcome: Outcome) -> Option<UpgradeEnd> {
+    Some(match outcome {
+        Outcome::StartTlsNotOffered => UpgradeEnd::NotOffered,
+        Outcome::StartTlsRefused => UpgradeEnd::Refused,
+        Outcome::StartTlsClosed => UpgradeEnd::Closed,
+        Outcome::StartTlsReset => UpgradeEnd::Reset,
+        Outcome::StartTlsTimeout => UpgradeEnd::TimedOut,
+        Outcome::StartTlsNotProtocol => UpgradeEnd::NotProtocol,
+        _ => return None,
+    })
+}
+
+fn starttls(end: UpgradeEnd, see: &See) -> StartTlsFacts {
+    let words = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let greeting = if end == UpgradeEnd::NotProtocol { "SSH-2.0-OpenSSH_9.2" } else { "220 mail.corp.test ESMTP" };
+    StartTlsFacts {
+        end,
+        greeting: words(greeting),
+        capabilities: see.capabilities.split_whitespace().map(str::to_owned).collect(),
+        offered: Some(end != UpgradeEnd::NotOffered),
+        reply: words(&see.reply),
+        first_byte_us: Some(9_000),
+        elapsed_us: 30_000,
+        bytes_read: 120,
+        surplus_bytes: 0,
+    }
 }
 
 fn connected(address: SocketAddr, source: SourcePort, ttl: u8) -> TcpFacts {

@@ -7,6 +7,7 @@ mod dns;
 mod http;
 mod path;
 mod rung;
+mod starttls;
 mod tcp;
 mod tls;
 
@@ -21,6 +22,7 @@ pub use http::{HttpEnd, HttpFacts};
 pub use path::{Reply, ReplyTtlFacts, Sibling, StepEnd, TtlRange, WalkFacts, WalkPayload, WalkStep};
 pub use rung::{Rung, RungFacts};
 use serde::{Deserialize, Serialize};
+pub use starttls::{StartTlsFacts, UpgradeEnd};
 pub use tcp::{ConnectEnd, TcpFacts, TcpInfo};
 pub use tls::{AlertSeen, Direction, HandshakeFacts, HelloSent, LocalRefusal, ServerAnswerFacts, TlsEnd, TlsFacts, TranscriptEntry};
 
@@ -37,6 +39,9 @@ pub struct Facts {
     /// The connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp: Option<TcpFacts>,
+    /// What was said before TLS, of a `PROTOCOL+starttls` target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starttls: Option<StartTlsFacts>,
     /// The handshake.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsFacts>,
