@@ -32,7 +32,7 @@ fn identity() -> Identity {
     Identity { certificate: made.cert.der().clone(), key: PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap() }
 }
 
-fn acceptor(versions: &[&'static SupportedProtocolVersion], wants_certificate: bool) -> (TlsAcceptor, CertificateDer<'static>) {
+pub(super) fn acceptor(versions: &[&'static SupportedProtocolVersion], wants_certificate: bool) -> (TlsAcceptor, CertificateDer<'static>) {
     let Identity { certificate, key } = identity();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(versions).unwrap();
@@ -49,7 +49,7 @@ fn acceptor(versions: &[&'static SupportedProtocolVersion], wants_certificate: b
 }
 
 /// Serves every connection like this, on a port of the host's choice.
-async fn serve<F: Future<Output = ()> + Send + 'static>(handle: impl Fn(TcpStream) -> F + Send + 'static) -> SocketAddr {
+pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(handle: impl Fn(TcpStream) -> F + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
