@@ -21,7 +21,7 @@ pub(crate) async fn before_tls<C: Connection>(connection: &mut C, plan: &Plan, d
     let Scheme::StartTls(protocol) = plan.target.scheme else { return None };
     let mut talk =
         Talk { connection, upgrade: Upgrade::new(protocol, &plan.target.host.to_string()), started: Instant::now(), first_byte_us: None, bytes_read: 0 };
-    let end = timeout_at(deadline, talk.to_its_end()).await.unwrap_or(UpgradeEnd::TimedOut);
+    let end = timeout_at(deadline, talk.run()).await.unwrap_or(UpgradeEnd::TimedOut);
     let Talk { upgrade, started, first_byte_us, bytes_read, .. } = talk;
     let heard = upgrade.heard().clone();
     Some(StartTlsFacts {
@@ -52,7 +52,7 @@ struct Talk<'a, C> {
 }
 
 impl<C: Connection> Talk<'_, C> {
-    async fn to_its_end(&mut self) -> UpgradeEnd {
+    async fn run(&mut self) -> UpgradeEnd {
         let mut turn = Turn { say: self.upgrade.opening(), end: None };
         let mut buffer = vec![0; READ_SIZE];
         loop {
