@@ -9,8 +9,8 @@ use parallax_model::{
     clock::Timestamp,
     facts::{
         Accepted, AlertSeen, AuditAnswer, AuditFacts, AuditStop, ConnectEnd, Direction, DnsAnswer, DnsFacts, DnsRecord, DnsTransport, Facts, HandshakeFacts,
-        HelloSent, HttpEnd, HttpFacts, LookupEnd, NotCompleted, Reply, ReplyTtlFacts, ResolverKind, ServerAnswerFacts, Sibling, StepEnd, TcpFacts, TcpInfo,
-        TlsEnd, TlsFacts, TranscriptEntry, TtlRange, VersionFacts, WalkFacts, WalkPayload, WalkStep,
+        HelloSent, HttpEnd, HttpFacts, LookupEnd, NotCompleted, Reply, ReplyTtlFacts, ResolverKind, ServerAnswerFacts, Sibling, StartTlsFacts, StepEnd,
+        TcpFacts, TcpInfo, TlsEnd, TlsFacts, TranscriptEntry, TtlRange, UpgradeEnd, VersionFacts, WalkFacts, WalkPayload, WalkStep,
     },
     id::{AttemptId, BootId, CheckId, RoundId},
 };
@@ -150,22 +150,37 @@ fn audit() -> impl Strategy<Value = AuditFacts> {
         .prop_map(|(connections, stopped, versions, chains, jarm)| AuditFacts { connections, stopped, versions, chains, jarm, ..AuditFacts::default() })
 }
 
+fn starttls() -> impl Strategy<Value = StartTlsFacts> {
+    let end = prop_oneof![Just(UpgradeEnd::NotOffered), any::<i32>().prop_map(UpgradeEnd::Unreachable)];
+    (end, of(".*"), vec(".*", 0..3), of(any::<bool>()), any::<[u64; 3]>()).prop_map(|(end, greeting, capabilities, offered, numbers)| StartTlsFacts {
+        end,
+        reply: greeting.clone(),
+        greeting,
+        capabilities,
+        offered,
+        first_byte_us: Some(numbers[0]),
+        elapsed_us: numbers[0],
+        bytes_read: numbers[1],
+        surplus_bytes: numbers[2],
+    })
+}
+
 fn facts() -> impl Strategy<Value = Facts> {
     let not_completed = prop_oneof![socket().prop_map(NotCompleted::PolicyDenied), any::<i32>().prop_map(NotCompleted::OutOfResources)];
     // Boxed, because the trees of all stages together do not fit on a test's stack.
     let answered = (of(dns().boxed()).boxed(), of(tcp().boxed()).boxed(), of(tls().boxed()).boxed(), of(http().boxed()).boxed());
-    (of(not_completed), answered.boxed(), of(reply_ttl().boxed()).boxed(), of(walk().boxed()).boxed(), of(audit().boxed()).boxed()).prop_map(
-        |(not_completed, (dns, tcp, tls, http), reply_ttl, walk, audit)| Facts {
-            not_completed,
-            dns,
-            tcp,
-            tls,
-            http,
-            reply_ttl,
-            walk,
-            audit: audit.map(Box::new),
-        },
-    )
+    let further = (of(reply_ttl().boxed()).boxed(), of(walk().boxed()).boxed(), of(audit().boxed()).boxed(), of(starttls().boxed()).boxed());
+    (of(not_completed), answered.boxed(), further.boxed()).prop_map(|(not_completed, (dns, tcp, tls, http), (reply_ttl, walk, audit, starttls))| Facts {
+        not_completed,
+        dns,
+        tcp,
+        starttls,
+        tls,
+        http,
+        reply_ttl,
+        walk,
+        audit: audit.map(Box::new),
+    })
 }
 
 fn attempt() -> impl Strategy<Value = Attempt> {
