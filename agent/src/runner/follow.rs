@@ -8,7 +8,6 @@ use parallax_model::{
     facts::NotCompleted,
     id::ProfileName,
     outcome::Outcome,
-    profile::Profile,
 };
 use parallax_probe::{FollowUp, RowSoFar, drill_down};
 use tokio::{
@@ -57,7 +56,7 @@ pub(super) async fn run<L: Look>(share: &Rc<Share<L>>, tasks: &[Task]) {
 
 async fn line<L: Look>(share: Rc<Share<L>>, address: SocketAddr, tasks: Vec<Task>) {
     for task in tasks {
-        let Some(profile) = Profile::builtin(task.profile.as_str()) else {
+        let Some(profile) = share.assignment.check.profile(task.profile.as_str()) else {
             share.refuse(&task.profile, task.experiment, address, NotCompleted::Unsupported);
             continue;
         };
@@ -115,7 +114,7 @@ async fn explain_address<L: Look>(share: Rc<Share<L>>, address: SocketAddr, mut 
 
 async fn follow<L: Look>(share: Rc<Share<L>>, follow_up: FollowUp) -> Vec<Attempt> {
     let FollowUp { task, attempt_ms, source_port, siblings, .. } = follow_up;
-    let (Some(profile), Some(address)) = (Profile::builtin(task.profile.as_str()), task.address) else { return Vec::new() };
+    let (Some(profile), Some(address)) = (share.assignment.check.profile(task.profile.as_str()), task.address) else { return Vec::new() };
     let mut attempts = Vec::new();
     for _ in 0..task.repeat.max(1) {
         let wanted = Try { profile: &profile, experiment: task.experiment, address, source_port, siblings: &siblings, attempt_ms: Some(attempt_ms) };

@@ -26,7 +26,8 @@ pub(super) async fn look<L: Look>(share: &Rc<Share<L>>) -> Vec<Attempt> {
     }
     let mut cells = JoinSet::new();
     let addresses = resolve(share).await;
-    let profiles: Vec<Rc<Profile>> = share.assignment.check.profiles.iter().filter_map(|name| Profile::builtin(name.as_str())).map(Rc::new).collect();
+    let profiles: Vec<Rc<Profile>> =
+        share.assignment.check.profiles.iter().filter_map(|name| share.assignment.check.profile(name.as_str())).map(Rc::new).collect();
     for address in &addresses {
         for profile in &profiles {
             cells.spawn_local(cell(Rc::clone(share), Rc::clone(profile), *address));

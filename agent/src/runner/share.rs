@@ -158,7 +158,10 @@ impl<L: Look> Share<L> {
         let facts = self.tools.look.run(&plan).await;
         self.book.charge(connections_of(&facts).saturating_sub(1));
         let attempt = self.record(&profile.name, experiment, Some(address), (started_at, started.elapsed()), facts);
-        if at_target && Outcome::of(&attempt).is_failure() {
+        let outcome = Outcome::of(&attempt);
+        // An alert to a client's own hello is the answer that was asked for, and no sign of trouble.
+        let is_answer = profile.client.is_some() && matches!(outcome, Outcome::TlsAlert(_));
+        if at_target && outcome.is_failure() && !is_answer {
             self.book.note_failure();
         }
         attempt

@@ -7,7 +7,7 @@ use parallax_model::{
     verdict::{Cause, Location, Locus, Participation, Tier},
 };
 
-use crate::{draft::Draft, scene::Scene};
+use crate::{draft::Draft, scene::Scene, survey};
 
 /// Writes a list as people do: `a`, `a and b`, `a, b and c`.
 pub(crate) fn row<S: AsRef<str>>(items: &[S]) -> String {
@@ -99,9 +99,15 @@ pub(crate) fn headline(scene: &Scene<'_>, findings: &[Draft], participation: &Pa
         let scored: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.health[*seat].discarded.is_none() && scene.seats[*seat].attempts > 0).collect();
         let rollout = if findings.iter().any(|draft| draft.cause.is_informational()) { "; two valid certificates are in use" } else { "" };
         let own = if own.is_empty() { String::new() } else { format!("; {own}") };
-        return format!("{target} is healthy from {} in {}{rollout}{own}.", count(scored.len(), "vantage"), count(scene.groups(&scored).len(), "group"));
+        let survey = survey::sentence(scene).map_or_else(String::new, |survey| format!("; {survey}"));
+        return format!(
+            "{target} is healthy from {} in {}{rollout}{survey}{own}.",
+            count(scored.len(), "vantage"),
+            count(scene.groups(&scored).len(), "group")
+        );
     }
-    let told: Vec<String> = weighty.iter().take(2).map(|draft| hedged(scene, draft)).collect();
+    let survey = survey::sentence(scene);
+    let told: Vec<String> = survey.into_iter().chain(weighty.iter().take(2).map(|draft| hedged(scene, draft))).collect();
     let more = if weighty.len() > 2 { format!("; and {} more", count(weighty.len() - 2, "finding")) } else { String::new() };
     format!("{target}: {}{more}.", told.join("; "))
 }
@@ -115,13 +121,16 @@ fn hedged(scene: &Scene<'_>, draft: &Draft) -> String {
     let gist = if draft.gist.is_empty() { draft.cause.to_string() } else { draft.gist.clone() };
     let blamed: Vec<usize> = draft.seats.iter().copied().collect();
     let places: Vec<String> = draft.addresses(scene).iter().map(ToString::to_string).collect();
-    format!("{hedge}{}", gist.replace(WHO, &seats(scene, &blamed)).replace(WHERE, &row(&places)))
+    let profiles: Vec<&str> = draft.profiles.iter().map(|profile| scene.profiles[*profile]).collect();
+    format!("{hedge}{}", gist.replace(WHO, &seats(scene, &blamed)).replace(WHERE, &row(&places)).replace(WHICH, &row(&profiles)))
 }
 
 /// Stands in the words of a finding for its vantages, which are known only when findings have been joined.
 pub(crate) const WHO: &str = "\u{1}";
 /// Stands in the words of a finding for its addresses.
 pub(crate) const WHERE: &str = "\u{2}";
+/// Stands in the words of a finding for its profiles.
+pub(crate) const WHICH: &str = "\u{3}";
 
 fn own_trouble(scene: &Scene<'_>, findings: &[Draft]) -> String {
     let of = |cause: Cause| findings.iter().filter(|draft| draft.cause == cause).flat_map(|draft| draft.seats.iter().copied()).collect::<BTreeSet<usize>>();

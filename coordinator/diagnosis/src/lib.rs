@@ -11,6 +11,7 @@
 //! | `bench`, `route` | what do the experiments say, and who answered from where? |
 //! | `suspicion` | who fails, who passes, and how independent are they? |
 //! | `rules` | the hypotheses, one per file |
+//! | `survey` | which clients can connect? |
 //! | `explain`, `remedy`, `matrix` | the words |
 //!
 //! ```
@@ -37,6 +38,7 @@ mod remedy;
 mod route;
 mod rules;
 mod scene;
+mod survey;
 mod suspicion;
 #[cfg(test)]
 mod tests;

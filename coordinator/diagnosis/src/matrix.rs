@@ -1,6 +1,9 @@
 //! The matrix that people look at first: one cell per vantage, address and profile.
 
-use parallax_model::{outcome::Outcome, verdict::MatrixCell};
+use parallax_model::{
+    outcome::Outcome,
+    verdict::{MatrixCell, Negotiated},
+};
 
 use crate::{
     cell::{Look, commonest},
@@ -38,6 +41,7 @@ fn cell(vantage: &str, address: String, profile: &str, looks: &[Look<'_>]) -> Ma
         attempts: count(looks.len()),
         failures: count(failures),
         handshake_ms: median_ms(looks),
+        negotiated: looks.iter().rev().filter(|look| look.reach.is_ok()).find_map(|look| Negotiated::of(look.attempt.facts.tls.as_ref()?)),
     }
 }
 
@@ -66,5 +70,6 @@ fn unconnected(scene: &Scene<'_>, seat: usize) -> Option<MatrixCell> {
         attempts,
         failures,
         handshake_ms: None,
+        negotiated: None,
     })
 }

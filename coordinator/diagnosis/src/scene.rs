@@ -91,7 +91,7 @@ impl<'a> Scene<'a> {
             history,
             seats: round.vantages.iter().map(|view| Seat::new(round, view)).collect(),
             places: places.into_iter().collect(),
-            recipes: profiles.iter().map(|name| Profile::builtin(name)).collect(),
+            recipes: profiles.iter().map(|name| round.check.profile(name)).collect(),
             profiles,
             chains,
             health: vec![Health::default(); round.vantages.len()],

@@ -9,7 +9,7 @@ use crate::{
     cadence::{Cadence, Spread},
     clock::Timestamp,
     id::{CheckId, CheckName, ProfileName, RoundId},
-    profile::{DEFAULT_PROFILES, Profile, REQUIRED_PROFILE},
+    profile::{ALL_CLIENTS, DEFAULT_PROFILES, Definition, Profile, REQUIRED_PROFILE},
     selector::Selector,
     target::Target,
 };
@@ -31,6 +31,9 @@ pub struct Check {
     pub profiles: Vec<ProfileName>,
     /// Whether the operator named the profiles, which makes each of them required.
     pub profiles_named: bool,
+    /// Profiles that are not built in; they travel with the check, so that no agent needs to know them.
+    #[serde(default)]
+    pub definitions: Vec<Definition>,
     /// Which vantages take part.
     pub from: Selector,
     /// Takes at most this many vantages, none for all.
@@ -84,6 +87,9 @@ pub enum CheckError {
     /// A profile does not exist.
     #[error("there is no profile {0:?}: 'parallax profile list' shows all")]
     UnknownProfile(String),
+    /// A profile of the operator's bears a name that is taken.
+    #[error("the profile name {0:?} is taken: choose another one in its file")]
+    TakenProfile(String),
     /// No profile at all.
     #[error("a check needs at least one profile")]
     NoProfile,
@@ -108,6 +114,7 @@ impl Check {
             target,
             profiles,
             profiles_named: false,
+            definitions: Vec::new(),
             from: Selector::all(),
             limit: None,
             diverse: Vec::new(),
@@ -121,12 +128,43 @@ impl Check {
         }
     }
 
-    /// Replaces the default profiles by named ones, each of which is then required.
+    /// Adds profiles that are not built in, which can then be named.
+    ///
+    /// Only here is a built-in name refused: a later version may build in what a stored check defines, and then the check's own profile is meant.
+    pub fn with_definitions(mut self, definitions: Vec<Definition>) -> Result<Self, CheckError> {
+        let names = definitions.iter().map(|definition| definition.profile().name.as_str());
+        if let Some(taken) = names.into_iter().find(|name| *name == ALL_CLIENTS || Profile::builtin(name).is_some()) {
+            return Err(CheckError::TakenProfile(taken.to_owned()));
+        }
+        self.definitions.extend(definitions);
+        self.validated()
+    }
+
+    /// Replaces the default profiles by named ones, each of which is then required; `all-clients` stands for every recorded client.
+    ///
+    /// The cap on connections grows with them, so that each can be tried at several addresses.
     pub fn with_profiles(mut self, names: &[String]) -> Result<Self, CheckError> {
-        let known = |name: &String| Profile::builtin(name).map(|profile| profile.name).ok_or_else(|| CheckError::UnknownProfile(name.clone()));
-        self.profiles = names.iter().map(known).collect::<Result<_, _>>()?;
+        let mut profiles: Vec<ProfileName> = Vec::new();
+        for name in names {
+            let found = if name == ALL_CLIENTS {
+                Profile::clients().iter().map(|client| client.profile().name.clone()).collect()
+            } else {
+                vec![self.profile(name).map(|profile| profile.name).ok_or_else(|| CheckError::UnknownProfile(name.clone()))?]
+            };
+            profiles.extend(found.into_iter().filter(|name| !profiles.contains(name)).collect::<Vec<_>>());
+        }
+        let each = self.limits.attempts.saturating_mul(USUAL_ADDRESSES);
+        let needed = u32::try_from(profiles.len()).unwrap_or(u32::MAX).saturating_mul(each).saturating_add(FOR_EXPLANATIONS);
+        self.limits.connections = self.limits.connections.max(needed.min(MOST_CONNECTIONS));
+        self.profiles = profiles;
         self.profiles_named = true;
         self.validated()
+    }
+
+    /// Returns a profile of this check by name: one that travels with it, or a built-in one.
+    pub fn profile(&self, name: &str) -> Option<Profile> {
+        let own = self.definitions.iter().map(Definition::profile).find(|profile| profile.name.as_str() == name);
+        own.cloned().or_else(|| Profile::builtin(name))
     }
 
     /// Returns the check when every number is in its range and every profile exists.
@@ -135,13 +173,17 @@ impl Check {
         if self.profiles.is_empty() {
             return Err(CheckError::NoProfile);
         }
-        if let Some(name) = self.profiles.iter().find(|name| Profile::builtin(name.as_str()).is_none()) {
+        let own: Vec<&str> = self.definitions.iter().map(|definition| definition.profile().name.as_str()).collect();
+        if let Some(at) = (0..own.len()).find(|at| own[..*at].contains(&own[*at])) {
+            return Err(CheckError::TakenProfile(own[at].to_owned()));
+        }
+        if let Some(name) = self.profiles.iter().find(|name| self.profile(name.as_str()).is_none()) {
             return Err(CheckError::UnknownProfile(name.to_string()));
         }
         in_range("the round's time limit", "1s to 10m", (1_000..=600_000).contains(&self.limits.round_ms))?;
         in_range("the attempt's time limit", "100ms to 60s", (100..=60_000).contains(&self.limits.attempt_ms))?;
         in_range("attempts", "2 to 16", (2..=16).contains(&self.limits.attempts))?;
-        in_range("connections", "1 to 1000", (1..=1_000).contains(&self.limits.connections))?;
+        in_range("connections", "1 to 1000", (1..=MOST_CONNECTIONS).contains(&self.limits.connections))?;
         in_range("connections a second", "1 to 1000", (1..=1_000).contains(&self.limits.connections_per_second))?;
         in_range("the bytes read in an attempt", "1 KiB to 4 MiB", (1 << 10..=4 << 20).contains(&self.limits.read_bytes))?;
         in_range("the bytes of a transcript", "at most 64 KiB", self.limits.transcript_bytes <= 64 << 10)?;
@@ -163,5 +205,57 @@ impl Check {
     pub fn round_span(&self, start: Timestamp) -> Duration {
         let limit = Duration::from_millis(self.limits.round_ms);
         self.cadence.window(self.anchor, start).map_or(limit, |window| limit.min(window))
+    }
+}
+
+const MOST_CONNECTIONS: u32 = 1_000;
+/// One of each family.
+const USUAL_ADDRESSES: u32 = 2;
+/// What a vantage may spend on explaining one failing address.
+const FOR_EXPLANATIONS: u32 = 48;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check() -> Check {
+        Check::once("shop.example".parse().unwrap(), Timestamp::default())
+    }
+
+    fn kiosk(name: &str) -> Definition {
+        format!("name = \"{name}\"\nsummary = \"s\"\n[hello]\ncipher-suites = [\"0x1301\"]\n").parse().unwrap()
+    }
+
+    #[test]
+    fn all_clients_stands_for_each_once_with_room_to_try_them() {
+        let check = check().with_profiles(&["java-7".to_owned(), ALL_CLIENTS.to_owned(), "chrome".to_owned()]).unwrap();
+        assert_eq!(check.profiles.len(), Profile::clients().len() + 1, "the short name is another column");
+        assert!(check.limits.connections as usize >= check.profiles.len() * 4);
+        assert_eq!(check.clone().with_profiles(&["modern".to_owned()]).unwrap().profiles.len(), 1);
+    }
+
+    #[test]
+    fn an_own_profile_is_known_by_the_check_that_carries_it() {
+        let named = ["kiosk".to_owned()];
+        assert_eq!(check().with_profiles(&named), Err(CheckError::UnknownProfile("kiosk".to_owned())));
+        let check = check().with_definitions(vec![kiosk("kiosk")]).unwrap().with_profiles(&named).unwrap();
+        assert_eq!(check.profile("kiosk").unwrap().hello.cipher_suites, [0x1301]);
+        let stored: Check = serde_json::from_str(&serde_json::to_string(&check).unwrap()).unwrap();
+        assert_eq!(stored, check);
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_refused() {
+        for taken in ["modern", "chrome", "java-7", ALL_CLIENTS, "kiosk"] {
+            let result = check().with_definitions(vec![kiosk("kiosk")]).unwrap().with_definitions(vec![kiosk(taken)]);
+            assert_eq!(result, Err(CheckError::TakenProfile(taken.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_check_of_old_has_no_definitions() {
+        let mut stored = serde_json::to_value(check()).unwrap();
+        stored.as_object_mut().unwrap().remove("definitions");
+        assert_eq!(serde_json::from_value::<Check>(stored).unwrap().definitions, []);
     }
 }

@@ -4,10 +4,12 @@
 
 use std::fmt;
 
+use parallax_tls::registry::{CipherSuite, NamedGroup, ProtocolVersion};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
+    facts::TlsFacts,
     id::{AttemptId, RoundId},
     outcome::Outcome,
 };
@@ -171,6 +173,22 @@ pub struct MatrixCell {
     /// Median time to the end of the handshake, milliseconds, over the attempts that passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handshake_ms: Option<f64>,
+    /// What the server chose in the last attempt that passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub negotiated: Option<Negotiated>,
+}
+
+/// What a server chose, by the names of the TLS registries.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Negotiated {
+    /// The version: `TLSv1.3`.
+    pub version: String,
+    /// The cipher suite: `TLS_AES_128_GCM_SHA256`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cipher_suite: Option<String>,
+    /// The key-exchange group: `X25519MLKEM768`; none where the suite needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
 }
 
 /// Where a fault lies.
@@ -348,6 +366,21 @@ impl std::str::FromStr for Cause {
     type Err = UnknownCause;
     fn from_str(text: &str) -> Result<Self, UnknownCause> {
         Self::ALL.iter().copied().find(|cause| cause.as_str() == text).ok_or_else(|| UnknownCause(text.to_owned()))
+    }
+}
+
+impl Negotiated {
+    /// Reads what the server chose out of the facts of a handshake, none when it chose nothing.
+    pub fn of(tls: &TlsFacts) -> Option<Self> {
+        let full = tls.handshake.as_ref();
+        let version = full.and_then(|full| full.version).or(tls.answer.version)?;
+        let suite = full.and_then(|full| full.cipher_suite).or(tls.answer.cipher_suite);
+        let group = full.and_then(|full| full.group).or(tls.answer.group);
+        Some(Self {
+            version: ProtocolVersion(version).to_string(),
+            cipher_suite: suite.map(|suite| CipherSuite(suite).to_string()),
+            group: group.map(|group| NamedGroup(group).to_string()),
+        })
     }
 }
 

@@ -22,6 +22,9 @@ const MAX_ANCHOR_BYTES: usize = 65_536;
 /// Most trust anchors; a whole system store has about 150.
 const MAX_ANCHORS: usize = 512;
 
+/// Most profiles of an operator's own in one check.
+const MAX_DEFINITIONS: usize = 64;
+
 /// Reads a check as an operator sent it: identifier, revision and anchor are not the operator's to say, so they are made here.
 pub fn check_from_operator(message: v1::Check, now: Timestamp) -> Result<Check, ConvertError> {
     let id = id_bytes(&CheckId::new().0);
@@ -47,6 +50,7 @@ impl From<&Check> for v1::Check {
             trust: check.trust.iter().map(|anchor| anchor.0.clone()).collect(),
             expected_keys: check.expected_keys.iter().map(|key| key.0.clone()).collect(),
             paused: check.paused,
+            profile_definitions: check.definitions.iter().map(|definition| definition.text().to_owned()).collect(),
         }
     }
 }
@@ -64,6 +68,7 @@ impl TryFrom<v1::Check> for Check {
             target: parsed(message.target, "target")?,
             profiles: each(profiles, "profiles", |name| parsed(name, ""))?,
             profiles_named: named && message.profiles_named,
+            definitions: each_up_to(MAX_DEFINITIONS, message.profile_definitions, "profile_definitions", |text| text.parse().naming(""))?,
             from: if message.from.is_empty() { Selector::all() } else { parsed(message.from, "from")? },
             limit: (message.limit > 0).then_some(message.limit),
             diverse: each(message.diverse, "diverse", |label| text(label, ""))?,

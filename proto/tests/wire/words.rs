@@ -93,6 +93,7 @@ pub(crate) fn check() -> impl Strategy<Value = Check> {
         target: who.3,
         profiles: who.4,
         profiles_named: who.5,
+        definitions: vec!["name = \"kiosk\"\nsummary = \"terminals\"\n[hello]\ncipher-suites = [\"0x1301\"]\n".parse().unwrap()],
         from: whence.0,
         limit: whence.1,
         diverse: whence.2,

@@ -12,7 +12,6 @@ use parallax_model::{
     attempt::Attempt,
     check::Check,
     id::ProfileName,
-    profile::Profile,
 };
 
 use symptom::Case;
@@ -105,11 +104,6 @@ fn number_batches(planned: &mut [FollowUp]) {
         let place = batches.iter().position(|batch| *batch == followup.batch).unwrap_or_default();
         followup.batch = u32::try_from(place).unwrap_or(u32::MAX);
     }
-}
-
-/// Looks a profile of the check up.
-fn profile(name: &ProfileName) -> Option<Profile> {
-    Profile::builtin(name.as_str())
 }
 
 /// The most connections that one failing address is worth.

@@ -11,7 +11,7 @@ use parallax_model::{
     profile::{Profile, REQUIRED_PROFILE},
 };
 
-use super::{RowSoFar, profile};
+use super::RowSoFar;
 
 /// A failing address, as the lists need to know it.
 #[derive(Debug, Clone)]
@@ -71,7 +71,7 @@ impl<'a> Case<'a> {
         };
         // What the server said under its key needs no looking into, as long as there is something else.
         let lead_name = failing.iter().find(|name| symptom(name) != Symptom::Authenticated).or_else(|| failing.first())?;
-        let lead = profile(lead_name)?;
+        let lead = row.check.profile(lead_name.as_str())?;
         let count = |name: &ProfileName| u32::try_from(of(name).len()).unwrap_or(u32::MAX);
         let connects = row.attempts.iter().filter_map(|attempt| attempt.facts.tcp.as_ref()).filter(|tcp| tcp.remote == row.address);
         Some(Self {

@@ -19,6 +19,7 @@ fn check(target: &str) -> Check {
         revision: 1,
         target: target.parse().unwrap(),
         profiles: DEFAULT_PROFILES.iter().map(|name| name.parse().unwrap()).collect(),
+        definitions: Vec::new(),
         profiles_named: false,
         from: parallax_model::selector::Selector::all(),
         limit: None,

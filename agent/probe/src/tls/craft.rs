@@ -67,21 +67,26 @@ fn extensions(recipe: &HelloRecipe, server_name: Option<&str>, tls13: bool) -> V
     extensions
 }
 
-/// Returns a public key of a group; random bytes of some length where the library lacks the group.
+/// Returns a public key of a group; random bytes of its size where the library lacks the group.
 fn public_key(group: NamedGroup) -> Vec<u8> {
     match group {
         NamedGroup::X25519 => agreement_key(&agreement::X25519),
         NamedGroup::SECP256R1 => agreement_key(&agreement::ECDH_P256),
         NamedGroup::SECP384R1 => agreement_key(&agreement::ECDH_P384),
         NamedGroup::SECP521R1 => agreement_key(&agreement::ECDH_P521),
-        NamedGroup::X448 => random::<56>().to_vec(),
         NamedGroup::MLKEM512 => encapsulation_key(&kem::ML_KEM_512),
         NamedGroup::MLKEM768 => encapsulation_key(&kem::ML_KEM_768),
         NamedGroup::MLKEM1024 => encapsulation_key(&kem::ML_KEM_1024),
         NamedGroup::X25519MLKEM768 => [public_key(NamedGroup::MLKEM768), public_key(NamedGroup::X25519)].concat(),
         NamedGroup::SECP256R1MLKEM768 => [public_key(NamedGroup::SECP256R1), public_key(NamedGroup::MLKEM768)].concat(),
         NamedGroup::SECP384R1MLKEM1024 => [public_key(NamedGroup::SECP384R1), public_key(NamedGroup::MLKEM1024)].concat(),
-        _ => random::<32>().to_vec(),
+        other => {
+            let mut bytes = vec![0; other.key_share_len().unwrap_or(USUAL_SHARE)];
+            rand::fill(&mut bytes).expect(DOES_NOT_FAIL);
+            // Below the prime of every finite-field group of this size (RFC 7919 appendix A: they begin with ones).
+            bytes[0] &= 0x7f;
+            bytes
+        }
     }
 }
 
@@ -104,6 +109,8 @@ fn random<const N: usize>() -> [u8; N] {
 /// Type and length of an extension.
 const EXTENSION_HEADER: usize = 4;
 
+/// A share of a group whose size nobody knows.
+const USUAL_SHARE: usize = 32;
 const DOES_NOT_FAIL: &str = "the generators of aws-lc do not fail once they are seeded";
 
 #[cfg(test)]
@@ -141,9 +148,9 @@ mod tests {
 
     #[test]
     fn shares_have_the_size_of_their_group() {
-        let size = |group| public_key(group).len();
-        assert_eq!(size(NamedGroup::X25519MLKEM768), 1_216);
-        assert_eq!(size(NamedGroup::SECP256R1MLKEM768), 1_249);
-        assert_eq!(size(NamedGroup::SECP521R1), 133);
+        for group in NamedGroup::KNOWN.iter().filter(|group| group.key_share_len().is_some()) {
+            assert_eq!(Some(public_key(*group).len()), group.key_share_len(), "{group}");
+        }
+        assert_eq!(public_key(NamedGroup(0x9999)).len(), USUAL_SHARE);
     }
 }

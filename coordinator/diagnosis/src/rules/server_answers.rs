@@ -12,7 +12,7 @@ use crate::{
     bench::tally_of,
     cell::{Layer, Look},
     draft::Draft,
-    explain::{WHERE, count, fate, groups, seats as named},
+    explain::{WHERE, WHICH, count, fate, groups, seats as named},
     scene::CERTIFICATE_REQUIRED,
     suspicion::Suspicion,
 };
@@ -174,19 +174,25 @@ fn version(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         return None;
     }
     let shown = |versions: &BTreeSet<u16>| versions.iter().map(|version| version_name(*version)).collect::<Vec<_>>().join(", ");
-    let offered: BTreeSet<u16> = own.versions.iter().copied().collect();
+    let offered = offered_alike(suspicion, seats, class);
     let speaks = if picked.is_empty() { String::new() } else { format!("; it picks {}", shown(&picked)) };
-    let mut draft = draft(
-        suspicion,
-        seats,
-        Cause::ServerProtocolVersion,
-        &format!("has no TLS version in common with {} ({}){speaks}", suspicion.scene.profiles[suspicion.profile], shown(&offered)),
-    )?;
+    let mut draft = draft(suspicion, seats, Cause::ServerProtocolVersion, &format!("has no TLS version in common with {WHICH} ({}){speaks}", shown(&offered)))?;
     if !answered.is_empty() {
         let looks: Vec<Look<'_>> = answered.into_iter().map(|(look, _)| look).collect();
         draft.add("legacy-hello", format!("offered everything from TLS 1.0 to 1.2, the server picks {}", shown(&picked)), &looks);
     }
     Some(draft)
+}
+
+/// Returns the versions of every profile that these seats see fail in the same way.
+fn offered_alike(suspicion: &Suspicion<'_, '_>, seats: &[usize], class: Outcome) -> BTreeSet<u16> {
+    let scene = suspicion.scene;
+    let alike = |profile: &usize| {
+        let mut ends = seats.iter().flat_map(|seat| scene.cell(*seat, suspicion.place, *profile)).map(|look| look.reach).peekable();
+        *profile == suspicion.profile || (ends.peek().is_some() && ends.all(|end| end == class))
+    };
+    let recipes = (0..scene.profiles.len()).filter(alike).filter_map(|profile| scene.recipe(profile));
+    recipes.flat_map(|recipe| recipe.hello.versions.iter().copied()).collect()
 }
 
 fn negotiation(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {

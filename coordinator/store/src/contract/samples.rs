@@ -168,6 +168,7 @@ pub(crate) fn verdict(round: &RoundRecord, headline: &str) -> Verdict {
         attempts: 2,
         failures: 2,
         handshake_ms: None,
+        negotiated: None,
     };
     Verdict {
         api_version: Verdict::API_VERSION.into(),

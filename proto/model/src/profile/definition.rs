@@ -2,10 +2,13 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use parallax_tls::registry::ProtocolVersion;
+use parallax_tls::{
+    ClientHello,
+    registry::{NamedGroup, ProtocolVersion},
+};
 use serde::{Deserialize, Serialize};
 
-use super::{Delivery, Depth, HelloLayout, Profile, text::name};
+use super::{Delivery, Depth, Fresh, HelloLayout, Profile, text::name};
 use crate::id::ProfileName;
 
 /// A profile with the text that defines it; the text is what travels, is stored and is shown.
@@ -41,6 +44,14 @@ pub struct Client {
     pub hello: HelloLayout,
     /// What it refuses although its hello does not say so.
     pub limits: ClientLimits,
+}
+
+impl Client {
+    /// Returns a hello of this client with zeros for what changes with every connection: for its fingerprint and its size, not for sending.
+    pub fn sample(&self, server_name: Option<&str>) -> ClientHello {
+        let zeros = |group: NamedGroup| vec![0; group.key_share_len().unwrap_or_default()];
+        self.hello.hello(server_name, &Fresh { random: [0; 32], session_id: [0; 32], public_key: &zeros })
+    }
 }
 
 /// What a client refuses although its hello does not say so; none where it has no limit of its own.
@@ -108,7 +119,7 @@ impl Definition {
     }
 
     /// Tells whether this profile is found under a name: its own, or one of its aliases.
-    pub fn answers_to(&self, name: &str) -> bool {
+    pub(super) fn answers_to(&self, name: &str) -> bool {
         let aliases = self.profile.client.iter().flat_map(|client| &client.aliases);
         std::iter::once(&self.profile.name).chain(aliases).any(|own| own.as_str() == name)
     }

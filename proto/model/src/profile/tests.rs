@@ -1,7 +1,7 @@
 use parallax_tls::{
     ClientHello,
     fingerprint::{ja3, ja4},
-    registry::{ExtensionType, NamedGroup},
+    registry::ExtensionType,
 };
 
 use super::*;
@@ -10,20 +10,8 @@ const TABLE: &str = include_str!("../../testdata/clients.tsv");
 /// The recordings were made with this name.
 const RECORDED_NAME: &str = "test.local";
 
-/// Bytes of the size of a public key.
-fn sized(group: NamedGroup) -> Vec<u8> {
-    let size = match group {
-        NamedGroup::X25519 => 32,
-        NamedGroup::SECP256R1 => 65,
-        NamedGroup::X25519MLKEM768 => 1_216,
-        _ => panic!("no client shares a key of {group}"),
-    };
-    vec![1; size]
-}
-
 fn hello(profile: &Profile, name: Option<&str>) -> ClientHello {
-    let fresh = Fresh { random: [7; 32], session_id: [9; 32], public_key: &sized };
-    profile.client.as_ref().unwrap().hello.hello(name, &fresh)
+    profile.client.as_ref().unwrap().sample(name)
 }
 
 fn table() -> impl Iterator<Item = [&'static str; 4]> {
@@ -55,9 +43,8 @@ fn every_client_has_the_fingerprints_it_was_seen_with() {
 #[test]
 fn every_client_has_the_size_it_was_seen_with() {
     for [name, wanted, ..] in table() {
-        let layout = Profile::builtin(name).unwrap().client.unwrap().hello;
-        let fresh = Fresh { random: [7; 32], session_id: [9; 32], public_key: &sized };
-        let size = |letters: usize| layout.records(Some(&"a".repeat(letters)), &fresh).len();
+        let client = Profile::builtin(name).unwrap().client.unwrap();
+        let size = |letters: usize| client.sample(Some(&"a".repeat(letters))).to_records(client.hello.record_version).len();
         // The others were recorded with names of 8 to 15 letters.
         assert!((8..=15).map(size).any(|size| size.to_string() == wanted), "{name} has {} bytes and more, not {wanted}", size(8));
     }

@@ -66,6 +66,32 @@ wire_value! {
     X25519KYBER768DRAFT00 = 0x6399, "X25519Kyber768Draft00";
 }
 
+impl NamedGroup {
+    /// Returns the bytes of a client's key share (RFC 8446 section 4.2.8, draft-ietf-tls-ecdhe-mlkem), none where the group has no fixed size here.
+    #[must_use]
+    pub fn key_share_len(self) -> Option<usize> {
+        Some(match self {
+            Self::X25519 => 32,
+            Self::X448 => 56,
+            Self::SECP256R1 => 65,
+            Self::SECP384R1 => 97,
+            Self::SECP521R1 => 133,
+            Self::FFDHE2048 => 256,
+            Self::FFDHE3072 => 384,
+            Self::FFDHE4096 => 512,
+            Self::FFDHE6144 => 768,
+            Self::FFDHE8192 => 1_024,
+            Self::MLKEM512 => 800,
+            Self::MLKEM768 => 1_184,
+            Self::MLKEM1024 => 1_568,
+            Self::X25519MLKEM768 => 1_216,
+            Self::SECP256R1MLKEM768 => 1_249,
+            Self::SECP384R1MLKEM1024 => 1_665,
+            _ => return None,
+        })
+    }
+}
+
 wire_value! {
     /// A signature scheme (RFC 8446 section 4.2.3), or the pair of hash and signature of TLS 1.2 with the same number.
     SignatureScheme(u16, "0x{:04X}");
