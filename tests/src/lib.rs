@@ -5,7 +5,8 @@
 //! | [`lab`] | topology, scenarios, faults, fleet, judgement |
 //! | [`device`] | the lab's own userspace devices and its client |
 //! | `scenarios/*.toml` | one file per scenario: the fault, what is seen on the wire, the verdict that is right |
-//! | `src/bin/lab.rs` | the lab by hand: `lab list`, `lab check`, `lab run`, `lab up`, `lab exec`, `lab small` |
+//! | `catalogue/*.toml` | one file per misconfiguration: a real server that has it, the causes that are right, the cure that their pages name |
+//! | `src/bin/lab.rs` | the lab by hand: `lab list`, `lab check`, `lab run`, `lab catalogue`, `lab up`, `lab exec`, `lab small` |
 //!
 //! A test starts a lab, and uses it, like this (it needs the products built and the packages of `lab-packages.txt`):
 //!

@@ -2,7 +2,7 @@
 
 use parallax_model::{
     attempt::Attempt,
-    facts::{AlertSeen, Facts},
+    facts::{AlertSeen, Facts, HttpEnd},
     outcome::Outcome,
 };
 
@@ -59,8 +59,15 @@ impl Look<'_> {
         match layer {
             Layer::Tcp => Some(if at_tcp { self.reach } else { Outcome::Ok }),
             Layer::Tls => (!at_tcp).then_some(self.reach),
-            Layer::Http => self.reach.is_ok().then_some(if is_http(self.outcome) { self.outcome } else { Outcome::Ok }),
+            Layer::Http if !self.reach.is_ok() || self.is_unanswered() => None,
+            Layer::Http => Some(if is_http(self.outcome) { self.outcome } else { Outcome::Ok }),
         }
+    }
+
+    /// Tells whether a request was made, nothing came, and that is no fault: then HTTP was not reached.
+    fn is_unanswered(&self) -> bool {
+        let end = self.attempt.facts.http.as_ref().map(|http| http.end);
+        self.outcome.is_ok() && matches!(end, Some(HttpEnd::TimedOut | HttpEnd::Closed | HttpEnd::Reset))
     }
 
     pub(crate) fn passes(&self, layer: Layer) -> bool {

@@ -13,6 +13,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use parallax_tests::lab::{
     Lab, Programs, Scenario,
+    catalogue::{self, Row, RowReport},
     judge::Grade,
     look, measure, report,
     run::{self, Report},
@@ -77,6 +78,20 @@ enum Command {
         #[arg(last = true, required = true)]
         words: Vec<String>,
     },
+    /// Makes each misconfiguration of the catalogue, has the fleet find it, and cures it by the remedy's own words.
+    Catalogue {
+        /// Names, or their beginnings; all by default.
+        names: Vec<String>,
+        /// The folder with the catalogue's files.
+        #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/catalogue"))]
+        rows: PathBuf,
+        /// How many at a time.
+        #[arg(long, default_value_t = 6)]
+        jobs: usize,
+        /// Prints the reports, verdicts included, as one JSON array.
+        #[arg(long)]
+        json: bool,
+    },
     /// Shows the small lab: a filter at one of three sites, and a broken chain at another server.
     Small {
         /// Leaves it up until Ctrl-C.
@@ -124,6 +139,7 @@ fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
             wait_for_interrupt()
         }
         Command::Exec { scenario, at, no_fleet, words } => exec(&bring_up(&find(&all, &scenario)?, &arguments.bin_dir, no_fleet)?, &at, &words),
+        Command::Catalogue { names, rows, jobs, json } => catalogue(&names, &rows, &Programs::in_folder(&arguments.bin_dir)?, jobs, json),
         Command::Small { keep } => small(&bring_up(&find(&all, "small")?, &arguments.bin_dir, false)?, keep),
     }
 }
@@ -177,6 +193,22 @@ fn run_chosen(scenarios: &[Scenario], programs: &Programs, chosen: &Chosen, json
         write!(io::stdout(), "{}", report::summary(&reports))?;
     }
     Ok(if report::has_failed(&reports) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn catalogue(names: &[String], folder: &Path, programs: &Programs, jobs: usize, json: bool) -> anyhow::Result<ExitCode> {
+    programs.check()?;
+    let mut rows = Row::read_all(folder)?;
+    rows.retain(|row| names.is_empty() || names.iter().any(|name| row.id.starts_with(name)));
+    let progress = |report: &RowReport| {
+        let _ = if json { write!(io::stderr(), "{}", catalogue::line(report)) } else { write!(io::stdout(), "{}", catalogue::line(report)) };
+    };
+    let reports = catalogue::run_all(&rows, programs, jobs, progress)?;
+    if json {
+        writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&reports)?)?;
+    } else {
+        write!(io::stdout(), "{}", catalogue::summary(&reports))?;
+    }
+    Ok(if catalogue::has_failed(&reports) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn exec(lab: &Lab, at: &str, words: &[String]) -> anyhow::Result<ExitCode> {

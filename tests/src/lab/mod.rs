@@ -3,6 +3,7 @@
 //! [`Lab::start`] puts a [`Scenario`] in place, [`Lab::start_fleet`] runs the three programs in it, unmodified. Everything lives in
 //! a [`sandbox`] that vanishes with its owner, so that any number of labs can run side by side and nothing touches the host.
 
+pub mod catalogue;
 mod error;
 mod fleet;
 pub mod judge;
@@ -19,6 +20,7 @@ pub mod topology;
 
 use std::{
     env, fs,
+    net::SocketAddrV4,
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -248,15 +250,19 @@ impl Lab {
             Awaited::Interface(name) => fs::read_to_string(format!("/proc/{}/net/dev", daemon.pid())).is_ok_and(|text| text.contains(name)),
             Awaited::PacketSocket => fs::read_to_string(format!("/proc/{}/net/packet", daemon.pid())).is_ok_and(|text| text.lines().count() > 1),
             Awaited::File(path) => fs::metadata(self.sandbox.outside(path)).is_ok_and(|data| data.len() > 0),
-            Awaited::Port(port) => {
-                let mark = format!(":{port:04X} ");
-                ["tcp", "tcp6", "udp", "udp6"].iter().any(|table| {
-                    let text = fs::read_to_string(format!("/proc/{}/net/{table}", daemon.pid())).unwrap_or_default();
-                    text.lines().any(|line| line.split_whitespace().nth(1).is_some_and(|local| format!("{local} ").ends_with(&mark)))
-                })
+            Awaited::Port(port) => ["tcp", "tcp6", "udp", "udp6"].iter().any(|table| has_socket(daemon, table, &format!(":{port:04X}"))),
+            Awaited::Listener(address) => {
+                let local = u32::from_le_bytes(address.ip().octets());
+                has_socket(daemon, "tcp", &format!("{local:08X}:{:04X}", address.port()))
             }
         }
     }
+}
+
+/// Tells whether a socket in the daemon's namespace has a local address that ends so, in the notation of proc_net_tcp(5).
+fn has_socket(daemon: &Daemon, table: &str, ending: &str) -> bool {
+    let text = fs::read_to_string(format!("/proc/{}/net/{table}", daemon.pid())).unwrap_or_default();
+    text.lines().any(|line| line.split_whitespace().nth(1).is_some_and(|local| local.ends_with(ending)))
 }
 
 enum Awaited {
@@ -264,6 +270,7 @@ enum Awaited {
     PacketSocket,
     File(String),
     Port(u16),
+    Listener(SocketAddrV4),
 }
 
 fn network_fault(fault: &Fault) -> String {

@@ -8,18 +8,21 @@ use super::{
 };
 
 /// Returns the configuration of one nginx for all virtual hosts of a namespace.
+pub(super) fn nginx(origins: &[&Origin], folder: &str) -> String {
+    nginx_frame(folder, &origins.iter().map(|origin| server(origin)).collect::<String>())
+}
+
+/// Returns the configuration of an nginx whose `http` block ends with `body`.
 ///
 /// Access goes to no log, errors to `error.log` beside the configuration.
-pub(super) fn nginx(origins: &[&Origin], folder: &str) -> String {
+pub(super) fn nginx_frame(folder: &str, body: &str) -> String {
     let mut text = format!(
         "user root;\nworker_processes 1;\ndaemon off;\npid {folder}/nginx.pid;\nerror_log {folder}/error.log info;\nevents {{ worker_connections 512; }}\nhttp {{\n  access_log off;\n  server_names_hash_bucket_size 128;\n"
     );
     for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
         let _ = writeln!(text, "  {kind}_temp_path {folder}/{kind};");
     }
-    for origin in origins {
-        text.push_str(&server(origin));
-    }
+    text.push_str(body);
     text.push_str("}\n");
     text
 }

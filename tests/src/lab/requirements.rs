@@ -25,12 +25,17 @@ pub(super) const FAKETIME: &str = "libfaketime";
 /// Checks that everything that a scenario needs is there.
 pub(super) fn check(scenario: &Scenario) -> Result<(), LabError> {
     for (program, package) in TOOLS {
-        find(program).ok_or_else(|| LabError::Missing { program: program.to_owned(), package })?;
+        installed(program, package)?;
     }
     if scenario.environment.values().flat_map(|variables| variables.values()).any(|value| value == FAKETIME) {
         faketime()?;
     }
     Ok(())
+}
+
+/// Checks that a program is there, or names the package that brings it.
+pub(super) fn installed(program: &str, package: &'static str) -> Result<(), LabError> {
+    find(program).map(drop).ok_or_else(|| LabError::Missing { program: program.to_owned(), package })
 }
 
 /// Returns the path of the library that shifts the clock of a single program.

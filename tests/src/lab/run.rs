@@ -116,9 +116,9 @@ pub fn run_all(scenarios: &[Scenario], programs: &Programs, jobs: usize, logs: O
     reports
 }
 
-/// Does the same with every scenario, so many at a time; `done` gets the results as they come.
-pub fn side_by_side<T: Send>(scenarios: &[Scenario], jobs: usize, each: impl Fn(&Scenario) -> T + Sync, done: impl FnMut(T)) {
-    let queue: Mutex<VecDeque<_>> = Mutex::new(scenarios.iter().collect());
+/// Does the same with every item, so many at a time; `done` gets the results as they come.
+pub fn side_by_side<I: Sync, T: Send>(items: &[I], jobs: usize, each: impl Fn(&I) -> T + Sync, done: impl FnMut(T)) {
+    let queue: Mutex<VecDeque<_>> = Mutex::new(items.iter().collect());
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
@@ -126,8 +126,8 @@ pub fn side_by_side<T: Send>(scenarios: &[Scenario], jobs: usize, each: impl Fn(
             scope.spawn(move || {
                 loop {
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                    let Some(scenario) = next else { break };
-                    if sender.send(each(scenario)).is_err() {
+                    let Some(item) = next else { break };
+                    if sender.send(each(item)).is_err() {
                         break;
                     }
                 }
@@ -184,7 +184,7 @@ pub fn probe_command(lab: &Lab, probe: &Probe, further: &[&str]) -> Command {
 }
 
 /// An error and all its sources in one line.
-fn whole(error: &dyn Error) -> String {
+pub(super) fn whole(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {

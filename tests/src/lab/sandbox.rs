@@ -199,6 +199,13 @@ impl Daemon {
         }
     }
 
+    /// Asks the program to end (SIGTERM), so that it takes its workers along, and kills it if it does not.
+    pub fn stop(&mut self) {
+        let _ = self.signal(nix::sys::signal::Signal::SIGTERM);
+        let _ = self.wait(Duration::from_secs(2));
+        self.kill();
+    }
+
     /// Kills the program at once (SIGKILL) and waits until it is gone.
     pub fn kill(&mut self) {
         if self.ended().is_none() {

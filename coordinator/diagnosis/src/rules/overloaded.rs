@@ -40,7 +40,7 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     let reached = looks(&everybody).into_iter().filter(|look| look.at(suspicion.layer).is_some()).count();
     let (class, outcome) = agreed(failed.iter().filter_map(|look| look.at(suspicion.layer)))?;
     let slow: Vec<Look<'_>> = blamed.iter().flat_map(|seat| scene.bench(*seat, Experiment::Slow, suspicion.place)).copied().collect();
-    let cured = slow.len() >= 4 && slow.iter().all(|look| look.reach.is_ok());
+    let cured = slow.len() >= 4 && slow.iter().all(|look| look.passes(suspicion.layer));
     let cause = match family(class) {
         _ if cured => Cause::PolicyRateLimited,
         Outcome::TlsNotTls | Outcome::StartTlsNotProtocol => Cause::ServerNotTls,
