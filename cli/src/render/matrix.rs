@@ -71,7 +71,8 @@ fn shelves<'a>(cells: &'a [MatrixCell], addresses: &[&'a str], width: usize) -> 
 }
 
 fn heading(shelf: &[Block<'_>], row_head: usize) -> String {
-    let blocks: Vec<String> = shelf.iter().map(|block| format!("{:width$}", block.address.bold(), width = block.width())).collect();
+    let block = |block: &Block<'_>| format!("{}{:pad$}", block.address.bold(), "", pad = block.width() - block.address.chars().count());
+    let blocks: Vec<String> = shelf.iter().map(block).collect();
     format!("  {:row_head$}  {}", "", blocks.join("   ")).trim_end().to_owned()
 }
 
@@ -101,13 +102,19 @@ fn row(verdict: &Verdict, vantage: &str, shelf: &[Block<'_>], row_head: usize) -
 }
 
 fn draw_cell(verdict: &Verdict, cell: Option<&MatrixCell>, width: usize) -> String {
-    let Some(cell) = cell else { return format!("{:^width$}", "·".dimmed()) };
+    let Some(cell) = cell else { return centred("·", width, Style::new().dimmed()) };
     let (glyph, style) = glyph(cell);
     let blamed = verdict.findings.iter().any(|finding| blames(finding, cell));
     let text = if blamed { format!("[{glyph}]") } else { glyph };
     let mixed = cell.failures > 0 && cell.failures < cell.attempts;
     let text = if mixed { format!("{text}{}/{}", cell.failures, cell.attempts) } else { text };
-    format!("{:^width$}", text).style(style).to_string()
+    centred(&text, width, style)
+}
+
+/// Styles the text and not the space around it, so that lines can be trimmed.
+fn centred(text: &str, width: usize, style: Style) -> String {
+    let free = width.saturating_sub(text.chars().count());
+    format!("{:left$}{}{:right$}", "", text.style(style), "", left = free / 2, right = free - free / 2)
 }
 
 fn blames(finding: &Finding, cell: &MatrixCell) -> bool {
