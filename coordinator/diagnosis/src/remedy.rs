@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use parallax_model::{
     catalogue::page,
+    clock::Timestamp,
     target::{Scheme, Target},
     verdict::{Locus, Remedy},
 };
@@ -47,9 +48,9 @@ fn ticket(scene: &Scene<'_>, draft: &Draft) -> String {
     let first = looks.iter().map(|look| look.attempt.started_at).min();
     let last = looks.iter().map(|look| look.attempt.started_at).max();
     let when = match (first, last) {
-        (Some(first), Some(last)) if first != last => format!("between {first} and {last}"),
-        (Some(only), _) => format!("at {only}"),
-        _ => format!("at {}", scene.round.started_at),
+        (Some(first), Some(last)) if to_the_second(first) != to_the_second(last) => format!("between {} and {}", to_the_second(first), to_the_second(last)),
+        (Some(only), _) => format!("at {}", to_the_second(only)),
+        _ => format!("at {}", to_the_second(scene.round.started_at)),
     };
     let sources: Vec<String> = draft
         .seats
@@ -69,12 +70,12 @@ fn ticket(scene: &Scene<'_>, draft: &Draft) -> String {
     let observed = draft.mechanism.as_deref().unwrap_or("failure");
     let flows = if flows.is_empty() { String::new() } else { format!(" Connections: {}.", flows.join(", ")) };
     format!(
-        "For the ticket: {when}, connections from {} to {} for {} failed ({observed}){}. {}.{flows} To see it again: {}",
+        "For the ticket: {when}, connections from {} to {} for {} failed ({observed}){}: {}.{flows} To see it again: {}",
         sources.join(", "),
         addresses.join(", "),
         target.host,
         whereabouts(draft.location.as_ref()),
-        evidence.join(". "),
+        evidence.join("; "),
         commands(target, draft.addresses(scene).first().copied()),
     )
 }
@@ -92,6 +93,12 @@ fn commands(target: &Target, address: Option<SocketAddr>) -> String {
         Scheme::Https | Scheme::Tls | Scheme::Tcp | Scheme::Quic => format!("{}; {request}", handshake("")),
     };
     format!("{shown}; traceroute -T -p {port} {ip}")
+}
+
+/// Writes a moment as other people's logs do, whole seconds in UTC.
+fn to_the_second(at: Timestamp) -> String {
+    let text = at.to_string();
+    text.split_once('.').map_or_else(|| text.clone(), |(whole, _)| format!("{whole}Z"))
 }
 
 /// Connections that a ticket names at most.

@@ -104,8 +104,11 @@ fn judge(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Optio
     draft.location = artefacts.location;
     let what = fate(outcome);
     let gist = format!("something on the path of {WHO}{} minds the name {host}: a connection that carries it {what}", whereabouts(draft.location.as_ref()));
+    let draft = if settled { draft.unless(HYPOTHESIS.counter, NEXT_WHEN_SETTLED) } else { draft };
     Some(draft.in_words(gist))
 }
+
+const NEXT_WHEN_SETTLED: &str = "look with a second address behind the same path: what sits on the path cuts both";
 
 fn contrast(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Option<Tier> {
     let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
