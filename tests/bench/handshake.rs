@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use parallax_model::{assignment::Experiment, check::Limits, facts::TlsEnd, profile::Profile, target::Target};
-use parallax_probe::{Plan, SystemNet};
+use parallax_probe::{AuditManners, Plan, SystemNet};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::{
     io::AsyncReadExt as _,
@@ -82,7 +82,19 @@ fn plan(address: SocketAddr) -> anyhow::Result<Plan> {
     let server_name = target.server_name().map(str::to_owned);
     let profile = Profile::builtin("modern").context("no profile modern")?;
     let (experiment, limits) = (Experiment::Baseline, Limits::default());
-    Ok(Plan { target, profile, experiment, address, server_name, limits, source_port: None, http: false, pinned_responder: false, siblings: Vec::new() })
+    Ok(Plan {
+        target,
+        profile,
+        experiment,
+        address,
+        server_name,
+        limits,
+        source_port: None,
+        http: false,
+        pinned_responder: false,
+        siblings: Vec::new(),
+        manners: AuditManners::default(),
+    })
 }
 
 async fn probe(plan: &Plan) -> anyhow::Result<()> {

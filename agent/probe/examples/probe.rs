@@ -5,7 +5,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use parallax_model::{assignment::Experiment, check::Limits, facts::Facts, profile::Profile, target::Target};
-use parallax_probe::{Plan, Resolver, SystemNet, resolve, run, server_name_for};
+use parallax_probe::{AuditManners, Plan, Resolver, SystemNet, resolve, run, server_name_for};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -38,11 +38,12 @@ async fn look(arguments: &[String]) -> Result<Facts, String> {
         experiment,
         address: address.parse().map_err(|error| format!("{address}: {error}"))?,
         server_name: server_name_for(experiment, &target),
-        limits: Limits::default(),
+        limits: Limits { connections: 400, ..Limits::default() },
         source_port: None,
         http: matches!(target.scheme, parallax_model::target::Scheme::Https),
         pinned_responder: matches!(experiment, Experiment::Responder | Experiment::NameAtResponder),
         siblings: rest.iter().skip(1).filter_map(|sibling| sibling.parse().ok()).collect(),
+        manners: AuditManners::default(),
         target,
     };
     Ok(run(&plan, &SystemNet).await)

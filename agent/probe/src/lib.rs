@@ -7,13 +7,14 @@
 //! | [`dns`] | a name's addresses, with every answer as it came |
 //! | [`starttls`] | what a mail, directory, chat or database server wants said before TLS |
 //! | `tcp`, `tls`, `http` | the stages of a handshake: connect, ClientHello and answer, one request |
+//! | `audit` | everything that a server can do, by many small hellos: one file per question |
 //! | `path` | whose packets arrive (`authorship`) and where they stop (`hops`) |
 //! | [`followup`] | which experiments explain a failure, in which order |
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use parallax_model::{assignment::Experiment, check::Limits, profile::Profile};
-//! use parallax_probe::{Plan, SystemNet};
+//! use parallax_probe::{AuditManners, Plan, SystemNet};
 //! let plan = Plan {
 //!     target: "shop.example:443".parse()?,
 //!     profile: Profile::builtin("modern").ok_or("no such profile")?,
@@ -25,12 +26,14 @@
 //!     http: true,
 //!     pinned_responder: false,
 //!     siblings: Vec::new(),
+//!     manners: AuditManners::default(),
 //! };
 //! let facts = parallax_probe::run(&plan, &SystemNet).await;
 //! # let _ = facts; Ok(())
 //! # }
 //! ```
 
+mod audit;
 mod capture;
 pub mod dns;
 pub mod followup;
@@ -47,7 +50,7 @@ pub use dns::{Resolver, resolve};
 
 pub use followup::{FollowUp, RowSoFar, drill_down};
 pub use net::{Net, SystemNet};
-pub use plan::{Plan, control_name, server_name_for};
+pub use plan::{AuditManners, Plan, control_name, server_name_for};
 pub use run::run;
 
 #[cfg(test)]

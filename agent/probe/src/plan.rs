@@ -32,6 +32,25 @@ pub struct Plan {
     pub pinned_responder: bool,
     /// Other ports or addresses whose replies [`Experiment::ReplyTtl`] compares with.
     pub siblings: Vec<SocketAddr>,
+    /// How [`Experiment::Audit`] treats the server.
+    pub manners: AuditManners,
+}
+
+/// How an audit treats the server; `limits` cap its connections and its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditManners {
+    /// Connections at a time, at least 1; default 8.
+    pub at_once: usize,
+    /// Connections a second, none for as fast as the answers come; default none.
+    pub per_second: Option<u32>,
+    /// Whether a connection ends with a reset, which leaves nothing behind on either side but may be counted as an attack; default no.
+    pub resets: bool,
+}
+
+impl Default for AuditManners {
+    fn default() -> Self {
+        Self { at_once: 8, per_second: None, resets: false }
+    }
 }
 
 /// Returns the server name that an experiment sends: the target's, a control, the target's in other letters, or none.
@@ -126,6 +145,11 @@ impl Plan {
     /// Returns the time that connecting may take.
     pub(crate) fn connect_timeout(&self) -> Duration {
         self.attempt_time().min(MAX_CONNECT_TIME)
+    }
+
+    /// Returns the time that a whole audit may take: half of the round, for its verdict needs the rest.
+    pub(crate) fn audit_time(&self) -> Duration {
+        Duration::from_millis(self.limits.round_ms / 2)
     }
 
     /// Returns the time that the whole attempt may take.

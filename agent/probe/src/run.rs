@@ -13,7 +13,7 @@ use parallax_model::{
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    http,
+    audit, http,
     net::{Connection, Dial, Net},
     path,
     plan::{Payload, Plan, Shape},
@@ -27,7 +27,9 @@ pub async fn run<N: Net>(plan: &Plan, net: &N) -> Facts {
         return unsupported();
     }
     match plan.experiment {
-        Experiment::Resolve | Experiment::Audit => unsupported(),
+        Experiment::Resolve => unsupported(),
+        Experiment::Audit if plan.target.scheme == Scheme::Tcp => unsupported(),
+        Experiment::Audit => audit::audit(plan, net).await,
         Experiment::ReplyTtl => path::reply_ttl(plan, net).await,
         Experiment::SynWalk => path::syn_walk(plan, net).await,
         Experiment::HelloWalk | Experiment::ControlWalk => path::hello_walk(plan, net).await,

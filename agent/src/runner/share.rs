@@ -19,7 +19,7 @@ use parallax_model::{
     target::{Scheme, Target},
     vantage::Responder,
 };
-use parallax_probe::{Plan, server_name_for};
+use parallax_probe::{AuditManners, Plan, server_name_for};
 use parallax_proto::{
     v1::{self, session_request::Message},
     wire,
@@ -150,8 +150,7 @@ impl<L: Look> Share<L> {
         if at_target && !self.book.take_connection() {
             return refuse(NotCompleted::OverLimit);
         }
-        let limits = &self.assignment.check.limits;
-        let pace = self.book.has_failed().then_some(limits.connections_per_second);
+        let pace = self.pace();
         let _leave = if at_target { Some(self.tools.manners.leave(&self.gate, pace).await) } else { None };
         let plan = self.plan(wanted);
         let (started_at, started) = (self.tools.clock.now(), Instant::now());
@@ -165,6 +164,11 @@ impl<L: Look> Share<L> {
             self.book.note_failure();
         }
         attempt
+    }
+
+    /// Returns the cap on connections a second that holds since something failed at the target.
+    fn pace(&self) -> Option<u32> {
+        self.book.has_failed().then_some(self.assignment.check.limits.connections_per_second)
     }
 
     /// Records that an attempt is not made.
@@ -195,6 +199,7 @@ impl<L: Look> Share<L> {
             http: check.target.scheme == Scheme::Https && profile.depth == Depth::Full && !pinned_responder,
             pinned_responder,
             siblings: siblings.iter().copied().filter(|sibling| self.tools.guard.permits(*sibling)).collect(),
+            manners: AuditManners { per_second: self.pace(), ..AuditManners::default() },
         }
     }
 
@@ -239,7 +244,8 @@ fn gate_addresses(responders: &[Responder]) -> Vec<SocketAddr> {
 fn connections_of(facts: &Facts) -> u32 {
     let of_walk = facts.walk.as_ref().map_or(0, |walk| u32::try_from(walk.steps.len()).unwrap_or(u32::MAX));
     let of_replies = facts.reply_ttl.as_ref().map_or(0, |replies| replies.connections);
-    of_walk.max(of_replies).max(1)
+    let of_audit = facts.audit.as_ref().map_or(0, |audit| audit.connections);
+    of_walk.max(of_replies).max(of_audit).max(1)
 }
 
 /// Returns the reason as [`v1::ShareDone`] carries it.

@@ -1,4 +1,4 @@
-//! Fingerprints of a ClientHello: names under which the rest of the world knows a client.
+//! Fingerprints of hellos: names under which the rest of the world knows a client, or a server's choice.
 
 use std::fmt::Write as _;
 
@@ -9,6 +9,7 @@ use crate::{
     client_hello::ClientHello,
     extension::Extension,
     registry::{ExtensionType, ProtocolVersion, is_grease},
+    server_flight::ServerHello,
 };
 
 /// Returns the JA4 fingerprint of a hello over TCP, such as `t13d1516h2_8daaf6152771_e5627efa2ab1` (FoxIO, BSD-3: `technical_details/JA4.md`).
@@ -56,6 +57,13 @@ pub fn ja3_text(hello: &ClientHello) -> String {
 #[must_use]
 pub fn ja3(hello: &ClientHello) -> String {
     hexadecimal(&Md5::digest(ja3_text(hello)))
+}
+
+/// Returns the JA3S fingerprint of a server's choice: the MD5 digest of version, suite and extensions in decimal, in hexadecimal (Salesforce, BSD-3).
+#[must_use]
+pub fn ja3s(hello: &ServerHello) -> String {
+    let extensions = listed(hello.extensions.iter().map(|(kind, _)| kind.0), "-", |number| number.to_string());
+    hexadecimal(&Md5::digest(format!("{},{},{extensions}", hello.legacy_version.0, hello.cipher_suite.0)))
 }
 
 fn without_grease(numbers: impl Iterator<Item = u16>) -> impl Iterator<Item = u16> {

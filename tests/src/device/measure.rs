@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::Context as _;
 use clap::Args;
 use parallax_model::{assignment::Experiment, check::Limits, facts::Facts, profile::Profile, target::Target};
-use parallax_probe::{Plan, SystemNet, run, server_name_for};
+use parallax_probe::{AuditManners, Plan, SystemNet, run, server_name_for};
 
 /// What is tried.
 #[derive(Debug, Args)]
@@ -40,6 +40,7 @@ impl Attempt {
             http: false,
             pinned_responder: false,
             siblings: self.sibling,
+            manners: AuditManners::default(),
             target: self.target,
         };
         Ok(run(&plan, &SystemNet).await)

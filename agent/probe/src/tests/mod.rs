@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use parallax_model::{assignment::Experiment, check::Limits, profile::Profile};
 
-use crate::{Plan, server_name_for};
+use crate::{AuditManners, Plan, server_name_for};
 
 /// A plan for `tls://shop.corp.test` at an address of documentation.
 fn plan(experiment: Experiment, profile: &str) -> Plan {
@@ -24,6 +24,7 @@ fn plan(experiment: Experiment, profile: &str) -> Plan {
         http: false,
         pinned_responder: false,
         siblings: Vec::new(),
+        manners: AuditManners::default(),
         target,
     }
 }

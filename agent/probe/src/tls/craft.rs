@@ -67,8 +67,8 @@ fn extensions(recipe: &HelloRecipe, server_name: Option<&str>, tls13: bool) -> V
     extensions
 }
 
-/// Returns a public key of a group; random bytes of its size where the library lacks the group.
-fn public_key(group: NamedGroup) -> Vec<u8> {
+/// Makes a public key of a group; random bytes of its size where the library lacks the group.
+pub(crate) fn public_key(group: NamedGroup) -> Vec<u8> {
     match group {
         NamedGroup::X25519 => agreement_key(&agreement::X25519),
         NamedGroup::SECP256R1 => agreement_key(&agreement::ECDH_P256),
@@ -100,7 +100,8 @@ fn encapsulation_key(algorithm: &'static kem::Algorithm<kem::AlgorithmId>) -> Ve
     public.expect(DOES_NOT_FAIL).as_ref().to_vec()
 }
 
-fn random<const N: usize>() -> [u8; N] {
+/// Makes random bytes.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).expect(DOES_NOT_FAIL);
     bytes

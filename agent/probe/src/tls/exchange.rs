@@ -65,7 +65,7 @@ impl<C: Connection> Exchange<C> {
         let wire = if delivery == Delivery::SplitRecords { in_two_records(wire) } else { wire };
         self.started = Some(Instant::now());
         let sent = match delivery {
-            Delivery::SplitInName => self.send_in_two(&wire).await,
+            Delivery::SplitInName => self.send_in_two(&wire, cut_in_name(&wire)).await,
             Delivery::Whole | Delivery::SplitRecords => {
                 self.send(&wire).await;
                 Sent { writes: 1 }
@@ -79,8 +79,9 @@ impl<C: Connection> Exchange<C> {
         }
     }
 
-    async fn send_in_two(&mut self, wire: &[u8]) -> Sent {
-        let (head, tail) = wire.split_at(cut_in_name(wire));
+    /// Sends bytes in two segments, the second after the first has arrived or a moment has passed.
+    pub(crate) async fn send_in_two(&mut self, wire: &[u8], cut: usize) -> Sent {
+        let (head, tail) = wire.split_at(cut);
         self.send(head).await;
         let latest = Instant::now() + SPLIT_LONGEST;
         sleep(SPLIT_SHORTEST).await;

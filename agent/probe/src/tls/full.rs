@@ -6,7 +6,7 @@ use parallax_model::{
     facts::{HandshakeFacts, HelloSent, TlsEnd},
     profile::{Delivery, HelloRecipe},
 };
-use rustls::{ClientConnection, Error, HandshakeKind, pki_types::ServerName};
+use rustls::{ClientConfig, ClientConnection, Error, HandshakeKind, pki_types::ServerName};
 use tokio::time::Instant;
 
 use super::{
@@ -39,21 +39,41 @@ struct Taken {
     peer_closed: bool,
 }
 
+/// What sessions are made of: a configuration, whom it is for, and who watches.
+#[derive(Clone)]
+pub(super) struct Parts {
+    pub(super) config: Arc<ClientConfig>,
+    pub(super) name: ServerName<'static>,
+    pub(super) recorder: Arc<Recorder>,
+}
+
+impl Parts {
+    /// Puts the parts together; none when the library cannot send what the recipe says.
+    pub(super) fn of(recipe: &HelloRecipe, server_name: Option<&str>, address: std::net::IpAddr) -> Option<Self> {
+        let template = template(recipe)?;
+        let name = match server_name {
+            Some(name) => ServerName::try_from(name.to_owned()).ok()?,
+            None => ServerName::IpAddress(address.into()),
+        };
+        let algorithms = template.config.crypto_provider().signature_verification_algorithms;
+        let recorder = Arc::new(Recorder::new(algorithms, Arc::clone(&template.schemes)));
+        let mut config = template.config.clone();
+        config.enable_sni = server_name.is_some();
+        config.client_auth_cert_resolver = Arc::clone(&recorder) as _;
+        config.dangerous().set_certificate_verifier(Arc::clone(&recorder) as _);
+        Some(Self { config: Arc::new(config), name, recorder })
+    }
+
+    /// Starts a session.
+    pub(super) fn session(self) -> Option<Session> {
+        let tls = ClientConnection::new(self.config, self.name).ok()?;
+        Some(Session { tls, recorder: self.recorder, plaintext: Vec::new() })
+    }
+}
+
 /// Prepares a session; none when the library cannot send what the recipe says.
 pub(crate) fn session(recipe: &HelloRecipe, server_name: Option<&str>, address: std::net::IpAddr) -> Option<Session> {
-    let template = template(recipe)?;
-    let name = match server_name {
-        Some(name) => ServerName::try_from(name.to_owned()).ok()?,
-        None => ServerName::IpAddress(address.into()),
-    };
-    let algorithms = template.config.crypto_provider().signature_verification_algorithms;
-    let recorder = Arc::new(Recorder::new(algorithms, Arc::clone(&template.schemes)));
-    let mut config = template.config.clone();
-    config.enable_sni = server_name.is_some();
-    config.client_auth_cert_resolver = Arc::clone(&recorder) as _;
-    config.dangerous().set_certificate_verifier(Arc::clone(&recorder) as _);
-    let tls = ClientConnection::new(Arc::new(config), name).ok()?;
-    Some(Session { tls, recorder, plaintext: Vec::new() })
+    Parts::of(recipe, server_name, address)?.session()
 }
 
 /// Takes a handshake to Finished, or as far as it goes.
@@ -110,6 +130,11 @@ impl Session {
             }
         }
         Ok(taken)
+    }
+
+    /// Tells whether the server took up a session of before.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.tls.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     /// Takes out what the server showed of itself.

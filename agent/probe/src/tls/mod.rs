@@ -6,11 +6,13 @@ mod exchange;
 mod full;
 mod recorder;
 mod refusal;
+mod resume;
 mod template;
 
-pub(crate) use craft::{craft, imitate};
+pub(crate) use craft::{craft, imitate, public_key, random};
 pub(crate) use exchange::Exchange;
 pub(crate) use full::{Channel, ReadEnd, Session, handshake, session};
 pub(crate) use recorder::Seen;
+pub(crate) use resume::Resumable;
 
 pub(crate) use answer::{answer, ask, assemble};

@@ -33,6 +33,10 @@ pub(crate) struct Seen {
     pub(crate) signature: Option<bool>,
     /// Whether a client certificate was asked for.
     pub(crate) certificate_requested: bool,
+    /// The schemes that it may be signed with, by number.
+    pub(crate) client_schemes: Vec<u16>,
+    /// The names of the authorities that it may come from (DER).
+    pub(crate) authorities: Vec<Bytes>,
 }
 
 impl Recorder {
@@ -115,8 +119,11 @@ impl ServerCertVerifier for Recorder {
 }
 
 impl ResolvesClientCert for Recorder {
-    fn resolve(&self, _issuers: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.lock().certificate_requested = true;
+    fn resolve(&self, issuers: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let mut seen = self.lock();
+        seen.certificate_requested = true;
+        seen.client_schemes = schemes.iter().copied().map(u16::from).collect();
+        seen.authorities = issuers.iter().map(|issuer| Bytes(issuer.to_vec())).collect();
         None
     }
 

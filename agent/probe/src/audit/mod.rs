@@ -1,0 +1,260 @@
+//! Everything that the server at one address can do, with as few connections as possible.
+//!
+//! Each question is pure: a state machine, or a list of hellos and a reading of their answers. The driver carries them to the server.
+//!
+//! | file | question |
+//! |---|---|
+//! | `ask`, `caller` | what a hello, an answer and a question are; what all hellos share |
+//! | `elimination` | what of a list is accepted, in whose order; `suites` and `groups` are made of it |
+//! | `versions` | one version as a whole |
+//! | `signature_schemes`, `alpn`, `features`, `key_exchange` | the rest that stands in the clear part of a handshake |
+//! | `certificates`, `sessions` | which chain for which name, and whether sessions are resumed |
+//! | `tolerance`, `jarm` | hellos with one peculiarity each, and fingerprints |
+//! | `driver` | connections, caps and pace |
+
+mod alpn;
+mod ask;
+mod caller;
+mod certificates;
+mod driver;
+mod elimination;
+mod features;
+mod groups;
+mod jarm;
+mod key_exchange;
+mod sessions;
+mod signature_schemes;
+mod suites;
+#[cfg(test)]
+mod tests;
+mod tolerance;
+mod versions;
+
+use parallax_model::facts::{
+    AuditAnswer, AuditFacts, CertificateAsk, CertificateFacts, ClientCertificateFacts, Facts, Rung, ShareFacts, TcpFacts, VersionFacts,
+};
+use parallax_tls::registry::{CipherSuite, KeyExchange, NamedGroup, ProtocolVersion};
+use tokio::join;
+
+use self::{
+    ask::{Ask, Reply},
+    caller::Caller,
+    driver::Driver,
+    sessions::Full,
+};
+use crate::{
+    net::Net,
+    plan::{Plan, control_name},
+    tcp, tls,
+};
+
+/// Asks the server everything; a cap that is reached, or a server that vanishes, leaves what was found until then.
+pub(crate) async fn audit<N: Net>(plan: &Plan, net: &N) -> Facts {
+    let caller = caller(plan);
+    let driver = Driver::new(plan, net);
+    let mut facts = AuditFacts::default();
+    let (small, modern) = (tolerance::small(&caller), tolerance::modern(&caller));
+    let (small, modern) = join!(driver.ask(&small), driver.ask(&modern));
+    for (rung, reply) in [(Rung::Small, &small), (Rung::Modern, &modern)] {
+        facts.tolerance.extend(reply.as_ref().map(|reply| tolerance::facts(rung, reply)));
+    }
+    facts.ja3s = modern.as_ref().and_then(Reply::hello).map(parallax_tls::fingerprint::ja3s);
+    let ends = [small, modern].map(|reply| reply.map(|reply| reply.end));
+    if ends.contains(&Some(AuditAnswer::NotConnected)) && ends.iter().all(|end| !matches!(end, Some(end) if is_heard(*end))) {
+        return unreachable(&driver);
+    }
+    if !ends.contains(&Some(AuditAnswer::NotTls)) {
+        survey(&driver, &caller, &mut facts, ends.map(|end| end == Some(AuditAnswer::Hello))).await;
+    }
+    closing(&driver, facts)
+}
+
+fn is_heard(end: AuditAnswer) -> bool {
+    end != AuditAnswer::NotConnected
+}
+
+/// Makes names and randomness for one audit.
+fn caller(plan: &Plan) -> Caller {
+    let name = plan.server_name.clone();
+    let other_name = control_name(name.as_deref().unwrap_or("parallax.example"));
+    let shares = SHARES.map(|group| (group, tls::public_key(group))).to_vec();
+    Caller { name, other_name, random: tls::random(), session_id: tls::random(), shares }
+}
+
+fn unreachable<N: Net>(driver: &Driver<'_, N>) -> Facts {
+    let tcp = driver.account().tcp.clone();
+    tcp.map_or_else(Facts::default, tcp::failed)
+}
+
+fn closing<N: Net>(driver: &Driver<'_, N>, mut facts: AuditFacts) -> Facts {
+    let account = driver.account();
+    facts.connections = account.connections;
+    facts.bytes_read = account.bytes_read;
+    facts.stopped = account.stopped;
+    facts.elapsed_us = driver.elapsed_us();
+    let tcp: Option<TcpFacts> = account.tcp.clone();
+    Facts { tcp, audit: Some(Box::new(facts)), ..Facts::default() }
+}
+
+/// Asks for versions, fingerprint and ladder side by side, and then for what depends on the versions.
+async fn survey<N: Net>(driver: &Driver<'_, N>, caller: &Caller, facts: &mut AuditFacts, [has_small, has_modern]: [bool; 2]) {
+    let (ladder, jarm) = (tolerance::ladder(caller, has_small, has_modern), jarm::asks(caller));
+    let (rungs, hellos): (Vec<Rung>, Vec<Ask>) = ladder.into_iter().unzip();
+    let fingerprint = async { Some(driver.each(jarm?.to_vec()).await) };
+    let (ssl2, versions, climbed, fingerprint) = join!(driver.ssl2(), versions::versions(driver, caller), driver.each(hellos), fingerprint);
+    facts.ssl2 = ssl2;
+    facts.versions = versions;
+    facts.tolerance.extend(rungs.iter().zip(climbed).filter_map(|(rung, reply)| Some(tolerance::facts(*rung, &reply?))));
+    facts.tolerance.sort_by_key(|rung| rung.rung());
+    let replies = fingerprint.and_then(|replies| replies.into_iter().collect::<Option<Vec<Reply>>>());
+    facts.jarm = replies.and_then(|replies| <[Reply; 10]>::try_from(replies).ok()).map(|replies| jarm::fingerprint(&replies));
+    let below = facts.versions.iter().rev().find(|version| version.version < ProtocolVersion::TLS13.0 && !version.suites.numbers.is_empty()).cloned();
+    let tls13 = facts.versions.iter().find(|version| version.version == ProtocolVersion::TLS13.0 && !version.suites.numbers.is_empty()).cloned();
+    let shares = shares(driver, caller, tls13.as_ref());
+    let (in_clear, shares, sessions) =
+        join!(in_clear(driver, caller, below.as_ref(), &facts.versions), shares, resumed(driver, below.as_ref(), tls13.as_ref()));
+    if let Some(in_clear) = in_clear {
+        in_clear.note(facts, caller);
+    }
+    let (session_facts, full) = sessions;
+    facts.sessions = session_facts;
+    facts.client_certificate = driver.account().client_certificate.take();
+    if let Some(full) = full {
+        encrypted(driver, caller, facts, (tls13.as_ref(), below.is_some()), full).await;
+    }
+    facts.key_exchange = key_exchange::facts(&driver.account().exchanges, shares);
+}
+
+/// What a version below TLS 1.3 showed besides its lists.
+struct InClear {
+    everything: Option<Reply>,
+    cbc: Option<Reply>,
+    fallback: Option<Reply>,
+    alpn: parallax_model::facts::AlpnFacts,
+    certificates: Vec<(CertificateAsk, Option<Reply>)>,
+}
+
+async fn in_clear<N: Net>(driver: &Driver<'_, N>, caller: &Caller, best: Option<&VersionFacts>, versions: &[VersionFacts]) -> Option<InClear> {
+    let best = best?;
+    let (version, suites) = (ProtocolVersion(best.version), &best.suites.numbers);
+    let accepted: Vec<(ProtocolVersion, Vec<u16>)> = versions
+        .iter()
+        .filter(|version| !version.suites.numbers.is_empty())
+        .map(|version| (ProtocolVersion(version.version), version.suites.numbers.clone()))
+        .collect();
+    let everything = features::everything(caller, version, suites);
+    let one = |ask: Option<Ask>| async { driver.ask(&ask?).await };
+    let cbc = one(features::encrypt_then_mac(caller, version, suites));
+    let fallback = one(features::fallback_version(&accepted).map(|(version, suites)| features::fallback(caller, *version, suites)));
+    let once_more = one(second_exchange(driver, caller, best));
+    let asks = certificates::asks(caller, suites);
+    let hellos = asks.iter().map(|ask| certificates::ask(caller, *ask, version, suites)).collect();
+    let alpn = alpn::Alpn::new(caller, version, suites);
+    let (everything, cbc, fallback, _, alpn, replies) = join!(driver.ask(&everything), cbc, fallback, once_more, driver.settle(alpn), driver.each(hellos));
+    Some(InClear { everything, cbc, fallback, alpn, certificates: asks.into_iter().zip(replies).collect() })
+}
+
+/// Asks for the prime a second time when only one connection has shown it, to see whether its value repeats.
+fn second_exchange<N: Net>(driver: &Driver<'_, N>, caller: &Caller, best: &VersionFacts) -> Option<Ask> {
+    let known = key_exchange::facts(&driver.account().exchanges, Vec::new());
+    known.finite_field.filter(|field| field.value_reused.is_none())?;
+    let is_finite = |suite: &CipherSuite| suite.key_exchange() == KeyExchange::FiniteField;
+    let suites = best.suites.numbers.iter().copied().map(CipherSuite).filter(is_finite).collect();
+    Some(caller.ask(caller.offer(ProtocolVersion(best.version), suites)))
+}
+
+impl InClear {
+    fn note(self, facts: &mut AuditFacts, caller: &Caller) {
+        facts.features = self.everything.and_then(|all| features::facts(caller, &all, self.cbc.as_ref(), self.fallback.as_ref()));
+        facts.alpn = Some(self.alpn).filter(|alpn| alpn.no_overlap.is_some() || !alpn.accepted.is_empty());
+        for (ask, reply) in self.certificates {
+            if let Some(reply) = reply {
+                certificates::note(facts, caller, ask, &reply);
+            }
+        }
+    }
+}
+
+async fn shares<N: Net>(driver: &Driver<'_, N>, caller: &Caller, tls13: Option<&VersionFacts>) -> Vec<ShareFacts> {
+    let Some(version) = tls13 else { return Vec::new() };
+    let groups = key_exchange::hybrids(caller, &version.groups.numbers);
+    let replies = driver.each(groups.iter().map(|group| key_exchange::share(caller, &version.suites.numbers, *group)).collect()).await;
+    groups.iter().zip(replies).filter_map(|(group, reply)| Some(key_exchange::share_facts(*group, &reply?))).collect()
+}
+
+async fn resumed<N: Net>(
+    driver: &Driver<'_, N>,
+    below: Option<&VersionFacts>,
+    tls13: Option<&VersionFacts>,
+) -> (parallax_model::facts::SessionFacts, Option<Full>) {
+    let tls12 = async {
+        match below.filter(|version| version.version == ProtocolVersion::TLS12.0) {
+            Some(version) => sessions::tls12(driver, version).await,
+            None => Default::default(),
+        }
+    };
+    let tls13 = async {
+        match tls13 {
+            Some(version) => sessions::tls13(driver, version).await,
+            None => None,
+        }
+    };
+    let (tls12, tls13) = join!(tls12, tls13);
+    match tls13 {
+        Some((tls13, full)) => (
+            parallax_model::facts::SessionFacts {
+                tls13_psk: tls13.tls13_psk,
+                tls13_tickets: tls13.tls13_tickets,
+                max_early_data_bytes: tls13.max_early_data_bytes,
+                ..tls12
+            },
+            Some(full),
+        ),
+        None => (tls12, None),
+    }
+}
+
+/// Notes what only full handshakes of TLS 1.3 show: the request for a certificate, and the chains of a server that speaks nothing older.
+async fn encrypted<N: Net>(driver: &Driver<'_, N>, caller: &Caller, facts: &mut AuditFacts, (tls13, speaks_older): (Option<&VersionFacts>, bool), full: Full) {
+    let Some(version) = tls13 else { return };
+    if full.seen.certificate_requested && facts.client_certificate.is_none() {
+        facts.client_certificate = Some(request(&full));
+    }
+    if speaks_older {
+        return;
+    }
+    let mut shown = vec![(CertificateAsk::OwnName, full)];
+    for ask in [CertificateAsk::OtherName, CertificateAsk::NoName] {
+        let name = certificates::server_name(caller, ask);
+        shown.extend(sessions::tls13_named(driver, version, name.as_deref()).await.map(|full| (ask, full)));
+    }
+    for (ask, full) in shown {
+        let chain = certificates::chain_index(&mut facts.chains, full.seen.chain);
+        let answer = AuditAnswer::Hello;
+        let server_name = certificates::server_name(caller, ask);
+        let (version, staple) = (Some(version.version), full.seen.staple);
+        facts.certificates.push(CertificateFacts { ask, server_name, answer, version, cipher_suite: full.cipher_suite, chain, staple, timestamps: None });
+    }
+}
+
+fn request(full: &Full) -> ClientCertificateFacts {
+    ClientCertificateFacts {
+        certificate_types: Vec::new(),
+        signature_schemes: full.seen.client_schemes.clone(),
+        authorities: full.seen.authorities.iter().take(features::MOST_AUTHORITIES).cloned().collect(),
+        authorities_count: u32::try_from(full.seen.authorities.len()).unwrap_or(u32::MAX),
+        flight_bytes: full.bytes_read,
+    }
+}
+
+/// The groups for which keys are made; the first of them that a server accepts proves its signatures.
+const SHARES: [NamedGroup; 8] = [
+    NamedGroup::X25519,
+    NamedGroup::SECP256R1,
+    NamedGroup::SECP384R1,
+    NamedGroup::SECP521R1,
+    NamedGroup::X448,
+    NamedGroup::X25519MLKEM768,
+    NamedGroup::SECP256R1MLKEM768,
+    NamedGroup::SECP384R1MLKEM1024,
+];

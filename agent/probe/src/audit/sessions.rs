@@ -1,0 +1,165 @@
+//! Whether a server resumes sessions, by full handshakes: the same twice over.
+
+use std::time::Duration;
+
+use parallax_model::{
+    bytes::Bytes,
+    facts::{Resumption, SessionFacts, TlsEnd, VersionFacts},
+    profile::{Delivery, HelloRecipe, Profile},
+};
+use parallax_tls::{registry::ProtocolVersion, server_flight::NewSessionTicket};
+use tokio::time::Instant;
+
+use super::driver::Driver;
+use crate::{
+    net::Net,
+    tls::{self, Channel, Resumable, Seen, Session},
+};
+
+/// One finished handshake.
+#[derive(Debug)]
+pub(super) struct Full {
+    pub(super) seen: Seen,
+    pub(super) cipher_suite: Option<u16>,
+    pub(super) bytes_read: u64,
+    is_resumed: bool,
+    ticket: Option<NewSessionTicket>,
+}
+
+/// Two handshakes, the second of which offered what the first left.
+struct Twice {
+    first: Full,
+    resumption: Option<Resumption>,
+    tickets: u8,
+    max_early_data: Option<u32>,
+}
+
+/// Asks for sessions of TLS 1.2 with what the server accepts; nothing where the library cannot speak with it.
+pub(super) async fn tls12<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts) -> SessionFacts {
+    let mut facts = SessionFacts::default();
+    let Some(recipe) = recipe(version, "tls12") else { return facts };
+    if let Some(two) = twice(driver, &recipe, true).await {
+        if let Some(NewSessionTicket { lifetime_seconds, ticket }) = two.first.ticket {
+            facts.tls12_ticket = two.resumption;
+            facts.tls12_lifetime_seconds = Some(lifetime_seconds);
+            facts.ticket_key_name = ticket.get(..KEY_NAME).map(|name| Bytes(name.to_vec()));
+        } else {
+            // Without a ticket the library falls back to the session id, which answers that question too.
+            facts.tls12_ticket = Some(Resumption::NotIssued);
+            facts.tls12_id = two.resumption;
+        }
+    }
+    if facts.tls12_id.is_none() {
+        facts.tls12_id = twice(driver, &recipe, false).await.and_then(|two| two.resumption);
+    }
+    facts
+}
+
+/// Asks for sessions of TLS 1.3, and returns what the first handshake showed of the server.
+pub(super) async fn tls13<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts) -> Option<(SessionFacts, Full)> {
+    let recipe = recipe(version, "modern")?;
+    let twice = twice(driver, &recipe, true).await?;
+    let facts =
+        SessionFacts { tls13_psk: twice.resumption, tls13_tickets: Some(twice.tickets), max_early_data_bytes: twice.max_early_data, ..SessionFacts::default() };
+    Some((facts, twice.first))
+}
+
+/// Makes one handshake of TLS 1.3 with another server name, or none.
+pub(super) async fn tls13_named<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts, server_name: Option<&str>) -> Option<Full> {
+    let recipe = HelloRecipe { server_name: server_name.is_some(), ..recipe(version, "modern")? };
+    let session = tls::session(&recipe, server_name, driver.plan.address.ip())?;
+    handshake(driver, session, || true).await
+}
+
+async fn twice<N: Net>(driver: &Driver<'_, N>, recipe: &HelloRecipe, tickets: bool) -> Option<Twice> {
+    let name = driver.plan.server_name.as_deref().filter(|_| recipe.server_name);
+    let resumable = Resumable::of(recipe, name, driver.plan.address.ip(), tickets)?;
+    let mut before = 0;
+    let has_all = || {
+        let settled = std::mem::replace(&mut before, resumable.tickets()) == resumable.tickets();
+        resumable.has_left() && settled
+    };
+    let first = handshake(driver, resumable.session()?, has_all).await?;
+    let (tickets, max_early_data) = (resumable.tickets(), resumable.max_early_data());
+    let resumption = if resumable.has_left() {
+        let second = handshake(driver, resumable.session()?, || true).await;
+        second.map(|second| if second.is_resumed { Resumption::Resumed } else { Resumption::Refused })
+    } else {
+        Some(Resumption::NotIssued)
+    };
+    Some(Twice { first, resumption, tickets, max_early_data })
+}
+
+/// Makes a full handshake and waits a moment for what follows it, unless `has_all` says that everything has come.
+async fn handshake<N: Net>(driver: &Driver<'_, N>, session: Session, mut has_all: impl FnMut() -> bool + Send) -> Option<Full> {
+    let _place = driver.gate().acquire().await.ok()?;
+    let (mut exchange, patience) = driver.connect().await??;
+    let mut done = tls::handshake(session, &mut exchange, Delivery::Whole, None).await;
+    if done.end != TlsEnd::Established {
+        return None;
+    }
+    let is_resumed = done.session.is_resumed();
+    let seen = done.session.seen();
+    let negotiated = done.session.negotiated(&seen, 0);
+    let cipher_suite = negotiated.as_ref().and_then(|negotiated| negotiated.cipher_suite);
+    let mut channel = Channel::new(&mut done.session, &mut exchange);
+    // Before TLS 1.3 everything has come with Finished.
+    let is_open = negotiated.is_some_and(|negotiated| negotiated.version == Some(ProtocolVersion::TLS13.0));
+    let until = Instant::now() + (channel.round_trip() * 3 + FOR_TICKETS).min(patience);
+    while is_open && !has_all() && Instant::now() < until {
+        let _ = channel.read(until.min(Instant::now() + STEP)).await;
+    }
+    channel.close().await;
+    let noted = exchange.finish();
+    driver.note_bytes(noted.bytes_read);
+    Some(Full { seen, cipher_suite, bytes_read: noted.bytes_read, is_resumed, ticket: noted.answer.session_ticket })
+}
+
+/// Makes a recipe of what both the library and the server can do; none when that is nothing.
+fn recipe(version: &VersionFacts, profile: &str) -> Option<HelloRecipe> {
+    let wide = Profile::builtin(profile)?.hello;
+    let in_common = |known: &[u16], accepted: &[u16]| known.iter().copied().filter(|number| accepted.contains(number)).collect::<Vec<u16>>();
+    let cipher_suites = in_common(&wide.cipher_suites, &version.suites.numbers);
+    let groups = in_common(&LIBRARY_GROUPS, &version.groups.numbers);
+    let key_shares = if version.version == ProtocolVersion::TLS13.0 { groups.first().copied().into_iter().collect() } else { Vec::new() };
+    let can_speak = !cipher_suites.is_empty() && !groups.is_empty();
+    can_speak.then(|| HelloRecipe { versions: vec![version.version], cipher_suites, groups, key_shares, alpn: Vec::new(), ..wide })
+}
+
+/// The groups of the library, the smallest shares first.
+const LIBRARY_GROUPS: [u16; 4] = [0x001d, 0x0017, 0x0018, 0x11ec];
+/// Bytes that name the key of a ticket in the format that RFC 5077 section 4 recommends.
+const KEY_NAME: usize = 16;
+/// How long a server may take to write a ticket after Finished, besides the way.
+const FOR_TICKETS: Duration = Duration::from_millis(100);
+const STEP: Duration = Duration::from_millis(5);
+
+#[cfg(test)]
+mod tests {
+    use parallax_model::facts::{Accepted, AuditAnswer};
+
+    use super::*;
+
+    fn version(version: u16, suites: &[u16], groups: &[u16]) -> VersionFacts {
+        let accepted = |numbers: &[u16]| Accepted { numbers: numbers.to_vec(), ..Accepted::default() };
+        VersionFacts {
+            version,
+            answer: AuditAnswer::Hello,
+            suites: accepted(suites),
+            prefers_chacha: None,
+            groups: accepted(groups),
+            signature_schemes: Accepted::default(),
+            unoffered_suite: None,
+        }
+    }
+
+    #[test]
+    fn a_recipe_is_what_both_sides_can_do() {
+        let tls12 = recipe(&version(0x0303, &[0x002f, 0xc030], &[0x0018, 0x001d]), "tls12").unwrap();
+        assert_eq!((tls12.versions, tls12.cipher_suites, tls12.groups, tls12.key_shares), (vec![0x0303], vec![0xc030], vec![0x001d, 0x0018], vec![]));
+        let tls13 = recipe(&version(0x0304, &[0x1301], &[0x11ec, 0x0017]), "modern").unwrap();
+        assert_eq!((tls13.cipher_suites, tls13.key_shares), (vec![0x1301], vec![0x0017]));
+        assert_eq!(recipe(&version(0x0303, &[0x002f], &[0x001d]), "tls12"), None);
+        assert_eq!(recipe(&version(0x0304, &[0x1301], &[0x0019]), "modern"), None);
+    }
+}
