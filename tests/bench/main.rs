@@ -5,6 +5,7 @@ mod handshake;
 mod host;
 mod lab_probe;
 mod load;
+mod raw;
 
 use std::{
     io::{self, Write as _},
@@ -23,7 +24,7 @@ struct Arguments {
     /// Handshakes per loop.
     #[arg(long, default_value_t = 1_000)]
     handshakes: usize,
-    /// Seconds of load on the store.
+    /// Seconds of load, on the store and of raw hellos.
     #[arg(long, default_value_t = 8)]
     load_seconds: u64,
     /// Only the measurements whose name holds this.
@@ -51,6 +52,9 @@ fn main() -> anyhow::Result<()> {
     let wants = |name: &str| name.contains(&arguments.only);
     if wants("handshake") {
         rows.extend(handshake::measure(arguments.handshakes)?);
+    }
+    if wants("raw") {
+        rows.extend(raw::measure(Duration::from_secs(arguments.load_seconds))?);
     }
     if wants("footprint") {
         rows.extend(footprint::measure(&arguments.bin_dir)?);
