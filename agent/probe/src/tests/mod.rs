@@ -3,6 +3,7 @@
 mod ends;
 mod loopback;
 mod paths;
+mod rogue;
 mod starttls;
 
 use std::time::Duration;
