@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use parallax_model::{assignment::Experiment, check::Limits, facts::TlsEnd, profile::Profile, target::Target};
-use parallax_probe::{Plan, SystemNet};
+use parallax_probe::{AuditManners, Plan, SystemNet};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpSocket,
@@ -89,6 +89,7 @@ fn plan(address: SocketAddr) -> anyhow::Result<Plan> {
         http: false,
         pinned_responder: false,
         siblings: Vec::new(),
+        manners: AuditManners::default(),
     })
 }
 
