@@ -124,9 +124,12 @@ pub struct What {
     /// Thins vantages out so that these labels differ, for example asn,country.
     #[arg(long, value_name = "LABELS", value_delimiter = ',')]
     pub diverse: Vec<String>,
-    /// Handshake profile to try, repeatable; each named one is required to work.
+    /// Handshake profile to try, repeatable; each named one is required to work. A name ('parallax profile list'), all-clients, or a file (kiosk.toml).
     #[arg(long, value_name = "P")]
     pub profile: Vec<String>,
+    /// File of a profile of your own to try, repeatable.
+    #[arg(long, value_name = "FILE")]
+    pub profile_file: Vec<PathBuf>,
     /// Further trust anchors (PEM) for the judgement of certificates.
     #[arg(long, value_name = "FILE")]
     pub trust: Vec<PathBuf>,
@@ -339,6 +342,10 @@ pub struct Explain {
 pub enum Profile {
     /// Lists profiles.
     List,
+    /// Shows what a profile sends: its fingerprints, and the file to copy for one of your own.
+    Show { name: String },
+    /// Says whether a file defines a profile, or in which line it does not.
+    Check { file: PathBuf },
 }
 
 #[derive(Args)]

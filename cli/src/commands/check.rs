@@ -6,6 +6,7 @@ use parallax_model::{
     cadence::{Cadence, CronExpression, Spread},
     check::Check,
     clock::Timestamp,
+    profile::Definition,
 };
 use parallax_proto::v1::{CheckEntry, DeleteCheckRequest, ListChecksRequest, PutCheckRequest, PutCheckResponse, run_round_request::What};
 use serde::{Deserialize, Serialize};
@@ -184,6 +185,9 @@ struct Plan {
     from: String,
     #[serde(default)]
     profiles: Vec<String>,
+    /// Profiles of the operator's own, each as the text of its file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    profile_definitions: Vec<Definition>,
     #[serde(default)]
     spread: Spread,
     #[serde(default)]
@@ -213,6 +217,7 @@ impl Plan {
             cron,
             from: check.from.to_string(),
             profiles: if check.profiles_named { check.profiles.iter().map(ToString::to_string).collect() } else { Vec::new() },
+            profile_definitions: check.definitions.clone(),
             spread: check.spread,
             paused: check.paused,
             trust: check.trust.clone(),
@@ -232,6 +237,7 @@ impl Plan {
         check.paused = self.paused;
         check.trust.clone_from(&self.trust);
         check.expected_keys.clone_from(&self.expected_keys);
+        check = check.with_definitions(self.profile_definitions.clone()).map_err(|error| wrong(&error))?;
         if !self.profiles.is_empty() {
             check = check.with_profiles(&self.profiles).map_err(|error| wrong(&error))?;
         }

@@ -35,7 +35,7 @@ pub async fn run(cli: Cli) -> Result<u8, Failure> {
     let output = global.output;
     match command {
         Command::Explain(words) => return explain::run(&words, output),
-        Command::Profile(words) => return profile::run(&words, output),
+        Command::Profile(words) => return profile::run(words, output),
         Command::Completion(words) => return completion(words.shell),
         Command::Context(words) => return context::run(&words, &global),
         Command::Config(_) => return context::show(&global),

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use parallax_model::{attempt::Attempt, bytes::Bytes, check::Check, verdict::Verdict};
+use parallax_model::{attempt::Attempt, bytes::Bytes, check::Check, profile::Definition, verdict::Verdict};
 use parallax_proto::v1::{RunRoundRequest, run_round_request::What as Wanted, run_round_response::Event};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
@@ -25,8 +25,9 @@ pub(super) async fn run(client: &mut Client, words: &Probe, output: Output) -> R
 /// Puts what the operator named into a check.
 pub(super) fn apply(mut check: Check, what: &What) -> Result<Check, Failure> {
     let usage = |error: &dyn std::fmt::Display| Failure::usage(error.to_string());
-    if !what.profile.is_empty() {
-        check = check.with_profiles(&what.profile).map_err(|error| usage(&error))?;
+    let (names, own) = profiles(what)?;
+    if !names.is_empty() {
+        check = check.with_definitions(own).and_then(|check| check.with_profiles(&names)).map_err(|error| usage(&error))?;
     }
     if let Some(from) = &what.from {
         check.from = from.clone();
@@ -41,6 +42,20 @@ pub(super) fn apply(mut check: Check, what: &What) -> Result<Check, Failure> {
         check.expected_keys.push(digest);
     }
     check.validated().map_err(|error| usage(&error))
+}
+
+/// Returns the names of the profiles that the operator wants, and those that are files of the operator's own.
+fn profiles(what: &What) -> Result<(Vec<String>, Vec<Definition>), Failure> {
+    let (mut names, mut own) = (Vec::new(), Vec::new());
+    let is_file = |name: &&String| name.ends_with(".toml");
+    let files = what.profile.iter().filter(is_file).map(PathBuf::from).chain(what.profile_file.iter().cloned());
+    names.extend(what.profile.iter().filter(|name| !is_file(name)).cloned());
+    for path in files {
+        let definition = super::profile::read(&path)?;
+        names.push(definition.profile().name.to_string());
+        own.push(definition);
+    }
+    Ok((names, own))
 }
 
 fn anchors(path: &PathBuf) -> Result<Vec<Bytes>, Failure> {

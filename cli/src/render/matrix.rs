@@ -8,6 +8,8 @@ use parallax_model::{
     verdict::{Finding, MatrixCell, Verdict},
 };
 
+use super::survey;
+
 /// Draws the matrix of a verdict, legend included; colour only repeats what the glyphs say.
 pub fn draw(verdict: &Verdict, width: usize) -> String {
     let cells = &verdict.matrix;
@@ -15,6 +17,9 @@ pub fn draw(verdict: &Verdict, width: usize) -> String {
     let vantages = in_order(cells, |cell| &cell.vantage);
     if cells.is_empty() {
         return String::from("  no cell was tried\n");
+    }
+    if in_order(cells, |cell| &cell.profile).len() > MOST_ACROSS {
+        return survey::draw(verdict, &addresses, &vantages) + &legend(verdict);
     }
     let row_head = vantages.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(4);
     let mut lines = Vec::new();
@@ -29,6 +34,9 @@ pub fn draw(verdict: &Verdict, width: usize) -> String {
     lines.push(legend(verdict));
     lines.join("\n")
 }
+
+/// More profiles than these stand below each other.
+const MOST_ACROSS: usize = 8;
 
 struct Block<'a> {
     address: &'a str,
@@ -101,7 +109,7 @@ fn row(verdict: &Verdict, vantage: &str, shelf: &[Block<'_>], row_head: usize) -
     format!("  {vantage:row_head$}  {}{}", blocks.join("   ").trim_end(), note.dimmed())
 }
 
-fn draw_cell(verdict: &Verdict, cell: Option<&MatrixCell>, width: usize) -> String {
+pub(super) fn draw_cell(verdict: &Verdict, cell: Option<&MatrixCell>, width: usize) -> String {
     let Some(cell) = cell else { return centred("·", width, Style::new().dimmed()) };
     let (glyph, style) = glyph(cell);
     let blamed = verdict.findings.iter().any(|finding| blames(finding, cell));

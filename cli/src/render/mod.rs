@@ -3,6 +3,7 @@
 pub mod listing;
 pub mod matrix;
 pub mod progress;
+mod survey;
 pub mod verdict;
 
 use std::{io::IsTerminal, process::ExitCode};

@@ -119,10 +119,21 @@ pub fn one_line(verdict: &Verdict) -> String {
 
 fn cells(verdict: &Verdict) -> Listing {
     let rows = verdict.matrix.iter().map(|cell| {
-        vec![cell.vantage.clone(), cell.address.clone(), cell.profile.clone(), cell.outcome.to_string(), cell.attempts.to_string(), cell.failures.to_string()]
+        let chosen = cell.negotiated.clone().unwrap_or_default();
+        vec![
+            cell.vantage.clone(),
+            cell.address.clone(),
+            cell.profile.clone(),
+            cell.outcome.to_string(),
+            cell.attempts.to_string(),
+            cell.failures.to_string(),
+            chosen.version,
+            chosen.cipher_suite.unwrap_or_default(),
+            chosen.group.unwrap_or_default(),
+        ]
     });
     Listing {
-        headings: &["VANTAGE", "ADDRESS", "PROFILE", "OUTCOME", "ATTEMPTS", "FAILURES"],
+        headings: &["VANTAGE", "ADDRESS", "PROFILE", "OUTCOME", "ATTEMPTS", "FAILURES", "VERSION", "SUITE", "GROUP"],
         rows: rows.collect(),
         documents: vec![json!(verdict)],
         empty: "no cell was tried",

@@ -71,6 +71,25 @@ fn alert_name(number: u8) -> Option<&'static str> {
     ALERTS.iter().find(|row| row.0 == number).map(|row| row.1)
 }
 
+/// Lists versions, the oldest first.
+pub(crate) fn versions(versions: &BTreeSet<u16>) -> String {
+    versions.iter().map(|version| version_name(*version)).collect::<Vec<_>>().join(", ")
+}
+
+fn version_name(version: u16) -> String {
+    match version {
+        0x0300 => "SSL 3.0".to_owned(),
+        0x0301 => "TLS 1.0".to_owned(),
+        0x0302 => "TLS 1.1".to_owned(),
+        0x0303 => "TLS 1.2".to_owned(),
+        0x0304 => "TLS 1.3".to_owned(),
+        other => format!("version {other:#06x}"),
+    }
+}
+
+/// How much of an answer that is not TLS is quoted.
+const MAX_SHOWN: usize = 24;
+
 /// Says where on the path: ` at hop 2 or 3 (after 192.0.2.1)`.
 pub(crate) fn whereabouts(location: Option<&Location>) -> String {
     let Some(location) = location else { return String::new() };
@@ -121,8 +140,18 @@ fn hedged(scene: &Scene<'_>, draft: &Draft) -> String {
     let gist = if draft.gist.is_empty() { draft.cause.to_string() } else { draft.gist.clone() };
     let blamed: Vec<usize> = draft.seats.iter().copied().collect();
     let places: Vec<String> = draft.addresses(scene).iter().map(ToString::to_string).collect();
+    let offered: BTreeSet<u16> =
+        draft.profiles.iter().filter_map(|profile| scene.recipe(*profile)).flat_map(|recipe| recipe.hello.versions.iter().copied()).collect();
     let profiles: Vec<&str> = draft.profiles.iter().map(|profile| scene.profiles[*profile]).collect();
-    format!("{hedge}{}", gist.replace(WHO, &seats(scene, &blamed)).replace(WHERE, &row(&places)).replace(WHICH, &row(&profiles)))
+    format!(
+        "{hedge}{}",
+        gist.replace(WHO, &seats(scene, &blamed)).replace(WHERE, &row(&places)).replace(WHICH, &which(&profiles)).replace(OFFERED, &versions(&offered))
+    )
+}
+
+/// Names profiles, or counts them when they are many.
+fn which(profiles: &[&str]) -> String {
+    if profiles.len() > MAX_NAMED { count(profiles.len(), "profile") } else { row(profiles) }
 }
 
 /// Stands in the words of a finding for its vantages, which are known only when findings have been joined.
@@ -131,6 +160,8 @@ pub(crate) const WHO: &str = "\u{1}";
 pub(crate) const WHERE: &str = "\u{2}";
 /// Stands in the words of a finding for its profiles.
 pub(crate) const WHICH: &str = "\u{3}";
+/// Stands in the words of a finding for the versions that its profiles offer.
+pub(crate) const OFFERED: &str = "\u{4}";
 
 fn own_trouble(scene: &Scene<'_>, findings: &[Draft]) -> String {
     let of = |cause: Cause| findings.iter().filter(|draft| draft.cause == cause).flat_map(|draft| draft.seats.iter().copied()).collect::<BTreeSet<usize>>();

@@ -1,5 +1,6 @@
 use parallax_model::{
     assignment::Experiment,
+    outcome::Outcome,
     verdict::{Cause, Tier},
 };
 
@@ -27,6 +28,11 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     }
     let (scene, place) = (suspicion.scene, suspicion.place);
     let (_, outcome) = suspicion.class(seats)?;
+    // Clients differ in all that they offer, and an alert says that the hello was read: its form is not to blame.
+    let is_client = scene.recipe(suspicion.profile).is_some_and(|profile| profile.client.is_some());
+    if is_client && matches!(outcome, Outcome::TlsAlert(_)) {
+        return None;
+    }
     let others: Vec<usize> = (0..scene.profiles.len()).filter(|profile| *profile != suspicion.profile).collect();
     let passes = |seat: usize| -> Option<(String, Vec<Look<'_>>)> {
         let other = others.iter().find(|profile| scene.state(seat, place, **profile, Layer::Tls) == State::Pass);

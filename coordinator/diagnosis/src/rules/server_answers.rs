@@ -12,7 +12,7 @@ use crate::{
     bench::tally_of,
     cell::{Layer, Look},
     draft::Draft,
-    explain::{WHERE, WHICH, count, fate, groups, seats as named},
+    explain::{OFFERED, WHERE, WHICH, count, fate, groups, seats as named, versions},
     scene::CERTIFICATE_REQUIRED,
     suspicion::Suspicion,
 };
@@ -163,36 +163,36 @@ fn version(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         .filter_map(|(_, answer)| answer.version)
         .chain(failures.iter().filter_map(|look| look.attempt.facts.tls.as_ref()?.answer.version))
         .collect();
-    let old = !picked.is_empty() && picked.iter().all(|version| !own.versions.contains(version));
+    // A server that picks a newer version than was offered may speak the offered one as well.
+    let old = !picked.is_empty() && picked.iter().all(|version| own.versions.iter().all(|offered| version < offered));
     let refused = all_refuse(&failures, &[LocalRefusal::Version]) || (class == Outcome::TlsUnsupported && old);
     let fits = match alert_of(class) {
         Some(70) => true,
+        Some(80) if is_behind(suspicion, seats) => true,
         Some(40 | 47 | 71 | 80 | 86) | None if class == Outcome::TlsReset || alert_of(class).is_some() => old,
         _ => refused,
     };
     if !fits {
         return None;
     }
-    let shown = |versions: &BTreeSet<u16>| versions.iter().map(|version| version_name(*version)).collect::<Vec<_>>().join(", ");
-    let offered = offered_alike(suspicion, seats, class);
-    let speaks = if picked.is_empty() { String::new() } else { format!("; it picks {}", shown(&picked)) };
+    let speaks = if picked.is_empty() { String::new() } else { format!("; it picks {}", versions(&picked)) };
     let mut draft = draft(suspicion, seats, Cause::ServerProtocolVersion, &format!("has no TLS version in common with {WHICH} ({}){speaks}", shown(&offered)))?;
     if !answered.is_empty() {
         let looks: Vec<Look<'_>> = answered.into_iter().map(|(look, _)| look).collect();
-        draft.add("legacy-hello", format!("offered everything from TLS 1.0 to 1.2, the server picks {}", shown(&picked)), &looks);
+        draft.add("legacy-hello", format!("offered everything from TLS 1.0 to 1.2, the server picks {}", versions(&picked)), &looks);
     }
     Some(draft)
 }
 
-/// Returns the versions of every profile that these seats see fail in the same way.
-fn offered_alike(suspicion: &Suspicion<'_, '_>, seats: &[usize], class: Outcome) -> BTreeSet<u16> {
+/// Tells whether a client's newest version is older than any that the server chose with the profiles that pass beside it.
+///
+/// OpenSSL 3 answers with alert 80 where a version is enabled and its security level leaves it nothing to sign with.
+fn is_behind(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> bool {
     let scene = suspicion.scene;
-    let alike = |profile: &usize| {
-        let mut ends = seats.iter().flat_map(|seat| scene.cell(*seat, suspicion.place, *profile)).map(|look| look.reach).peekable();
-        *profile == suspicion.profile || (ends.peek().is_some() && ends.all(|end| end == class))
-    };
-    let recipes = (0..scene.profiles.len()).filter(alike).filter_map(|profile| scene.recipe(profile));
-    recipes.flat_map(|recipe| recipe.hello.versions.iter().copied()).collect()
+    let looks = seats.iter().flat_map(|seat| scene.looks_of(*seat, suspicion.place)).filter(|look| look.passes(Layer::Tls));
+    let oldest_chosen = looks.filter_map(|look| look.attempt.facts.tls.as_ref()?.answer.version).min();
+    let newest_offered = scene.recipe(suspicion.profile).filter(|profile| profile.client.is_some()).and_then(|profile| profile.hello.versions.iter().max());
+    oldest_chosen.zip(newest_offered).is_some_and(|(chosen, offered)| chosen > *offered)
 }
 
 fn negotiation(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
@@ -266,17 +266,3 @@ fn first_words(failures: &[Look<'_>]) -> String {
     let first = failures.iter().find_map(|look| look.attempt.facts.starttls.as_ref()?.greeting.as_ref());
     first.map(|words| words.chars().take(MAX_SHOWN).collect()).unwrap_or_default()
 }
-
-fn version_name(version: u16) -> String {
-    match version {
-        0x0300 => "SSL 3.0".to_owned(),
-        0x0301 => "TLS 1.0".to_owned(),
-        0x0302 => "TLS 1.1".to_owned(),
-        0x0303 => "TLS 1.2".to_owned(),
-        0x0304 => "TLS 1.3".to_owned(),
-        other => format!("version {other:#06x}"),
-    }
-}
-
-/// How much of an answer that is not TLS is quoted.
-const MAX_SHOWN: usize = 24;

@@ -5,7 +5,7 @@ use crate::{
     bench::names,
     cell::{Layer, Look},
     draft::Draft,
-    explain::{WHERE, count, fate, groups, seats as named},
+    explain::{WHERE, WHICH, count, fate, groups, seats as named},
     route,
     suspicion::Suspicion,
 };
@@ -47,8 +47,10 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let act = failures.iter().all(Look::alert_is_encrypted);
     let tier = suspicion.server_tier(seats, act)?;
     let host = &scene.round.check.target.host;
+    let nameless = scene.recipe(suspicion.profile).is_some_and(|profile| !profile.hello.server_name);
+    let what = if nameless { "a ClientHello without a name".to_owned() } else { host.to_string() };
     let text = format!(
-        "{host} is refused at {} in {} ({}, {}): a connection {}",
+        "{what} is refused at {} in {} ({}, {}): a connection {}",
         scene.places[place],
         groups(scene.groups(seats).len(), suspicion.groups_judged()),
         named(scene, seats),
@@ -60,5 +62,6 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         let controls: Vec<Look<'_>> = with_contrast.iter().flat_map(|seat| names(scene, *seat, place).control.all()).collect();
         draft.add("control-name", format!("another name, or none, passes at the same address from {}", named(scene, &with_contrast)), &controls);
     }
-    Some(draft.in_words(format!("the server at {WHERE} refuses the name {host}, from everywhere: a connection {}", fate(outcome))))
+    let refused = if nameless { format!("{what}, such as that of {WHICH}") } else { format!("the name {host}") };
+    Some(draft.in_words(format!("the server at {WHERE} refuses {refused}, from everywhere: a connection {}", fate(outcome))))
 }

@@ -9,6 +9,7 @@ use crate::{
     cell::{Layer, State, commonest, family},
     draft::Draft,
     rules::trickles,
+    scene::Scene,
     suspicion::{Shape, Suspicion},
 };
 
@@ -141,8 +142,20 @@ fn cells(asks: &Asks<'_, '_>) -> Vec<(usize, usize, Layer)> {
     let scene = asks.scene;
     let places = (0..scene.places.len()).filter(|place| !scene.ignored.contains(place));
     places
-        .flat_map(|place| scene.profiles_by_need().into_iter().flat_map(move |profile| [Layer::Tcp, Layer::Tls].map(|layer| (place, profile, layer))))
+        .flat_map(|place| scene.profiles_by_need().into_iter().map(move |profile| (place, profile)))
+        .filter(|(place, profile)| !is_turned_down(scene, *place, *profile))
+        .flat_map(|(place, profile)| [Layer::Tcp, Layer::Tls].map(|layer| (place, profile, layer)))
         .collect()
+}
+
+/// Tells whether a client gets an alert wherever it fails, passes nowhere, and other profiles pass beside it: then its own offer is what is turned down, and a look at
+/// the path brings nothing.
+fn is_turned_down(scene: &Scene<'_>, place: usize, profile: usize) -> bool {
+    let suspicion = Suspicion::at(scene, place, profile, Layer::Tls, &|_| false);
+    let beside = |seat: &usize| (0..scene.profiles.len()).any(|other| other != profile && scene.state(*seat, place, other, Layer::Tls) == State::Pass);
+    let alerted = |seat: &usize| matches!(suspicion.class(&[*seat]), Some((Outcome::TlsAlert(_), _)));
+    let is_client = scene.recipe(profile).is_some_and(|profile| profile.client.is_some());
+    is_client && suspicion.passing.is_empty() && suspicion.mixed.is_empty() && suspicion.failing.iter().all(|seat| alerted(seat) && beside(seat))
 }
 
 /// Who fails in a column, narrowed for optional profiles to those where a required one passes.

@@ -150,7 +150,7 @@ impl Profile {
         Self::recipes().into_iter().chain(Self::clients().iter().map(|client| client.profile().clone())).collect()
     }
 
-    /// Returns the recorded clients in the order of their names.
+    /// Returns the recorded clients: browsers first, the newest of a family first.
     pub fn clients() -> &'static [Definition] {
         clients::all()
     }
