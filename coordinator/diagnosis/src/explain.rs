@@ -87,9 +87,6 @@ fn version_name(version: u16) -> String {
     }
 }
 
-/// How much of an answer that is not TLS is quoted.
-const MAX_SHOWN: usize = 24;
-
 /// Says where on the path: ` at hop 2 or 3 (after 192.0.2.1)`.
 pub(crate) fn whereabouts(location: Option<&Location>) -> String {
     let Some(location) = location else { return String::new() };

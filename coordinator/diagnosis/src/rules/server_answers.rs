@@ -176,7 +176,7 @@ fn version(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         return None;
     }
     let speaks = if picked.is_empty() { String::new() } else { format!("; it picks {}", versions(&picked)) };
-    let mut draft = draft(suspicion, seats, Cause::ServerProtocolVersion, &format!("has no TLS version in common with {WHICH} ({}){speaks}", shown(&offered)))?;
+    let mut draft = draft(suspicion, seats, Cause::ServerProtocolVersion, &format!("has no TLS version in common with {WHICH} ({OFFERED}){speaks}"))?;
     if !answered.is_empty() {
         let looks: Vec<Look<'_>> = answered.into_iter().map(|(look, _)| look).collect();
         draft.add("legacy-hello", format!("offered everything from TLS 1.0 to 1.2, the server picks {}", versions(&picked)), &looks);
@@ -266,3 +266,6 @@ fn first_words(failures: &[Look<'_>]) -> String {
     let first = failures.iter().find_map(|look| look.attempt.facts.starttls.as_ref()?.greeting.as_ref());
     first.map(|words| words.chars().take(MAX_SHOWN).collect()).unwrap_or_default()
 }
+
+/// How much of an answer that is not TLS is quoted.
+const MAX_SHOWN: usize = 24;
