@@ -43,10 +43,12 @@ pub fn text(verdict: &Verdict, wide: bool) -> String {
     out.push_str("\n\n");
     out.push_str(&render::wrap(&verdict.headline, "", "").bold().to_string());
     out.push('\n');
-    for finding in &verdict.findings {
+    let (advice, faults): (Vec<&Finding>, Vec<&Finding>) = verdict.findings.iter().partition(|finding| finding.cause.is_informational());
+    for fault in faults {
         out.push('\n');
-        out.push_str(&self::finding(finding, wide));
+        out.push_str(&finding(fault, wide));
     }
+    out.push_str(&worth_knowing(&advice, wide));
     for discarded in &vantages.discarded {
         out.push_str(&format!("\n{}", render::wrap(&format!("{} is not scored: {}", discarded.vantage, discarded.cause), "  ", "  ")));
     }
@@ -57,6 +59,24 @@ pub fn text(verdict: &Verdict, wide: bool) -> String {
         out.push_str(&format!("\n{}", render::wrap(&format!("not run: {gate}"), "  ", "  ").dimmed()));
     }
     out.trim_end().to_owned()
+}
+
+/// Writes what is no fault in a short block of its own.
+fn worth_knowing(advice: &[&Finding], wide: bool) -> String {
+    if advice.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n{}\n", "worth knowing".bold());
+    for note in advice {
+        if wide {
+            out.push_str(&finding(note, wide));
+            continue;
+        }
+        out.push_str(&format!("{} {}\n", "□".cyan(), note.cause.cyan()));
+        out.extend(note.evidence.first().map(|evidence| render::wrap(&evidence.text, "  ", "  ") + "\n"));
+        out.push_str(&(render::wrap(&format!("mend      {}", note.remedy.summary), "  ", "            ") + "\n"));
+    }
+    out
 }
 
 fn finding(finding: &Finding, wide: bool) -> String {
@@ -142,10 +162,11 @@ fn cells(verdict: &Verdict) -> Listing {
 
 /// Says in a few words what a verdict found, for lists.
 pub fn summary(verdict: &Verdict) -> String {
-    if verdict.findings.is_empty() {
+    let faults: Vec<&Finding> = verdict.findings.iter().filter(|finding| !finding.cause.is_informational()).collect();
+    if faults.is_empty() {
         return if verdict.healthy { "healthy".to_owned() } else { "not judged".to_owned() };
     }
-    let say = |finding: &Finding| {
+    let say = |finding: &&Finding| {
         let vantages = if finding.locus == Locus::Server || finding.scope.vantages.is_empty() {
             String::new()
         } else {
@@ -153,5 +174,5 @@ pub fn summary(verdict: &Verdict) -> String {
         };
         format!("{}{vantages} ({})", finding.cause, finding.tier)
     };
-    verdict.findings.iter().map(say).collect::<Vec<_>>().join("; ")
+    faults.iter().map(say).collect::<Vec<_>>().join("; ")
 }

@@ -113,19 +113,24 @@ pub(crate) fn headline(scene: &Scene<'_>, findings: &[Draft], participation: &Pa
             };
         }
         let scored: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.health[*seat].discarded.is_none() && scene.seats[*seat].attempts > 0).collect();
-        let rollout = if findings.iter().any(|draft| draft.cause.is_informational()) { "; two valid certificates are in use" } else { "" };
+        let known = remarks(scene, findings);
         let own = if own.is_empty() { String::new() } else { format!("; {own}") };
         let survey = survey::sentence(scene).map_or_else(String::new, |survey| format!("; {survey}"));
-        return format!(
-            "{target} is healthy from {} in {}{rollout}{survey}{own}.",
-            count(scored.len(), "vantage"),
-            count(scene.groups(&scored).len(), "group")
-        );
+        return format!("{target} is healthy from {} in {}{known}{survey}{own}.", count(scored.len(), "vantage"), count(scene.groups(&scored).len(), "group"));
     }
     let survey = survey::sentence(scene);
     let told: Vec<String> = survey.into_iter().chain(weighty.iter().take(2).map(|draft| hedged(scene, draft))).collect();
     let more = if weighty.len() > 2 { format!("; and {} more", count(weighty.len() - 2, "finding")) } else { String::new() };
     format!("{target}: {}{more}.", told.join("; "))
+}
+
+/// What is worth knowing about a healthy target, the first of it in words.
+fn remarks(scene: &Scene<'_>, findings: &[Draft]) -> String {
+    let mut informational = findings.iter().filter(|draft| draft.cause.is_informational());
+    let Some(first) = informational.next() else { return String::new() };
+    let more = informational.count();
+    let more = if more > 0 { format!(", and {} more to know", count(more, "thing")) } else { String::new() };
+    format!("; {}{more}", hedged(scene, first))
 }
 
 fn hedged(scene: &Scene<'_>, draft: &Draft) -> String {

@@ -29,6 +29,8 @@ use crate::{
 pub(crate) struct Scene<'a> {
     pub(crate) round: &'a RoundView,
     pub(crate) history: &'a History,
+    /// The instant of the judgement.
+    pub(crate) now: Timestamp,
     pub(crate) seats: Vec<Seat<'a>>,
     pub(crate) places: Vec<SocketAddr>,
     pub(crate) profiles: Vec<&'a str>,
@@ -89,6 +91,7 @@ impl<'a> Scene<'a> {
         let mut scene = Self {
             round,
             history,
+            now,
             seats: round.vantages.iter().map(|view| Seat::new(round, view)).collect(),
             places: places.into_iter().collect(),
             recipes: profiles.iter().map(|name| round.check.profile(name)).collect(),
@@ -332,7 +335,15 @@ fn judge_chains<'a>(round: &'a RoundView, attempts: &[&'a Attempt], trust: &Trus
         let Some((sent, staple)) = sent(attempt) else { continue };
         let named = is_named(attempt);
         if find(&chains, sent, staple, named).is_none() {
-            let judgement = Judgement { faults: Vec::new(), leaf: None, anchored: false, end: certificate::End::Unreadable, issuer_not_after: None };
+            let judgement = Judgement {
+                faults: Vec::new(),
+                leaf: None,
+                anchored: false,
+                end: certificate::End::Unreadable,
+                issuer_not_after: None,
+                surplus: 0,
+                publicly: false,
+            };
             chains.push(Chain { sent, staple, named, judgement });
         }
     }

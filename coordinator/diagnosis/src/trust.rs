@@ -52,6 +52,12 @@ impl Trust {
         !self.own.is_empty()
     }
 
+    /// Tells whether the store that everybody has holds an anchor with one of these names (DER), and the operator's own does not.
+    pub(crate) fn is_public(&self, subject: &[u8], issuer: &[u8]) -> bool {
+        let named = |anchors: &[Anchor]| anchors.iter().any(|anchor| anchor.subject == subject || anchor.subject == issuer);
+        named(&self.system) && !named(&self.own)
+    }
+
     /// Tells whether an anchor's subject and this name have a telling word in common, as an authority's root and its intermediates do.
     pub(crate) fn shares_a_name_with(&self, name: &str) -> bool {
         let wanted = words(name);

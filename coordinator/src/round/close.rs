@@ -126,7 +126,7 @@ fn says_the_same(former: &Verdict, verdict: &Verdict) -> bool {
 
 /// Returns the public keys that finished a handshake in a healthy round.
 fn authenticated_keys(view: &RoundView, verdict: &Verdict) -> BTreeSet<String> {
-    if !verdict.healthy || !verdict.findings.is_empty() {
+    if !verdict.healthy || verdict.findings.iter().any(|finding| !finding.cause.is_informational()) {
         return BTreeSet::new();
     }
     let of_target = view.attempts.iter().filter(|attempt| attempt.experiment == Experiment::Baseline && Outcome::of(attempt) == Outcome::Ok);

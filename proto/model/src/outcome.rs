@@ -99,12 +99,15 @@ pub enum CertificateFault {
     ChainExpired,
     StapleMissing,
     StapleInvalid,
+    KeyType,
+    Purpose,
+    NameConstraints,
     KeyUnexpected,
     Unreadable,
 }
 
 impl CertificateFault {
-    const NAMES: [(Self, &'static str); 15] = [
+    const NAMES: [(Self, &'static str); 18] = [
         (Self::Expired, "expired"),
         (Self::NotYetValid, "not-yet-valid"),
         (Self::NameMismatch, "name-mismatch"),
@@ -118,6 +121,9 @@ impl CertificateFault {
         (Self::ChainExpired, "chain-expired"),
         (Self::StapleMissing, "staple-missing"),
         (Self::StapleInvalid, "staple-invalid"),
+        (Self::KeyType, "key-type"),
+        (Self::Purpose, "purpose"),
+        (Self::NameConstraints, "name-constraints"),
         (Self::KeyUnexpected, "key-unexpected"),
         (Self::Unreadable, "unreadable"),
     ];

@@ -5,7 +5,7 @@ use x509_parser::{
 };
 
 use super::{
-    Wish, leaf,
+    LeafFacts, Wish, constraints, leaf,
     signature::{self, Signed},
 };
 use crate::trust::Trust;
@@ -52,6 +52,12 @@ pub(super) struct Walk {
     pub(super) end: End,
     pub(super) weak_signature: bool,
     pub(super) expired_at: Option<Timestamp>,
+    /// Whether a certificate of the path to the anchor may not issue for the leaf's names.
+    pub(super) violates_constraints: bool,
+    /// How many certificates were sent that the path to the anchor does without.
+    pub(super) surplus: usize,
+    /// Whether the path ends at an anchor that is not the operator's own.
+    pub(super) publicly: bool,
 }
 
 impl Walk {
@@ -69,7 +75,7 @@ impl Walk {
 }
 
 /// Walks from the leaf to a trusted anchor through what was sent, preferring a path without an expired certificate, then the shortest.
-pub(super) fn walk(sent: &[Bytes], parsed: &[Option<X509Certificate<'_>>], wish: &Wish<'_>, trust: &Trust) -> Walk {
+pub(super) fn walk(sent: &[Bytes], parsed: &[Option<X509Certificate<'_>>], leaf: &LeafFacts, wish: &Wish<'_>, trust: &Trust) -> Walk {
     let extra: Vec<X509Certificate<'_>> =
         wish.elsewhere.iter().filter_map(|der| X509Certificate::from_der(&der.0).ok().map(|(_, certificate)| certificate)).collect();
     let own = Search { pool: parsed.iter().map(Option::as_ref).collect(), trust, now: wish.now.as_micros() / 1_000_000 };
@@ -84,6 +90,9 @@ pub(super) fn walk(sent: &[Bytes], parsed: &[Option<X509Certificate<'_>>], wish:
             end: End::Anchor,
             weak_signature: certificates.iter().any(|certificate| signature::is_weak(certificate) && !is_own_issuer(certificate)),
             expired_at: expired_at.map(|seconds| Timestamp::from_micros(seconds * 1_000_000)),
+            violates_constraints: certificates.iter().skip(1).any(|issuer| constraints::leave_out(issuer, leaf)),
+            surplus: surplus(sent, parsed),
+            publicly: certificates.last().is_some_and(|last| trust.is_public(last.subject().as_raw(), last.issuer().as_raw())),
         };
     }
     let helped = Search { pool: own.pool.iter().copied().chain(extra.iter().map(Some)).collect(), ..own };
@@ -93,7 +102,7 @@ pub(super) fn walk(sent: &[Bytes], parsed: &[Option<X509Certificate<'_>>], wish:
     let looks_incomplete = last.is_some_and(|last| looks_incomplete(last, longest.len() == 1, trust));
     let weak_signature = longest.iter().filter_map(|at| own.pool[*at]).any(|certificate| signature::is_weak(certificate) && !is_own_issuer(certificate));
     let authority = if with_help { Authority::WithHelp } else { Authority::None { looks_incomplete } };
-    Walk { authority, end, weak_signature, expired_at: None }
+    Walk { authority, end, weak_signature, expired_at: None, violates_constraints: false, surplus: 0, publicly: false }
 }
 
 fn end_of(longest: &[usize], search: &Search<'_, '_>) -> End {
@@ -116,6 +125,16 @@ fn looks_incomplete(last: &X509Certificate<'_>, alone: bool, trust: &Trust) -> b
 /// Positions of the certificates that were sent, exact repetitions left out.
 fn distinct_positions(sent: &[Bytes]) -> Vec<usize> {
     (0..sent.len()).filter(|at| !sent[..*at].contains(&sent[*at])).collect()
+}
+
+/// Counts what no client needs: repetitions, roots, and certificates that issued none of the others; a cross-certificate helps old clients.
+fn surplus(sent: &[Bytes], parsed: &[Option<X509Certificate<'_>>]) -> usize {
+    let is_needed = |at: usize| {
+        let Some(certificate) = parsed[at].as_ref() else { return false };
+        let issued = |other: usize| other != at && parsed[other].as_ref().is_some_and(|child| child.issuer().as_raw() == certificate.subject().as_raw());
+        !sent[..at].contains(&sent[at]) && !is_own_issuer(certificate) && (0..sent.len()).any(issued)
+    };
+    (1..sent.len()).filter(|at| !is_needed(*at)).count()
 }
 
 fn is_own_issuer(certificate: &X509Certificate<'_>) -> bool {

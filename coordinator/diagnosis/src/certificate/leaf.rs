@@ -37,6 +37,8 @@ pub struct LeafFacts {
     pub signature_algorithm: String,
     /// Whether it says that it is an authority itself.
     pub is_authority: bool,
+    /// Whether its extended key usage, if it has one, allows servers.
+    pub allows_servers: bool,
     /// Where its issuer's certificate can be fetched (authority information access).
     pub issuer_urls: Vec<String>,
     /// Whether issuer and subject are the same.
@@ -75,6 +77,7 @@ impl LeafFacts {
             key_bits,
             signature_algorithm: certificate.signature_algorithm.algorithm.to_id_string(),
             is_authority: certificate.is_ca(),
+            allows_servers: certificate.extended_key_usage().ok().flatten().is_none_or(|usage| usage.value.server_auth || usage.value.any),
             issuer_urls: issuer_urls(certificate),
             names_itself: certificate.subject().as_raw() == certificate.issuer().as_raw(),
         }
@@ -86,6 +89,31 @@ impl LeafFacts {
             "RSA" => (1..2_048).contains(&self.key_bits),
             "EC" => (1..224).contains(&self.key_bits),
             _ => false,
+        }
+    }
+
+    /// Tells whether clients in common use refuse such a key: anything but RSA and the curves up to P-384.
+    pub fn key_is_uncommon(&self) -> bool {
+        match self.key_type.as_str() {
+            "RSA" => false,
+            "EC" => self.key_bits > 384,
+            _ => true,
+        }
+    }
+
+    /// Tells whether it is meant for something else than a server; a certificate that signs itself has a fault of its own.
+    pub(super) fn is_of_another_purpose(&self) -> bool {
+        !self.allows_servers || (self.is_authority && !self.names_itself)
+    }
+
+    /// Returns the kind and size of the key as a person reads them.
+    pub(crate) fn shown_key(&self) -> String {
+        match (self.key_type.as_str(), self.key_bits) {
+            ("1.3.101.112", _) => "Ed25519".to_owned(),
+            ("1.3.101.113", _) => "Ed448".to_owned(),
+            ("EC", 385..) => "P-521".to_owned(),
+            (kind, 0) => kind.to_owned(),
+            (kind, bits) => format!("{kind}, {bits} bits"),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is wrong with a chain of certificates, judged by the coordinator's clock and trust store and never by an agent's.
 
 mod chain;
+mod constraints;
 mod leaf;
 mod names;
 mod signature;
@@ -27,6 +28,10 @@ pub struct Judgement {
     pub end: End,
     /// When the first expired certificate above the leaf ended, for [`CertificateFault::ChainExpired`].
     pub issuer_not_after: Option<Timestamp>,
+    /// How many certificates were sent that the path to the anchor does without.
+    pub surplus: usize,
+    /// Whether the anchor is one that everybody has, and not the operator's own.
+    pub publicly: bool,
 }
 
 /// What the judgement of a chain depends on, beside the chain.
@@ -48,10 +53,18 @@ pub struct Wish<'a> {
 pub fn judge(sent: &[Bytes], wish: &Wish<'_>, trust: &Trust) -> Judgement {
     let parsed: Vec<Option<X509Certificate<'_>>> = sent.iter().map(|der| X509Certificate::from_der(&der.0).ok().map(|(_, certificate)| certificate)).collect();
     let Some(Some(leaf)) = parsed.first() else {
-        return Judgement { faults: vec![CertificateFault::Unreadable], leaf: None, anchored: false, end: End::Unreadable, issuer_not_after: None };
+        return Judgement {
+            faults: vec![CertificateFault::Unreadable],
+            leaf: None,
+            anchored: false,
+            end: End::Unreadable,
+            issuer_not_after: None,
+            surplus: 0,
+            publicly: false,
+        };
     };
     let facts = LeafFacts::of(leaf, &sent[0]);
-    let walk = chain::walk(sent, &parsed, wish, trust);
+    let walk = chain::walk(sent, &parsed, &facts, wish, trust);
     let mut faults = Vec::new();
     let now = wish.now.as_micros() / 1_000_000;
     let validity = leaf.validity();
@@ -68,6 +81,15 @@ pub fn judge(sent: &[Bytes], wish: &Wish<'_>, trust: &Trust) -> Judgement {
     if facts.key_is_weak() {
         faults.push(CertificateFault::WeakKey);
     }
+    if facts.key_is_uncommon() {
+        faults.push(CertificateFault::KeyType);
+    }
+    if facts.is_of_another_purpose() {
+        faults.push(CertificateFault::Purpose);
+    }
+    if walk.violates_constraints {
+        faults.push(CertificateFault::NameConstraints);
+    }
     if walk.weak_signature {
         faults.push(CertificateFault::WeakSignature);
     }
@@ -76,5 +98,5 @@ pub fn judge(sent: &[Bytes], wish: &Wish<'_>, trust: &Trust) -> Judgement {
         faults.push(CertificateFault::KeyUnexpected);
     }
     let anchored = matches!(walk.authority, Authority::Anchored { .. } | Authority::WithHelp) && !walk.weak_signature;
-    Judgement { faults, leaf: Some(facts), anchored, end: walk.end, issuer_not_after: walk.expired_at }
+    Judgement { faults, leaf: Some(facts), anchored, end: walk.end, issuer_not_after: walk.expired_at, surplus: walk.surplus, publicly: walk.publicly }
 }

@@ -127,6 +127,9 @@ pub(super) fn cause_of(fault: CertificateFault) -> Cause {
         CertificateFault::ChainExpired => Cause::ServerChainExpired,
         CertificateFault::StapleMissing => Cause::ServerStapleMissing,
         CertificateFault::StapleInvalid => Cause::ServerStapleInvalid,
+        CertificateFault::KeyType => Cause::ServerCertificateKeyType,
+        CertificateFault::Purpose => Cause::ServerCertificatePurpose,
+        CertificateFault::NameConstraints => Cause::ServerCertificateNameConstraints,
     }
 }
 
@@ -155,6 +158,10 @@ pub(super) fn describe(scene: &Scene<'_>, fault: CertificateFault, chain: usize)
         }
         CertificateFault::StapleMissing => format!("the certificate for {names} demands a stapled OCSP response and none comes"),
         CertificateFault::StapleInvalid => format!("the OCSP response that is stapled to the certificate for {names} is stale or not good"),
+        CertificateFault::KeyType => format!("the certificate for {names} has a kind of key that common clients do not accept ({})", leaf.shown_key()),
+        CertificateFault::Purpose if leaf.is_authority => format!("the certificate for {names} is that of an authority"),
+        CertificateFault::Purpose => format!("the certificate for {names} is not meant for servers"),
+        CertificateFault::NameConstraints => format!("an authority in the chain of {names} may not issue for it, by its name constraints"),
         CertificateFault::KeyUnexpected => format!("the certificate for {names} has a key that the check does not expect ({})", leaf.key_sha256),
         CertificateFault::Unreadable => "the certificate cannot be read".to_owned(),
     }

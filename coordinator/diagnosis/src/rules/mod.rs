@@ -1,6 +1,7 @@
 //! The hypotheses, one per file, all shaped alike: what each requires, what excludes it, its counter, and the experiment that separates the two.
 
 mod address_block;
+mod advice;
 mod certificates;
 mod default_certificate;
 mod dns_blocked;
@@ -159,7 +160,7 @@ pub(crate) fn explain(scene: &mut Scene<'_>) -> Vec<Draft> {
             }
         }
     }
-    for run in [overloaded::run, leftovers::run] {
+    for run in [overloaded::run, leftovers::run, advice::run] {
         run(&mut board);
     }
     board.drafts

@@ -213,13 +213,19 @@ fn negotiation(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> 
         return None;
     }
     let by_group = by_group || dead_retry;
-    let (cause, what) = if by_group {
+    let uncommon = answered.iter().find_map(|(look, _)| suspicion.scene.chains[look.chain?].judgement.leaf.as_ref().filter(|leaf| leaf.key_is_uncommon()));
+    let (cause, what) = if uncommon.is_some() {
+        (Cause::ServerCertificateKeyType, "has a certificate with a kind of key that its clients do not accept")
+    } else if by_group {
         (Cause::ServerKeyExchangeGroups, "has no key-exchange group in common with its clients")
     } else {
         (Cause::ServerCipherSuites, "has no cipher suite in common with its clients")
     };
     let mut draft = draft(suspicion, seats, cause, what)?;
-    if by_group {
+    if let Some(leaf) = uncommon {
+        let looks: Vec<Look<'_>> = answered.iter().map(|(look, _)| *look).collect();
+        draft.add("key-type", format!("the certificate that comes for the legacy hello has a key of the kind {}", leaf.shown_key()), &looks);
+    } else if by_group {
         draft = draft.unless(Cause::ServerCipherSuites, NEGOTIATION.next);
     }
     if !answered.is_empty() {

@@ -38,6 +38,9 @@ fn each_chain_has_its_faults() {
         ("must-staple", vec![Fault::StapleMissing]),
         ("untrusted", vec![Fault::Untrusted]),
         ("untrusted-leaf", vec![Fault::Untrusted]),
+        ("client-only", vec![Fault::Purpose]),
+        ("authority", vec![Fault::NameMismatch, Fault::Purpose]),
+        ("ending", vec![]),
         ("self-signed", vec![Fault::SelfSigned]),
         ("sinkhole", vec![Fault::NameMismatch, Fault::SelfSigned]),
     ] {

@@ -43,6 +43,8 @@ impl Pki {
             [&[0x30, 0x1e, 0x30, 0x1c, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x02, 0x86, 0x10][..], &b"http://ca.test/i"[..]].concat(),
         );
         let must_staple = CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 24], vec![0x30, 0x03, 0x02, 0x01, 0x05]);
+        // SEQUENCE { id-kp-clientAuth }
+        let client_only = CustomExtension::from_oid_content(&[2, 5, 29, 37], vec![0x30, 0x0a, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02]);
         let good = leaf(&inter, &[NAME]);
         let responder = Authority::root("Responder");
         let responder_leaf = responder.der();
@@ -64,6 +66,10 @@ impl Pki {
             ("old-intermediate", with(leaf(&old_inter, &[NAME]), &[&old_inter])),
             ("default", with(leaf(&inter, &["default.invalid"]), &[&inter])),
             ("near", with(leaf(&inter, &["example.test", "*.www.example.test"]), &[&inter])),
+            ("client-only", with(inter.leaf(&[NAME], "2026-01-01", "2027-01-01", &[client_only]), &[&inter])),
+            ("ending", with(inter.leaf(&[NAME], "2026-08-28", "2026-11-26", &[]), &[&inter])),
+            ("long-lived", with(inter.leaf(&[NAME], "2024-01-01", "2027-01-01", &[]), &[&inter])),
+            ("authority", with(root.sub(NAME, "2036-01-01").der(), &[])),
             ("wildcard", with(leaf(&inter, &["*.example.test"]), &[&inter])),
             ("must-staple", with(inter.leaf(&[NAME], "2026-01-01", "2027-01-01", &[must_staple]), &[&inter])),
             ("untrusted", with(leaf(&unknown, &[NAME]), &[&unknown])),
