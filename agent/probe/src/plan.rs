@@ -6,7 +6,7 @@ use parallax_model::{
     assignment::Experiment,
     check::Limits,
     profile::{Delivery, Depth, HelloLayout, HelloRecipe, LARGEST_CLASSIC_GROUP, Profile},
-    target::Target,
+    target::{Scheme, Target},
 };
 
 /// One attempt: what is tried, where, with which name, and what it may cost.
@@ -182,7 +182,10 @@ impl Plan {
             Experiment::Tls13Only => recipe = tls13_only(recipe),
             _ => {}
         }
-        if self.http && !recipe.alpn.is_empty() {
+        if matches!(self.target.scheme, Scheme::StartTls(_)) {
+            // The profiles' protocols are those of the web, which mail servers refuse (alert 120).
+            recipe.alpn.clear();
+        } else if self.http && !recipe.alpn.is_empty() {
             recipe.alpn = vec!["http/1.1".to_owned()];
         }
         recipe

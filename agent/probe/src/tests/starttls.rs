@@ -64,6 +64,7 @@ async fn the_handshake_follows_the_dialogue_on_both_paths() {
         assert!(upgrade.first_byte_us.is_some_and(|first| first <= upgrade.elapsed_us));
         let tls = facts.tls.clone().unwrap();
         assert_eq!((tls.end, tls.answer.not_tls.is_none()), (end, true), "{experiment} {profile}");
+        assert_eq!(tls.handshake.and_then(|handshake| handshake.alpn), None, "no protocol of the web is offered");
         assert_eq!(tls.certificates.first().map(|leaf| leaf.0.as_slice()), Some(certificate.as_ref()), "{experiment} {profile}");
         assert_eq!(Outcome::of_facts(&facts), Outcome::Ok);
     }
