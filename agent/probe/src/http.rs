@@ -30,6 +30,7 @@ pub(crate) async fn head<C: Connection>(channel: &mut Channel<'_, C>, target: &T
             facts.end = HttpEnd::Answered;
             facts.status = Some(status);
             facts.server = header(received, "server", MAX_SERVER_CHARS);
+            facts.alt_svc = header(received, "alt-svc", MAX_ALT_SVC_CHARS);
             facts.location = header(received, "location", MAX_LOCATION_CHARS);
         }
         None => {
@@ -74,7 +75,7 @@ fn request(target: &Target) -> String {
 }
 
 fn empty(end: HttpEnd) -> HttpFacts {
-    HttpFacts { end, status: None, server: None, location: None, bytes_read: 0, elapsed_us: 0 }
+    HttpFacts { end, status: None, server: None, location: None, alt_svc: None, bytes_read: 0, elapsed_us: 0 }
 }
 
 fn http_end(end: ReadEnd) -> HttpEnd {
@@ -109,6 +110,7 @@ fn header(bytes: &[u8], name: &str, longest: usize) -> Option<String> {
 
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 const MAX_SERVER_CHARS: usize = 128;
+const MAX_ALT_SVC_CHARS: usize = 256;
 const MAX_LOCATION_CHARS: usize = 512;
 /// Time for the server's part of the work, beyond round trips.
 const QUIET_MARGIN: Duration = Duration::from_millis(50);

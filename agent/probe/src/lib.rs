@@ -8,6 +8,7 @@
 //! | [`starttls`] | what a mail, directory, chat or database server wants said before TLS |
 //! | `tcp`, `tls`, `http` | the stages of a handshake: connect, ClientHello and answer, one request |
 //! | `audit` | everything that a server can do, by many small hellos: one file per question |
+//! | `quic` | versions and a handshake over UDP |
 //! | `path` | whose packets arrive (`authorship`) and where they stop (`hops`) |
 //! | [`followup`] | which experiments explain a failure, in which order |
 //!
@@ -41,6 +42,7 @@ mod http;
 pub mod net;
 mod path;
 pub mod plan;
+mod quic;
 mod run;
 pub mod starttls;
 mod tcp;

@@ -17,28 +17,31 @@ use crate::{
     net::{Connection, Dial, Net},
     path,
     plan::{Payload, Plan, Shape},
-    starttls, tcp,
+    quic, starttls, tcp,
     tls::{self, Channel, Exchange, Seen, Session},
 };
 
 /// Makes one attempt. A failed connection is the measurement, so there is no error.
 pub async fn run<N: Net>(plan: &Plan, net: &N) -> Facts {
-    if plan.target.scheme == Scheme::Quic {
-        return unsupported();
-    }
     match plan.experiment {
         Experiment::Resolve => unsupported(),
+        // A walk of SYNs shows the path of the address, whatever is spoken there.
+        Experiment::SynWalk => path::syn_walk(plan, net).await,
+        _ if plan.target.scheme == Scheme::Quic => paced(plan, quic::attempt(plan, net)).await,
         Experiment::Audit if plan.target.scheme == Scheme::Tcp => unsupported(),
         Experiment::Audit => audit::audit(plan, net).await,
         Experiment::ReplyTtl => path::reply_ttl(plan, net).await,
-        Experiment::SynWalk => path::syn_walk(plan, net).await,
         Experiment::HelloWalk | Experiment::ControlWalk => path::hello_walk(plan, net).await,
-        Experiment::Slow => {
-            sleep(PAUSE).await;
-            attempt(plan, net).await
-        }
-        _ => attempt(plan, net).await,
+        _ => paced(plan, attempt(plan, net)).await,
     }
+}
+
+/// Makes the attempt, after a pause where the experiment is about one.
+async fn paced(plan: &Plan, attempt: impl Future<Output = Facts>) -> Facts {
+    if plan.experiment == Experiment::Slow {
+        sleep(PAUSE).await;
+    }
+    attempt.await
 }
 
 fn unsupported() -> Facts {

@@ -151,6 +151,8 @@ fn letter(outcome: Outcome) -> (&'static str, &'static str) {
         Outcome::StartTlsRefused => ("S", "STARTTLS is refused"),
         Outcome::StartTlsNotProtocol => ("P", "speaks another protocol before TLS"),
         Outcome::StartTlsReset | Outcome::StartTlsClosed | Outcome::StartTlsTimeout | Outcome::StartTlsUnreachable => ("s", "cut off before TLS"),
+        Outcome::QuicTimeout | Outcome::QuicRefused | Outcome::QuicUnreachable => ("Q", "no QUIC"),
+        Outcome::QuicVersion | Outcome::QuicClosed | Outcome::QuicReset | Outcome::QuicMalformed => ("q", "QUIC ended"),
         Outcome::TlsReset | Outcome::TcpReset => ("R", "reset"),
         Outcome::TlsClosed => ("F", "closed without a word"),
         Outcome::TlsTimeout => ("T", "silent after the ClientHello"),

@@ -95,8 +95,7 @@ impl Look<'_> {
 
     /// Tells whether the peer proved that it holds the key of the leaf that it sent.
     pub(crate) fn is_authenticated(&self) -> bool {
-        let handshake = self.attempt.facts.tls.as_ref().and_then(|tls| tls.handshake.as_ref());
-        handshake.is_some_and(|handshake| handshake.signature_verified == Some(true))
+        self.attempt.facts.handshake().is_some_and(|handshake| handshake.signature_verified == Some(true))
     }
 }
 

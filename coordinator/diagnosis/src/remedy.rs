@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use parallax_model::{
     catalogue::page,
     clock::Timestamp,
+    facts::Facts,
     target::{Scheme, Target},
     verdict::{Locus, Remedy},
 };
@@ -59,12 +60,8 @@ fn ticket(scene: &Scene<'_>, draft: &Draft) -> String {
             scene.seats[*seat].view.egress.map_or_else(|| scene.seats[*seat].name.to_owned(), |egress| format!("{} ({egress})", scene.seats[*seat].name))
         })
         .collect();
-    let flows: Vec<String> = looks
-        .iter()
-        .filter_map(|look| look.attempt.facts.tcp.as_ref())
-        .filter_map(|tcp| Some(format!("{} to {}", tcp.local?, tcp.remote)))
-        .take(MAX_FLOWS)
-        .collect();
+    let flows: Vec<String> =
+        looks.iter().filter_map(|look| ends(&look.attempt.facts)).map(|(local, remote)| format!("{local} to {remote}")).take(MAX_FLOWS).collect();
     let addresses: Vec<String> = draft.addresses(scene).iter().map(ToString::to_string).collect();
     let evidence: Vec<&str> = draft.evidence.iter().map(|evidence| evidence.text.as_str()).collect();
     let observed = draft.mechanism.as_deref().unwrap_or("failure");
@@ -80,6 +77,14 @@ fn ticket(scene: &Scene<'_>, draft: &Draft) -> String {
     )
 }
 
+/// Returns both ends of an attempt's connection.
+fn ends(facts: &Facts) -> Option<(SocketAddr, SocketAddr)> {
+    match (&facts.quic, &facts.tcp) {
+        (Some(quic), _) => Some((quic.local?, quic.remote)),
+        (None, tcp) => tcp.as_ref().and_then(|tcp| Some((tcp.local?, tcp.remote))),
+    }
+}
+
 /// Commands that show the same from any host of the network.
 fn commands(target: &Target, address: Option<SocketAddr>) -> String {
     let host = &target.host;
@@ -87,12 +92,14 @@ fn commands(target: &Target, address: Option<SocketAddr>) -> String {
     let ip = address.map_or_else(|| host.to_string(), |address| address.ip().to_string());
     let peer = address.map_or_else(|| target.authority(), |address| address.to_string());
     let handshake = |options: &str| format!("openssl s_client -connect {peer}{options} -servername {host} </dev/null");
-    let request = format!("curl -v --resolve {host}:{port}:{ip} https://{host}:{port}/");
+    let request = |options: &str| format!("curl {options} --resolve {host}:{port}:{ip} https://{host}:{port}/");
     let shown = match target.scheme {
         Scheme::StartTls(protocol) => handshake(&format!(" -starttls {}", protocol.as_str())),
-        Scheme::Https | Scheme::Tls | Scheme::Tcp | Scheme::Quic => format!("{}; {request}", handshake("")),
+        Scheme::Quic => request("--http3-only -v"),
+        Scheme::Https | Scheme::Tls | Scheme::Tcp => format!("{}; {}", handshake(""), request("-v")),
     };
-    format!("{shown}; traceroute -T -p {port} {ip}")
+    let probes = if target.scheme == Scheme::Quic { "-U" } else { "-T" };
+    format!("{shown}; traceroute {probes} -p {port} {ip}")
 }
 
 /// Writes a moment as other people's logs do, whole seconds in UTC.

@@ -363,8 +363,8 @@ fn find(chains: &[Chain<'_>], sent: &[Bytes], staple: Option<&Bytes>, named: boo
 }
 
 fn sent(attempt: &Attempt) -> Option<(&[Bytes], Option<&Bytes>)> {
-    let tls = attempt.facts.tls.as_ref().filter(|tls| !tls.certificates.is_empty())?;
-    Some((&tls.certificates, tls.handshake.as_ref().and_then(|handshake| handshake.staple.as_ref())))
+    let sent = Some(attempt.facts.certificates()).filter(|sent| !sent.is_empty())?;
+    Some((sent, attempt.facts.handshake().and_then(|handshake| handshake.staple.as_ref())))
 }
 
 /// Tells whether the attempt asked for the target by its name, so that the certificate must cover it.

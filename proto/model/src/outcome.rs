@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     attempt::Attempt,
-    facts::{ConnectEnd, DnsFacts, Facts, HttpEnd, HttpFacts, LookupEnd, NotCompleted, StartTlsFacts, TlsEnd, UpgradeEnd},
+    facts::{ConnectEnd, DnsFacts, Facts, HttpEnd, HttpFacts, LookupEnd, NotCompleted, QuicEnd, StartTlsFacts, TlsEnd, UpgradeEnd},
 };
 
 /// What one attempt means; its text form is `stage.what`, as verdicts show it.
@@ -70,6 +70,20 @@ pub enum Outcome {
     TlsOverCap,
     /// The certificate or chain is not acceptable; only the coordinator, which has the clock and the trust store, says this.
     Certificate(CertificateFault),
+    /// Silence over QUIC.
+    QuicTimeout,
+    /// ICMP port unreachable over QUIC.
+    QuicRefused,
+    /// Another ICMP error over QUIC, or no route.
+    QuicUnreachable,
+    /// The server speaks other versions of QUIC only.
+    QuicVersion,
+    /// The peer closed the QUIC connection for another reason than a TLS alert.
+    QuicClosed,
+    /// A stateless reset of QUIC.
+    QuicReset,
+    /// Datagrams that break QUIC.
+    QuicMalformed,
     /// A status of 400 or above.
     Http(u16),
     /// No status line in time.
@@ -207,6 +221,9 @@ impl Outcome {
                 TlsEnd::LocalError(_) => Self::NotCompleted(NotCompletedKind::LocalError),
             };
         }
+        if let Some(quic) = &facts.quic {
+            return Self::of_quic(quic.end);
+        }
         if let Some(starttls) = &facts.starttls {
             return Self::of_starttls(starttls);
         }
@@ -234,6 +251,23 @@ impl Outcome {
             UpgradeEnd::TimedOut => Self::StartTlsTimeout,
             UpgradeEnd::Unreachable(_) => Self::StartTlsUnreachable,
             UpgradeEnd::LocalError(_) => Self::NotCompleted(NotCompletedKind::LocalError),
+        }
+    }
+
+    fn of_quic(end: QuicEnd) -> Self {
+        match end {
+            QuicEnd::Established => Self::Ok,
+            QuicEnd::TimedOut => Self::QuicTimeout,
+            QuicEnd::VersionRefused => Self::QuicVersion,
+            // RFC 9001 section 4.8: a TLS alert travels as a code of QUIC.
+            QuicEnd::Closed(code @ 0x100..0x200) => Self::TlsAlert(code.to_be_bytes()[7]),
+            QuicEnd::Closed(_) | QuicEnd::ApplicationClosed(_) => Self::QuicClosed,
+            QuicEnd::Reset => Self::QuicReset,
+            QuicEnd::Refused => Self::QuicRefused,
+            QuicEnd::Unreachable(_) => Self::QuicUnreachable,
+            QuicEnd::LocalRefusal(_) => Self::TlsUnsupported,
+            QuicEnd::Malformed(_) => Self::QuicMalformed,
+            QuicEnd::LocalError(_) => Self::NotCompleted(NotCompletedKind::LocalError),
         }
     }
 
@@ -295,7 +329,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-const FIXED: [(Outcome, &str); 29] = [
+const FIXED: [(Outcome, &str); 36] = [
     (Outcome::Ok, "ok"),
     (Outcome::DnsNxdomain, "dns.nxdomain"),
     (Outcome::DnsServfail, "dns.servfail"),
@@ -322,6 +356,13 @@ const FIXED: [(Outcome, &str); 29] = [
     (Outcome::TlsUnsupported, "tls.unsupported"),
     (Outcome::TlsUnreachable, "tls.unreachable"),
     (Outcome::TlsOverCap, "tls.over-cap"),
+    (Outcome::QuicTimeout, "quic.timeout"),
+    (Outcome::QuicRefused, "quic.refused"),
+    (Outcome::QuicUnreachable, "quic.unreachable"),
+    (Outcome::QuicVersion, "quic.version"),
+    (Outcome::QuicClosed, "quic.closed"),
+    (Outcome::QuicReset, "quic.reset"),
+    (Outcome::QuicMalformed, "quic.malformed"),
     (Outcome::HttpTimeout, "http.timeout"),
     (Outcome::HttpClosed, "http.closed"),
     (Outcome::HttpNotHttp, "http.not-http"),

@@ -23,6 +23,7 @@ impl From<&HttpFacts> for v1::HttpFacts {
             status: facts.status.map(u32::from),
             server: facts.server.as_deref().map(cut_text),
             location: facts.location.as_deref().map(cut_text),
+            alt_svc: facts.alt_svc.as_deref().map(cut_text),
             bytes_read: facts.bytes_read,
             elapsed_us: facts.elapsed_us,
         }
@@ -47,6 +48,7 @@ impl TryFrom<v1::HttpFacts> for HttpFacts {
             status: narrow_option(message.status, "status")?,
             server: text_option(message.server, "server")?,
             location: text_option(message.location, "location")?,
+            alt_svc: text_option(message.alt_svc, "alt_svc")?,
             bytes_read: message.bytes_read,
             elapsed_us: message.elapsed_us,
         })

@@ -14,6 +14,7 @@ mod error;
 mod http;
 mod id;
 mod path;
+mod quic;
 mod starttls;
 mod tcp;
 mod tls;

@@ -14,13 +14,14 @@ pub(crate) fn facts() -> impl Strategy<Value = Facts> {
     // A generator holds its whole tree by value: unboxed, it does not fit on a test thread's stack.
     let stages = (option::of(dns().boxed()), option::of(tcp().boxed()), option::of(tls().boxed()), option::of(http().boxed()));
     let path = (option::of(reply_ttl().boxed()), option::of(walk().boxed()), option::weighted(0.3, audit().boxed()));
-    let parts = (option::weighted(0.1, not_completed()), stages, path, option::of(starttls().boxed()));
-    parts.prop_map(|(not_completed, (dns, tcp, tls, http), (reply_ttl, walk, audit), starttls)| Facts {
+    let parts = (option::weighted(0.1, not_completed()), stages, path, (option::of(starttls().boxed()), option::of(quic().boxed())));
+    parts.prop_map(|(not_completed, (dns, tcp, tls, http), (reply_ttl, walk, audit), (starttls, quic))| Facts {
         not_completed,
         dns,
         tcp,
         starttls,
         tls,
+        quic,
         http,
         reply_ttl,
         walk,
@@ -123,6 +124,39 @@ fn tcp_info() -> impl Strategy<Value = TcpInfo> {
     })
 }
 
+fn quic() -> impl Strategy<Value = QuicFacts> {
+    let end = prop_oneof![
+        select(vec![QuicEnd::Established, QuicEnd::TimedOut, QuicEnd::VersionRefused, QuicEnd::Reset, QuicEnd::Refused]),
+        any::<u64>().prop_map(QuicEnd::Closed),
+        any::<u64>().prop_map(QuicEnd::ApplicationClosed),
+        any::<u64>().prop_map(QuicEnd::Malformed),
+        any::<u8>().prop_map(QuicEnd::LocalRefusal),
+        any::<i32>().prop_map(QuicEnd::Unreachable),
+        any::<i32>().prop_map(QuicEnd::LocalError),
+    ];
+    let ends = (socket(), option::of(socket()), end, option::of(text()), option::of(text()), option::of(any::<IpAddr>()));
+    let numbers = (any::<[u32; 3]>(), vec(any::<u32>(), 0..4), any::<[u64; 2]>(), option::of(any::<u64>()), any::<bool>());
+    (ends, numbers, option::of(handshake().boxed()), vec(bytes(64), 0..3)).prop_map(|(ends, numbers, handshake, certificates)| QuicFacts {
+        remote: ends.0,
+        local: ends.1,
+        end: ends.2,
+        server_name: ends.3,
+        reason: ends.4,
+        icmp_from: ends.5,
+        version: numbers.0[0],
+        datagrams_sent: numbers.0[1],
+        datagrams_received: numbers.0[2],
+        versions: numbers.1,
+        bytes_read: numbers.2[0],
+        elapsed_us: numbers.2[1],
+        negotiation_us: numbers.3,
+        first_datagram_us: numbers.3,
+        retry: numbers.4,
+        handshake,
+        certificates,
+    })
+}
+
 fn starttls() -> impl Strategy<Value = StartTlsFacts> {
     use UpgradeEnd::{Closed, LocalError, NotOffered, NotProtocol, OverCap, Ready, Refused, Reset, TimedOut, Unreachable};
     let plain = vec![Ready, NotOffered, Refused, NotProtocol, Closed, Reset, TimedOut, OverCap];
@@ -213,8 +247,17 @@ fn handshake() -> impl Strategy<Value = HandshakeFacts> {
 fn http() -> impl Strategy<Value = HttpFacts> {
     let plain = vec![HttpEnd::Answered, HttpEnd::Closed, HttpEnd::Reset, HttpEnd::TimedOut, HttpEnd::NotHttp, HttpEnd::Quiet];
     let end = prop_oneof![4 => select(plain), 1 => any::<u8>().prop_map(HttpEnd::Alert)];
-    let parts = (end, option::of(any::<u16>()), option::of(text()), option::of(text()), any::<u64>(), any::<u64>());
-    parts.prop_map(|(end, status, server, location, bytes_read, elapsed_us)| HttpFacts { end, status, server, location, bytes_read, elapsed_us })
+    let headers = (option::of(text()), option::of(text()), option::of(text()));
+    let parts = (end, option::of(any::<u16>()), headers, any::<u64>(), any::<u64>());
+    parts.prop_map(|(end, status, (server, location, alt_svc), bytes_read, elapsed_us)| HttpFacts {
+        end,
+        status,
+        server,
+        location,
+        alt_svc,
+        bytes_read,
+        elapsed_us,
+    })
 }
 
 fn reply() -> impl Strategy<Value = Reply> {

@@ -79,6 +79,7 @@ pub(crate) fn typical_attempt() -> Attempt {
                 end: HttpEnd::Answered,
                 status: Some(200),
                 server: Some("nginx".into()),
+                alt_svc: None,
                 location: None,
                 bytes_read: 240,
                 elapsed_us: 20_800,

@@ -49,7 +49,7 @@ pub(super) enum Symptom {
     Silence,
     /// The prober's library went no further.
     LocalRefusal,
-    /// It ends before TLS was called for: no hello is sent that could be varied.
+    /// It ends before TLS, or over QUIC: there is no hello whose segments could be varied.
     BeforeTls,
     /// The server itself answered under its key: there is nothing to find out on the way.
     Authenticated,
@@ -133,7 +133,14 @@ impl Symptom {
             | Outcome::StartTlsReset
             | Outcome::StartTlsTimeout
             | Outcome::StartTlsNotProtocol
-            | Outcome::StartTlsUnreachable => Self::BeforeTls,
+            | Outcome::StartTlsUnreachable
+            | Outcome::QuicTimeout
+            | Outcome::QuicRefused
+            | Outcome::QuicUnreachable
+            | Outcome::QuicVersion
+            | Outcome::QuicClosed
+            | Outcome::QuicReset
+            | Outcome::QuicMalformed => Self::BeforeTls,
             _ => Self::Authenticated,
         }
     }

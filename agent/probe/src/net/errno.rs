@@ -2,7 +2,7 @@
 
 use std::io;
 
-use parallax_model::facts::{ConnectEnd, TlsEnd};
+use parallax_model::facts::{ConnectEnd, QuicEnd, TlsEnd};
 
 /// Names the end of a connection attempt that failed with `errno`.
 pub(crate) fn connect_end(errno: i32) -> ConnectEnd {
@@ -30,6 +30,15 @@ pub(crate) fn stream_end(error: &io::Error) -> TlsEnd {
             io::ErrorKind::TimedOut => TlsEnd::TimedOut,
             _ => TlsEnd::LocalError(0),
         },
+    }
+}
+
+/// Names the end of an exchange of datagrams that failed.
+pub(crate) fn datagram_end(error: &io::Error) -> QuicEnd {
+    match error.raw_os_error() {
+        Some(libc::ECONNREFUSED) => QuicEnd::Refused,
+        Some(errno) if is_unreachable(errno) => QuicEnd::Unreachable(errno),
+        errno => QuicEnd::LocalError(errno.unwrap_or(0)),
     }
 }
 

@@ -4,9 +4,11 @@ mod errno;
 pub mod scripted;
 mod sockopt;
 mod system;
+mod udp;
 
 use std::{
     future::Future,
+    io,
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
@@ -14,14 +16,35 @@ use std::{
 use parallax_model::facts::{ConnectEnd, TcpInfo};
 pub use system::SystemNet;
 use tokio::io::{AsyncRead, AsyncWrite};
+pub use udp::SystemDatagrams;
 
 /// Makes connections.
 pub trait Net: Send + Sync {
     /// What a connection is.
     type Connection: Connection;
+    /// What a UDP socket is.
+    type Datagrams: Datagrams;
 
     /// Connects once; a failure is a result like any other.
     fn dial(&self, dial: &Dial) -> impl Future<Output = Dialled<Self::Connection>> + Send;
+
+    /// Opens a UDP socket that hears one peer alone, from a source port of the plan's or of the host's choice.
+    fn datagrams(&self, remote: SocketAddr, source_port: Option<u16>) -> impl Future<Output = io::Result<Self::Datagrams>> + Send;
+}
+
+/// A UDP socket with one peer.
+pub trait Datagrams: Send + Sync {
+    /// Sends one datagram; an ICMP error that came meanwhile is an error.
+    fn send(&self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Waits for one datagram; an ICMP error that came meanwhile is an error.
+    fn receive(&self, into: &mut [u8]) -> impl Future<Output = io::Result<usize>> + Send;
+
+    /// Returns the own end.
+    fn local(&self) -> Option<SocketAddr>;
+
+    /// Returns who sent the ICMP error, where the error queue told.
+    fn icmp_from(&self) -> Option<IpAddr>;
 }
 
 /// A TCP connection and the kernel's view of it.
@@ -120,4 +143,4 @@ pub enum IcmpKind {
     Unreachable,
 }
 
-pub(crate) use errno::{connect_end, out_of_resources, stream_end};
+pub(crate) use errno::{connect_end, datagram_end, out_of_resources, stream_end};

@@ -5,6 +5,7 @@ use std::{
     fmt,
     future::{Future as _, poll_fn},
     io,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -14,15 +15,17 @@ use std::{
 use parallax_model::facts::{ConnectEnd, TcpInfo};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::Notify,
     time::{Instant, Sleep, sleep, sleep_until},
 };
 
-use super::{Connection, Dial, Dialled, Icmp, Net};
+use super::{Connection, Datagrams, Dial, Dialled, Icmp, Net};
 
 /// A network whose peers do what a rule says.
 #[derive(Clone)]
 pub struct Scripted {
     rule: Arc<dyn Fn(&Dial) -> Peer + Send + Sync>,
+    datagrams: Echo,
     dialled: Arc<Mutex<Vec<Dial>>>,
 }
 
@@ -42,6 +45,9 @@ pub struct Peer {
     /// What the kernel says about the connection.
     pub info: TcpInfo,
 }
+
+/// What a datagram brings: another, nothing, or an ICMP error.
+type Echo = Arc<dyn Fn(&[u8]) -> io::Result<Option<Vec<u8>>> + Send + Sync>;
 
 /// What comes back, given the first bytes sent and the hop limit they were sent with.
 pub type Answer = Arc<dyn Fn(&[u8], Option<u8>) -> Vec<Step> + Send + Sync>;
@@ -77,7 +83,13 @@ impl Peer {
 impl Scripted {
     /// Makes a network of this rule.
     pub fn new(rule: impl Fn(&Dial) -> Peer + Send + Sync + 'static) -> Self {
-        Self { rule: Arc::new(rule), dialled: Arc::default() }
+        Self { rule: Arc::new(rule), datagrams: Arc::new(|_| Ok(None)), dialled: Arc::default() }
+    }
+
+    /// Answers each datagram like this; without it UDP is swallowed.
+    #[must_use]
+    pub fn answering_datagrams(self, answer: impl Fn(&[u8]) -> io::Result<Option<Vec<u8>>> + Send + Sync + 'static) -> Self {
+        Self { datagrams: Arc::new(answer), ..self }
     }
 
     /// Returns every dial so far, in order.
@@ -88,6 +100,11 @@ impl Scripted {
 
 impl Net for Scripted {
     type Connection = ScriptedConnection;
+    type Datagrams = ScriptedDatagrams;
+
+    async fn datagrams(&self, remote: SocketAddr, _source_port: Option<u16>) -> io::Result<ScriptedDatagrams> {
+        Ok(ScriptedDatagrams { remote, answer: Arc::clone(&self.datagrams), arrived: Mutex::default(), rings: Notify::new() })
+    }
 
     async fn dial(&self, dial: &Dial) -> Dialled<ScriptedConnection> {
         lock(&self.dialled).push(dial.clone());
@@ -238,6 +255,53 @@ impl AsyncWrite for ScriptedConnection {
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+/// A scripted UDP socket.
+pub struct ScriptedDatagrams {
+    remote: SocketAddr,
+    answer: Echo,
+    arrived: Mutex<VecDeque<io::Result<Vec<u8>>>>,
+    rings: Notify,
+}
+
+impl Datagrams for ScriptedDatagrams {
+    async fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(arrived) = (self.answer)(bytes).transpose() {
+            lock(&self.arrived).push_back(arrived);
+            self.rings.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn receive(&self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let arrived = lock(&self.arrived).pop_front();
+            match arrived {
+                Some(datagram) => {
+                    let datagram = datagram?;
+                    let count = datagram.len().min(into.len());
+                    into[..count].copy_from_slice(&datagram[..count]);
+                    return Ok(count);
+                }
+                None => self.rings.notified().await,
+            }
+        }
+    }
+
+    fn local(&self) -> Option<SocketAddr> {
+        Some(([192, 0, 2, 1], 50_000).into())
+    }
+
+    fn icmp_from(&self) -> Option<IpAddr> {
+        Some(self.remote.ip())
+    }
+}
+
+impl fmt::Debug for ScriptedDatagrams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScriptedDatagrams").field("remote", &self.remote).finish_non_exhaustive()
     }
 }
 

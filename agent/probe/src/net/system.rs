@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Connection, Dial, Dialled, Icmp, Net, connect_end, sockopt, sockopt::QueuedError};
+use super::{Connection, Dial, Dialled, Icmp, Net, SystemDatagrams, connect_end, sockopt, sockopt::QueuedError};
 
 /// The network of this host.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,6 +26,11 @@ pub struct SystemNet;
 
 impl Net for SystemNet {
     type Connection = SystemConnection;
+    type Datagrams = SystemDatagrams;
+
+    async fn datagrams(&self, remote: SocketAddr, source_port: Option<u16>) -> io::Result<SystemDatagrams> {
+        SystemDatagrams::open(remote, source_port).await
+    }
 
     async fn dial(&self, dial: &Dial) -> Dialled<SystemConnection> {
         let started = Instant::now();

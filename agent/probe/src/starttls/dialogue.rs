@@ -112,7 +112,7 @@ pub(super) fn split_word(line: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Makes a server's words fit to be shown anywhere.
-pub(super) fn shown(words: &[u8], most: usize) -> String {
+pub(crate) fn shown(words: &[u8], most: usize) -> String {
     let words = String::from_utf8_lossy(words.trim_ascii());
     words.chars().map(|letter| if letter.is_control() { '.' } else { letter }).take(most).collect()
 }

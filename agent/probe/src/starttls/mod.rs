@@ -31,6 +31,7 @@ use parallax_model::{facts::UpgradeEnd, target::StartTls};
 
 pub(crate) use carry::{before_tls, to_tls};
 use dialogue::Dialogue;
+pub(crate) use dialogue::shown;
 pub use dialogue::{Heard, MAX_CAPABILITIES, MAX_CAPABILITY_CHARS, MAX_WORDS_CHARS, Turn};
 
 /// One upgrade under way, for one connection.

@@ -3,6 +3,7 @@
 mod ends;
 mod loopback;
 mod paths;
+mod quic;
 mod rogue;
 mod starttls;
 

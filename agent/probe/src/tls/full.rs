@@ -41,15 +41,15 @@ struct Taken {
 
 /// What sessions are made of: a configuration, whom it is for, and who watches.
 #[derive(Clone)]
-pub(super) struct Parts {
-    pub(super) config: Arc<ClientConfig>,
-    pub(super) name: ServerName<'static>,
-    pub(super) recorder: Arc<Recorder>,
+pub(crate) struct Parts {
+    pub(crate) config: Arc<ClientConfig>,
+    pub(crate) name: ServerName<'static>,
+    pub(crate) recorder: Arc<Recorder>,
 }
 
 impl Parts {
     /// Puts the parts together; none when the library cannot send what the recipe says.
-    pub(super) fn of(recipe: &HelloRecipe, server_name: Option<&str>, address: std::net::IpAddr) -> Option<Self> {
+    pub(crate) fn of(recipe: &HelloRecipe, server_name: Option<&str>, address: std::net::IpAddr) -> Option<Self> {
         let template = template(recipe)?;
         let name = match server_name {
             Some(name) => ServerName::try_from(name.to_owned()).ok()?,

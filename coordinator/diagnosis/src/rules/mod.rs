@@ -19,6 +19,7 @@ mod leftovers;
 mod mtu;
 mod multipath;
 mod overloaded;
+mod quic_blocked;
 mod rate;
 mod return_loss;
 mod rollout;
@@ -95,8 +96,9 @@ pub fn requirements() -> Vec<Requirement> {
     told
 }
 
-const PATH: [&Hypothesis; 9] = [
+const PATH: [&Hypothesis; 10] = [
     &starttls::STRIPPED,
+    &quic_blocked::HYPOTHESIS,
     &mtu::HYPOTHESIS,
     &sni_filter::HYPOTHESIS,
     &tls_block::HYPOTHESIS,

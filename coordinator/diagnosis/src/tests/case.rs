@@ -98,6 +98,9 @@ pub(super) struct See {
     /// The `server` header.
     #[serde(default)]
     pub(super) server: Option<String>,
+    /// Whether TCP to the address fails as well, of a target over QUIC.
+    #[serde(default)]
+    pub(super) tcp_too: bool,
     /// What the server says it can do before TLS, separated by spaces.
     #[serde(default)]
     pub(super) capabilities: String,

@@ -13,8 +13,8 @@ use parallax_model::{
     clock::Timestamp,
     facts::{
         AlertSeen, ConnectEnd, DnsAnswer, DnsFacts, DnsTransport, Facts, HandshakeFacts, HelloSent, HttpEnd, HttpFacts, LocalRefusal, LookupEnd, NotCompleted,
-        Reply, ReplyTtlFacts, ResolverKind, ServerAnswerFacts, Sibling, StartTlsFacts, StepEnd, TcpFacts, TcpInfo, TlsEnd, TlsFacts, TtlRange, UpgradeEnd,
-        WalkFacts, WalkPayload, WalkStep,
+        QuicEnd, QuicFacts, Reply, ReplyTtlFacts, ResolverKind, ServerAnswerFacts, Sibling, StartTlsFacts, StepEnd, TcpFacts, TcpInfo, TlsEnd, TlsFacts,
+        TtlRange, UpgradeEnd, WalkFacts, WalkPayload, WalkStep,
     },
     id::{AttemptId, RoundId},
     outcome::Outcome,
@@ -165,7 +165,11 @@ fn facts(round: &RoundView, see: &See, seat: usize, address: SocketAddr, profile
         Outcome::TcpUnreachable => ConnectEnd::Unreachable(see.errno.unwrap_or(113)),
         _ => ConnectEnd::Connected,
     };
-    if let Some(end) = upgrade_end(outcome) {
+    if round.check.target.scheme == Scheme::Quic {
+        facts.quic = Some(quic(outcome, see, address));
+        tcp.end = if see.tcp_too { ConnectEnd::TimedOut } else { ConnectEnd::Connected };
+        facts.tcp = Some(tcp).filter(|_| outcome != Outcome::Ok);
+    } else if let Some(end) = upgrade_end(outcome) {
         facts.starttls = Some(starttls(end, see));
         facts.tcp = Some(tcp);
     } else if connect_end != ConnectEnd::Connected {
@@ -194,6 +198,38 @@ fn facts(round: &RoundView, see: &See, seat: usize, address: SocketAddr, profile
         facts.reply_ttl = Some(reply_ttl(&see.ttl, address.ip()));
     }
     facts
+}
+
+fn quic(outcome: Outcome, see: &See, address: SocketAddr) -> QuicFacts {
+    let end = match outcome {
+        Outcome::Ok => QuicEnd::Established,
+        Outcome::QuicTimeout => QuicEnd::TimedOut,
+        Outcome::QuicRefused => QuicEnd::Refused,
+        Outcome::QuicVersion => QuicEnd::VersionRefused,
+        Outcome::TlsAlert(number) => QuicEnd::Closed(0x100 + u64::from(number)),
+        other => panic!("the notation has no {other} over QUIC"),
+    };
+    let established = end == QuicEnd::Established;
+    let handshake = HandshakeFacts { version: Some(0x0304), signature_verified: Some(true), elapsed_us: 20_000, ..HandshakeFacts::default() };
+    QuicFacts {
+        remote: address,
+        local: None,
+        end,
+        server_name: Some(NAME.to_owned()),
+        version: 1,
+        versions: Vec::new(),
+        negotiation_us: None,
+        retry: false,
+        datagrams_sent: 3,
+        datagrams_received: u32::from(established) * 4,
+        bytes_read: 0,
+        first_datagram_us: None,
+        elapsed_us: 20_000,
+        reason: None,
+        icmp_from: None,
+        handshake: Some(handshake).filter(|_| established),
+        certificates: if established { PKI.chain(&see.chain) } else { Vec::new() },
+    }
 }
 
 fn upgrade_end(outcome: Outcome) -> Option<UpgradeEnd> {
@@ -326,7 +362,7 @@ fn http(outcome: Outcome, server: Option<String>) -> HttpFacts {
         Outcome::HttpClosed => (HttpEnd::Closed, None),
         _ => (HttpEnd::Answered, Some(200)),
     };
-    HttpFacts { end, status, server, location: None, bytes_read: 120, elapsed_us: 9_000 }
+    HttpFacts { end, status, server, location: None, alt_svc: None, bytes_read: 120, elapsed_us: 9_000 }
 }
 
 fn reply_ttl(text: &str, own: IpAddr) -> ReplyTtlFacts {

@@ -11,6 +11,9 @@ pub struct HttpFacts {
     pub server: Option<String>,
     /// The `location` header, at most 512 characters.
     pub location: Option<String>,
+    /// The `alt-svc` header (RFC 7838), at most 256 characters: `h3=":443"` says that QUIC is spoken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alt_svc: Option<String>,
     /// Bytes of the answer that were read.
     pub bytes_read: u64,
     /// From the request to the status line or the end, microseconds.

@@ -6,6 +6,7 @@ mod audit;
 mod dns;
 mod http;
 mod path;
+mod quic;
 mod rung;
 mod starttls;
 mod tcp;
@@ -20,6 +21,7 @@ pub use audit::{
 pub use dns::{DnsAnswer, DnsFacts, DnsRecord, DnsTransport, LookupEnd, ResolverKind};
 pub use http::{HttpEnd, HttpFacts};
 pub use path::{Reply, ReplyTtlFacts, Sibling, StepEnd, TtlRange, WalkFacts, WalkPayload, WalkStep};
+pub use quic::{QuicEnd, QuicFacts};
 pub use rung::{Rung, RungFacts};
 use serde::{Deserialize, Serialize};
 pub use starttls::{StartTlsFacts, UpgradeEnd};
@@ -45,6 +47,9 @@ pub struct Facts {
     /// The handshake.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsFacts>,
+    /// The connection of a `quic://` target; what `tcp` says stands beside it for comparison.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quic: Option<QuicFacts>,
     /// The HEAD request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpFacts>,
@@ -57,6 +62,20 @@ pub struct Facts {
     /// What the server can do, of an [`Audit`](crate::assignment::Experiment::Audit) attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit: Option<Box<AuditFacts>>,
+}
+
+impl Facts {
+    /// Returns what was negotiated, over TCP or over QUIC.
+    pub fn handshake(&self) -> Option<&HandshakeFacts> {
+        let over_quic = || self.quic.as_ref().and_then(|quic| quic.handshake.as_ref());
+        self.tls.as_ref().and_then(|tls| tls.handshake.as_ref()).or_else(over_quic)
+    }
+
+    /// Returns the chain that came, over TCP or over QUIC; empty when none did.
+    pub fn certificates(&self) -> &[crate::bytes::Bytes] {
+        let over_tcp = self.tls.as_ref().map(|tls| tls.certificates.as_slice()).filter(|chain| !chain.is_empty());
+        over_tcp.or_else(|| self.quic.as_ref().map(|quic| quic.certificates.as_slice())).unwrap_or_default()
+    }
 }
 
 /// Why an attempt was not made or not finished: never evidence about the target.

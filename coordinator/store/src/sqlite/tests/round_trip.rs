@@ -9,8 +9,8 @@ use parallax_model::{
     clock::Timestamp,
     facts::{
         Accepted, AlertSeen, AuditAnswer, AuditFacts, AuditStop, ConnectEnd, Direction, DnsAnswer, DnsFacts, DnsRecord, DnsTransport, Facts, HandshakeFacts,
-        HelloSent, HttpEnd, HttpFacts, LookupEnd, NotCompleted, Reply, ReplyTtlFacts, ResolverKind, ServerAnswerFacts, Sibling, StartTlsFacts, StepEnd,
-        TcpFacts, TcpInfo, TlsEnd, TlsFacts, TranscriptEntry, TtlRange, UpgradeEnd, VersionFacts, WalkFacts, WalkPayload, WalkStep,
+        HelloSent, HttpEnd, HttpFacts, LookupEnd, NotCompleted, QuicEnd, QuicFacts, Reply, ReplyTtlFacts, ResolverKind, ServerAnswerFacts, Sibling,
+        StartTlsFacts, StepEnd, TcpFacts, TcpInfo, TlsEnd, TlsFacts, TranscriptEntry, TtlRange, UpgradeEnd, VersionFacts, WalkFacts, WalkPayload, WalkStep,
     },
     id::{AttemptId, BootId, CheckId, RoundId},
 };
@@ -106,6 +106,7 @@ fn http() -> impl Strategy<Value = HttpFacts> {
         end,
         status,
         server,
+        alt_svc: location.clone(),
         location,
         bytes_read: elapsed_us,
         elapsed_us,
@@ -150,6 +151,31 @@ fn audit() -> impl Strategy<Value = AuditFacts> {
         .prop_map(|(connections, stopped, versions, chains, jarm)| AuditFacts { connections, stopped, versions, chains, jarm, ..AuditFacts::default() })
 }
 
+fn quic() -> impl Strategy<Value = QuicFacts> {
+    let end = prop_oneof![Just(QuicEnd::TimedOut), any::<u64>().prop_map(QuicEnd::Closed), any::<i32>().prop_map(QuicEnd::Unreachable)];
+    (socket(), end, of(".*"), vec(any::<u32>(), 0..3), any::<[u64; 3]>(), vec(bytes(80), 0..3)).prop_map(
+        |(remote, end, reason, versions, numbers, certificates)| QuicFacts {
+            remote,
+            local: Some(remote),
+            end,
+            server_name: reason.clone(),
+            version: 1,
+            versions,
+            negotiation_us: Some(numbers[0]),
+            retry: true,
+            datagrams_sent: 3,
+            datagrams_received: 2,
+            bytes_read: numbers[1],
+            first_datagram_us: None,
+            elapsed_us: numbers[2],
+            reason,
+            icmp_from: Some(remote.ip()),
+            handshake: None,
+            certificates,
+        },
+    )
+}
+
 fn starttls() -> impl Strategy<Value = StartTlsFacts> {
     let end = prop_oneof![Just(UpgradeEnd::NotOffered), any::<i32>().prop_map(UpgradeEnd::Unreachable)];
     (end, of(".*"), vec(".*", 0..3), of(any::<bool>()), any::<[u64; 3]>()).prop_map(|(end, greeting, capabilities, offered, numbers)| StartTlsFacts {
@@ -169,17 +195,10 @@ fn facts() -> impl Strategy<Value = Facts> {
     let not_completed = prop_oneof![socket().prop_map(NotCompleted::PolicyDenied), any::<i32>().prop_map(NotCompleted::OutOfResources)];
     // Boxed, because the trees of all stages together do not fit on a test's stack.
     let answered = (of(dns().boxed()).boxed(), of(tcp().boxed()).boxed(), of(tls().boxed()).boxed(), of(http().boxed()).boxed());
-    let further = (of(reply_ttl().boxed()).boxed(), of(walk().boxed()).boxed(), of(audit().boxed()).boxed(), of(starttls().boxed()).boxed());
-    (of(not_completed), answered.boxed(), further.boxed()).prop_map(|(not_completed, (dns, tcp, tls, http), (reply_ttl, walk, audit, starttls))| Facts {
-        not_completed,
-        dns,
-        tcp,
-        starttls,
-        tls,
-        http,
-        reply_ttl,
-        walk,
-        audit: audit.map(Box::new),
+    let further =
+        (of(reply_ttl().boxed()).boxed(), of(walk().boxed()).boxed(), of(audit().boxed()).boxed(), (of(starttls().boxed()), of(quic().boxed())).boxed());
+    (of(not_completed), answered.boxed(), further.boxed()).prop_map(|(not_completed, (dns, tcp, tls, http), (reply_ttl, walk, audit, (starttls, quic)))| {
+        Facts { not_completed, dns, tcp, starttls, tls, quic, http, reply_ttl, walk, audit: audit.map(Box::new) }
     })
 }
 
