@@ -18,7 +18,7 @@ use parallax_model::{
     outcome::Outcome,
     profile::Profile,
 };
-use parallax_probe::{Plan, SystemNet};
+use parallax_probe::{AuditManners, Plan, SystemNet};
 
 /// A server that ends with the test.
 struct Server {
@@ -112,6 +112,7 @@ fn look(scheme: &str, address: SocketAddr) -> Facts {
         http: false,
         pinned_responder: false,
         siblings: Vec::new(),
+        manners: AuditManners::default(),
     };
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(parallax_probe::run(&plan, &SystemNet))
 }
