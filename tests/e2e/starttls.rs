@@ -1,6 +1,7 @@
 //! Mail servers as the distribution ships them, taken to TLS by the probe engine on loopback.
 //!
 //! These need the packages of `lab-packages.txt`; where one is missing they fail and say which program it is.
+#![expect(clippy::unwrap_used, reason = "tests may unwrap")]
 
 use std::{
     fs,
