@@ -166,6 +166,20 @@ fn the_receiver_refuses_more_than_the_bounds() {
     assert_eq!(refused(|message| facts(message).http.as_mut().unwrap().server = Some("x".repeat(MAX_TEXT_BYTES + 1))).field, "facts.http.server");
 }
 
+#[test]
+fn a_profile_that_does_not_read_is_refused_with_its_line() {
+    let typical = v1::Check::from(&crate::timing::typical_check());
+    let with = |definitions: Vec<String>| Check::try_from(v1::Check { profile_definitions: definitions, ..typical.clone() }).map_err(|error| error.to_string());
+    let fine = "name = \"kiosk\"\nsummary = \"s\"\n[hello]\ncipher-suites = [\"0x1301\"]\n".to_owned();
+    assert!(with(vec![fine.clone()]).is_ok());
+    let refused = with(vec![fine.clone(), fine.replace("0x1301", "TLS_X")]).unwrap_err();
+    assert!(refused.contains("profile_definitions[1]") && refused.contains("line 4"), "{refused}");
+    let refused = with(vec![fine.clone(); 2]).unwrap_err();
+    assert!(refused.contains("kiosk"), "{refused}");
+    assert!(with(vec![fine.clone() + &" ".repeat(20_000)]).is_err());
+    assert!(with(vec![fine; 65]).unwrap_err().contains("profile_definitions"));
+}
+
 /// A server may send as much as it likes; an attempt that saw it must not be refused, or it would stand in the spool's way for ever.
 #[test]
 fn the_sender_keeps_the_bounds_whatever_a_server_sent() {
