@@ -1,4 +1,5 @@
 //! Every recorded client against a real nginx on loopback: who gets in, who does not, and with what.
+#![expect(clippy::unwrap_used, reason = "tests may unwrap")]
 
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
