@@ -4,7 +4,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 9] = ["address", "attempt", "audit_facts", "check", "enrollment", "facts", "operator", "path_facts", "session"];
+const FILES: [&str; 10] = ["address", "attempt", "audit_facts", "check", "enrollment", "facts", "operator", "path_facts", "session", "witness_facts"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=parallax");

@@ -57,6 +57,8 @@ pub(crate) struct Settings {
     pub(crate) deny: Setting<Vec<IpNet>>,
     pub(crate) responder: Setting<Vec<SocketAddr>>,
     pub(crate) advertise: Setting<Vec<IpAddr>>,
+    /// Whether to witness, where the host allows it.
+    pub(crate) witness: Setting<bool>,
     pub(crate) coordinator: Setting<Vec<String>>,
 }
 
@@ -96,6 +98,7 @@ struct File {
     deny: Option<Vec<IpNet>>,
     responder: Option<Vec<SocketAddr>>,
     advertise: Option<Vec<IpAddr>>,
+    witness: Option<bool>,
     coordinator: Option<Vec<String>>,
 }
 
@@ -137,6 +140,7 @@ impl Settings {
             deny: or(pick(of("deny"), Some(options.deny), file.deny), Vec::new),
             responder: or(pick(of("responder"), Some(options.responder), file.responder), Vec::new),
             advertise: or(pick(of("advertise"), Some(options.advertise), file.advertise), Vec::new),
+            witness: or(pick(of("witness"), Some(options.witness), file.witness), || false),
             coordinator: or(pick(of("coordinator"), Some(options.coordinator), file.coordinator), Vec::new),
         })
     }
@@ -157,6 +161,7 @@ impl Settings {
             ("deny", listed(&self.deny.value), self.deny.origin),
             ("responder", listed(&self.responder.value), self.responder.origin),
             ("advertise", listed(&self.advertise.value), self.advertise.origin),
+            ("witness", self.witness.value.to_string(), self.witness.origin),
             ("coordinator", listed(&self.coordinator.value), self.coordinator.origin),
         ];
         let width = rows.iter().map(|row| row.1.chars().count()).max().unwrap_or(0);
@@ -223,7 +228,7 @@ mod tests {
         assert_eq!(settings.allow.value.len(), 2);
         assert_eq!((settings.deny.value.len(), settings.deny.origin), (0, Origin::Default));
         let table = settings.to_table();
-        assert!(table.contains("from-flag") && table.contains("site=fra") && table.lines().count() == 9, "{table}");
+        assert!(table.contains("from-flag") && table.contains("site=fra") && table.lines().count() == 10, "{table}");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! | `fleet_clock`, `memory` | the coordinator's time, and what of it outlives a restart |
 //! | `schedule` | which round starts when, also while the coordinator is away |
 //! | `runner` | shares: row, follow-ups, interruption |
+//! | `witness` | on the server's host: what arrives there of the fleet's connections, and what leaves |
 //! | `guard` | the site owner's say on every resolved address |
 //! | `spool` | results on disk until they are acknowledged |
 //! | `agent` | all of it put together |
@@ -28,6 +29,7 @@ mod telemetry;
 #[cfg(test)]
 mod testing;
 mod vantage;
+mod witness;
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -46,9 +46,10 @@ fn is_global_scope(address: IpAddr) -> bool {
     }
 }
 
-/// Returns what this agent can do: the names of its experiments, and `ipv6` when the host has a route for it.
-pub(crate) fn capabilities() -> Vec<String> {
-    let mut names: Vec<String> = Experiment::ALL.iter().map(|experiment| experiment.as_str().to_owned()).collect();
+/// Returns what this agent can do: the names of its experiments, that of a witness only where it is one, and `ipv6` when the host has a route for it.
+pub(crate) fn capabilities(witnesses: bool) -> Vec<String> {
+    let able = |experiment: &&Experiment| witnesses || **experiment != Experiment::Witness;
+    let mut names: Vec<String> = Experiment::ALL.iter().filter(able).map(|experiment| experiment.as_str().to_owned()).collect();
     if has_ipv6_route() {
         names.push("ipv6".to_owned());
     }
@@ -80,7 +81,8 @@ mod tests {
 
     #[test]
     fn capabilities_name_every_experiment() {
-        assert!(capabilities().len() >= Experiment::ALL.len());
+        assert!(capabilities(true).len() >= Experiment::ALL.len());
+        assert!(!capabilities(false).contains(&"witness".to_owned()));
         assert!(host_addresses().iter().all(|address| !address.is_loopback()));
     }
 }

@@ -24,7 +24,7 @@ use crate::{
 /// Makes one attempt. A failed connection is the measurement, so there is no error.
 pub async fn run<N: Net>(plan: &Plan, net: &N) -> Facts {
     match plan.experiment {
-        Experiment::Resolve => unsupported(),
+        Experiment::Resolve | Experiment::Witness => unsupported(),
         // A walk of SYNs shows the path of the address, whatever is spoken there.
         Experiment::SynWalk => path::syn_walk(plan, net).await,
         _ if plan.target.scheme == Scheme::Quic => paced(plan, quic::attempt(plan, net)).await,

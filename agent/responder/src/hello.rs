@@ -14,7 +14,7 @@ use parallax_tls::{
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
 /// Most bytes that a ClientHello may take on the wire, record headers included.
-pub(crate) const MAX_HELLO_BYTES: usize = 64 * 1024;
+pub const MAX_HELLO_BYTES: usize = 64 * 1024;
 
 /// The first flight of a client.
 #[derive(Debug)]
@@ -42,24 +42,39 @@ pub(crate) async fn read_first_flight<R: AsyncRead + Unpin>(stream: &mut R) -> i
     }
 }
 
-enum Progress {
+/// What the bytes of a stream have come to so far.
+#[derive(Debug)]
+pub enum Progress {
+    /// Part of a ClientHello.
     More,
+    /// A ClientHello, and the bytes that its records take from the start of the stream.
     Whole(usize, Box<ClientHello>),
+    /// Something else.
     NotAHello,
 }
 
-struct HelloReader {
+/// Reads a ClientHello off the beginning of a stream, piece by piece.
+#[derive(Debug)]
+pub struct HelloReader {
     records: Deframer,
     messages: HandshakeJoiner,
     passed: usize,
 }
 
+impl Default for HelloReader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl HelloReader {
-    fn new() -> Self {
+    /// Starts at the beginning of a stream.
+    pub fn new() -> Self {
         Self { records: Deframer::with_limit(MAX_HELLO_BYTES), messages: HandshakeJoiner::with_limit(MAX_HELLO_BYTES), passed: 0 }
     }
 
-    fn feed(&mut self, bytes: &[u8]) -> Progress {
+    /// Takes in the bytes that follow; after anything but [`Progress::More`] there is nothing more to read.
+    pub fn feed(&mut self, bytes: &[u8]) -> Progress {
         if self.records.feed(bytes).is_err() {
             return Progress::NotAHello;
         }

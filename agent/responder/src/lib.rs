@@ -19,5 +19,6 @@ mod identity;
 mod loopback_tests;
 mod serve;
 
+pub use hello::{HelloReader, MAX_HELLO_BYTES, Progress};
 pub use identity::{Identity, IdentityError};
 pub use serve::serve;

@@ -246,6 +246,7 @@ mod tests {
         let lookups = Lookups(Rc::default(), Some(Arc::clone(&clock)));
         let runner = Runner::new(Parts {
             look: lookups.clone(),
+            witness: None,
             guard: Arc::new(Guard::new(vec![], vec![])),
             clock: Arc::clone(&clock),
             spool: spool.clone(),

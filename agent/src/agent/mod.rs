@@ -27,6 +27,7 @@ use crate::{
     session::{Context, Introduction, keep},
     spool::{self, Caps, Spool},
     vantage,
+    witness::Witness,
 };
 use director::{Director, Ended};
 use folder::Folder;
@@ -95,8 +96,10 @@ pub(crate) async fn run(settings: &Settings) -> Result<(), AgentError> {
     let responders = respond::start(settings, folder.path()).await?;
     let (journal, left) = Journal::open(folder.path())?;
     let (outgoing, to_send) = mpsc::channel(OUTGOING);
+    let witness = witness(settings, &clock);
     let runner = Runner::new(Parts {
         look: SystemLook,
+        witness: witness.clone(),
         guard: Arc::clone(&guard),
         clock: Arc::clone(&clock),
         spool: spool.clone(),
@@ -107,7 +110,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<(), AgentError> {
     runner.report_interrupted(left).await;
     let introduction = Introduction {
         boot,
-        capabilities: vantage::capabilities(),
+        capabilities: vantage::capabilities(witness.is_some()),
         policy_sha256: guard.digest(),
         labels: settings.label.value.clone(),
         responder_addresses: responders.addresses.iter().map(ToString::to_string).collect(),
@@ -139,6 +142,25 @@ pub(crate) async fn run(settings: &Settings) -> Result<(), AgentError> {
     match ended {
         Ended::Stopped | Ended::Drained => Ok(()),
         Ended::Revoked(reason) => Err(AgentError::Revoked(reason)),
+    }
+}
+
+/// Begins to witness where it is wanted; a host that does not let the agent capture packets makes it a plain vantage.
+fn witness(settings: &Settings, clock: &Arc<FleetClock>) -> Option<Rc<Witness>> {
+    if !settings.witness.value {
+        return None;
+    }
+    match Witness::open(Arc::clone(clock)) {
+        Ok(witness) => {
+            info!("witnessing what arrives on this host of the fleet's connections");
+            Some(witness)
+        }
+        Err(problem) => {
+            warn!(
+                "this agent is no witness, only a vantage, because this host does not let it capture packets ({problem}): grant it CAP_NET_RAW, for example with AmbientCapabilities= in its systemd unit"
+            );
+            None
+        }
     }
 }
 

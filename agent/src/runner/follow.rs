@@ -56,6 +56,10 @@ pub(super) async fn run<L: Look>(share: &Rc<Share<L>>, tasks: &[Task]) {
 
 async fn line<L: Look>(share: Rc<Share<L>>, address: SocketAddr, tasks: Vec<Task>) {
     for task in tasks {
+        if task.experiment == Experiment::Witness {
+            share.testify(&task, address);
+            continue;
+        }
         let Some(profile) = share.assignment.check.profile(task.profile.as_str()) else {
             share.refuse(&task.profile, task.experiment, address, NotCompleted::Unsupported);
             continue;

@@ -35,7 +35,7 @@ pub(crate) use look::{Look, SystemLook};
 use pace::Manners;
 use share::{Share, Tools};
 
-use crate::{fleet_clock::FleetClock, guard::Guard, spool::Spool};
+use crate::{fleet_clock::FleetClock, guard::Guard, spool::Spool, witness::Witness};
 
 /// Runs shares, each to its end or to its deadline.
 pub(crate) struct Runner<L> {
@@ -60,6 +60,8 @@ pub(crate) enum Queue {
 pub(crate) struct Parts<L> {
     /// The seam to the probe engine.
     pub(crate) look: L,
+    /// The witness, where this agent is one.
+    pub(crate) witness: Option<Rc<Witness>>,
     /// The site owner's policy.
     pub(crate) guard: Arc<Guard>,
     /// The coordinator's time.
@@ -77,8 +79,8 @@ pub(crate) struct Parts<L> {
 impl<L: Look> Runner<L> {
     /// Makes a runner that does nothing yet.
     pub(crate) fn new(parts: Parts<L>) -> Rc<Self> {
-        let Parts { look, guard, clock, spool, outgoing, vantage, journal } = parts;
-        let tools = Tools { look, guard, clock, spool, outgoing, vantage, responders: RwLock::default(), manners: Manners::new() };
+        let Parts { look, witness, guard, clock, spool, outgoing, vantage, journal } = parts;
+        let tools = Tools { look, witness, guard, clock, spool, outgoing, vantage, responders: RwLock::default(), manners: Manners::new() };
         Rc::new(Self {
             tools: Rc::new(tools),
             journal,

@@ -25,7 +25,9 @@ pub(super) async fn look<L: Look>(share: &Rc<Share<L>>) -> Vec<Attempt> {
         gates.spawn_local(gate(Rc::clone(share), address));
     }
     let mut cells = JoinSet::new();
+    share.watch(&[]);
     let addresses = resolve(share).await;
+    share.watch(&addresses.iter().map(SocketAddr::ip).collect::<Vec<_>>());
     let profiles: Vec<Rc<Profile>> =
         share.assignment.check.profiles.iter().filter_map(|name| share.assignment.check.profile(name.as_str())).map(Rc::new).collect();
     for address in &addresses {

@@ -1,14 +1,14 @@
 //! One share under way: admission of every attempt, and its record.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     rc::Rc,
     sync::{Arc, RwLock},
     time::Duration,
 };
 
 use parallax_model::{
-    assignment::{Assignment, Experiment},
+    assignment::{Assignment, Experiment, Task},
     attempt::Attempt,
     check::Limits,
     clock::Timestamp,
@@ -35,12 +35,15 @@ use crate::{
     fleet_clock::FleetClock,
     guard::Guard,
     spool::{Entry, Kind, Spool},
+    witness::Witness,
 };
 
 /// What every share uses.
 pub(crate) struct Tools<L> {
     /// The seam to the probe engine.
     pub(crate) look: L,
+    /// The witness, where this agent is one.
+    pub(crate) witness: Option<Rc<Witness>>,
     /// The site owner's policy.
     pub(crate) guard: Arc<Guard>,
     /// The coordinator's time.
@@ -127,6 +130,22 @@ impl<L: Look> Share<L> {
     /// Returns how many connections this round may still open.
     pub(super) fn connections_left(&self) -> u32 {
         self.book.connections_left()
+    }
+
+    /// Has the witness watch these addresses of the target until the share's deadline.
+    pub(super) fn watch(&self, addresses: &[IpAddr]) {
+        if let Some(witness) = &self.tools.witness {
+            witness.watch(self.assignment.check.target.port, addresses, self.assignment.deadline);
+        }
+    }
+
+    /// Records what the witness saw of connections from these sources to an address; no connection is made.
+    pub(super) fn testify(&self, task: &Task, address: SocketAddr) {
+        let facts = match &self.tools.witness {
+            Some(witness) => Facts { witness: Some(Box::new(witness.testify(address, &task.sources))), ..Facts::default() },
+            None => Facts { not_completed: Some(NotCompleted::Unsupported), ..Facts::default() },
+        };
+        self.record(&task.profile, task.experiment, Some(address), (self.tools.clock.now(), Duration::ZERO), facts);
     }
 
     /// Resolves the target and records the lookup.

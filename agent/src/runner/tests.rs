@@ -93,6 +93,7 @@ fn world(script: Script, allow: &[&str]) -> World {
     let script = Rc::new(script);
     let runner = Runner::new(Parts {
         look: Rc::clone(&script),
+        witness: None,
         guard: Arc::new(Guard::new(allow.iter().map(|net| crate::guard::parse_range(net).unwrap()).collect(), vec![])),
         clock: Arc::new(FleetClock::new(Arc::new(ManualClock::at(Timestamp::from_micros(0))), None)),
         spool: spool.clone(),
@@ -256,7 +257,13 @@ async fn follow_ups_are_run_as_given_and_never_twice() {
     LocalSet::new()
         .run_until(async {
             let mut world = world(script(&["192.0.2.1", "192.0.2.2"]), &["192.0.2.0/24"]);
-            let task = |experiment, at: Option<&str>, repeat| Task { profile: "modern".parse().unwrap(), experiment, address: at.map(address), repeat };
+            let task = |experiment, at: Option<&str>, repeat| Task {
+                profile: "modern".parse().unwrap(),
+                experiment,
+                address: at.map(address),
+                repeat,
+                sources: Vec::new(),
+            };
             let tasks = vec![
                 task(Experiment::ControlName, Some("192.0.2.9:443"), 3),
                 task(Experiment::NoName, None, 1),

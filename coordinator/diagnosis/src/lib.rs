@@ -9,6 +9,7 @@
 //! | `scene` | the round, indexed |
 //! | `gates` | is each vantage itself fine? |
 //! | `bench`, `route` | what do the experiments say, and who answered from where? |
+//! | `testimony` | what does a witness on the server's host say of a vantage's attempts? |
 //! | `suspicion` | who fails, who passes, and how independent are they? |
 //! | `rules` | the hypotheses, one per file |
 //! | `survey` | which clients can connect? |
@@ -40,6 +41,7 @@ mod rules;
 mod scene;
 mod survey;
 mod suspicion;
+mod testimony;
 #[cfg(test)]
 mod tests;
 mod trust;

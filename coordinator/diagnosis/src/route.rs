@@ -8,7 +8,11 @@ use parallax_model::{
     verdict::Location,
 };
 
-use crate::{cell::Look, scene::Scene};
+use crate::{
+    cell::Look,
+    scene::Scene,
+    testimony::{self, Fate, Testimony},
+};
 
 /// Who sent the packet that ended an attempt.
 #[derive(Debug, Clone)]
@@ -19,17 +23,23 @@ pub(crate) enum Author<'a> {
     Injector { look: Look<'a> },
     /// As far away as the server.
     AsFarAsServer { ttl: TtlRange, look: Look<'a> },
+    /// The server's host, or somebody else, by the word of a witness there.
+    Witnessed { by_server: bool, testimony: Testimony<'a> },
 }
 
-/// Returns who sent the replies that ended a seat's attempts at a place, when their TTL tells.
+/// Returns who sent the replies that ended a seat's attempts at a place, when a witness or their TTL tells; a TTL can be copied, a record of what was sent cannot.
 pub(crate) fn author<'a>(scene: &Scene<'a>, seat: usize, place: usize, replies: &[Reply]) -> Option<Author<'a>> {
+    let testimony = testimony::of(scene, seat, place);
+    if let Some(testimony) = testimony.filter(|testimony| testimony.fate.clears_the_server() || matches!(testimony.fate, Fate::EndedByServer(_))) {
+        return Some(Author::Witnessed { by_server: !testimony.fate.clears_the_server(), testimony });
+    }
     let measured = scene.bench(seat, Experiment::ReplyTtl, place).filter_map(|look| Some((look, look.attempt.facts.reply_ttl.as_ref()?)));
     let ended = measured.filter(|(_, facts)| facts.reply.is_some_and(|reply| replies.contains(&reply)));
     let mut authors: Vec<Author<'a>> = ended.filter_map(|(look, facts)| read(scene, seat, place, look, facts)).collect();
     authors.sort_by_key(|author| match author {
         Author::Injector { .. } => 0,
         Author::Nearer { .. } => 1,
-        Author::AsFarAsServer { .. } => 2,
+        Author::AsFarAsServer { .. } | Author::Witnessed { .. } => 2,
     });
     let conflicting = authors.iter().any(|author| matches!(author, Author::AsFarAsServer { .. })) && authors.len() > 1;
     let first = authors.into_iter().next();
@@ -392,5 +402,8 @@ pub(crate) fn payload_stop<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> 
 
 /// Tells whether what ended a seat's attempts came from nearer than the server.
 pub(crate) fn is_by_somebody_nearer(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
-    matches!(author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close, Reply::Alert]), Some(Author::Nearer { .. } | Author::Injector { .. }))
+    matches!(
+        author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close, Reply::Alert]),
+        Some(Author::Nearer { .. } | Author::Injector { .. } | Author::Witnessed { by_server: false, .. })
+    )
 }

@@ -46,6 +46,9 @@ pub struct VantageView {
     pub egress: Option<IpAddr>,
     /// Whether its whole share arrived.
     pub reported: bool,
+    /// Whether it witnesses on the server's host.
+    #[serde(default)]
+    pub witness: bool,
 }
 
 /// What was known before this round.

@@ -114,6 +114,7 @@ fn vantage_view(app: &App, live: &Live, vantage: &RoundVantage, late: bool) -> V
         build: vantage.build.clone(),
         clock_offset_ms: offset_now.or(vantage.clock_offset_ms),
         egress: vantage.egress,
+        witness: app.fleet.with(&vantage.name, |link| link.capabilities.iter().any(|name| name == Experiment::Witness.as_str())).unwrap_or(false),
         reported: late || vantage.share == ShareState::Reported || live.is_done(&vantage.name, false),
     }
 }

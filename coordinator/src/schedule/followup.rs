@@ -59,7 +59,8 @@ mod tests {
     use super::*;
 
     fn wish(vantage: &str, experiments: &[Experiment]) -> Wanted {
-        let task = |experiment: &Experiment| Task { profile: "modern".parse().unwrap(), experiment: *experiment, address: None, repeat: 2 };
+        let task =
+            |experiment: &Experiment| Task { profile: "modern".parse().unwrap(), experiment: *experiment, address: None, repeat: 2, sources: Vec::new() };
         Wanted { vantage: vantage.parse().unwrap(), tasks: experiments.iter().map(task).collect(), why: "to compare".into() }
     }
 

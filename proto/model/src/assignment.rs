@@ -1,6 +1,6 @@
 //! One vantage's share of a round.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,9 @@ pub struct Task {
     pub address: Option<SocketAddr>,
     /// How often, one after the other; 1 to 16.
     pub repeat: u32,
+    /// Where the connections come from that a witness is asked about; empty for every other experiment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<IpAddr>,
 }
 
 macro_rules! experiments {
@@ -121,6 +124,8 @@ experiments! {
     NameCase = "name-case",
     /// The profile again after a pause in which nothing was sent: shows a limit on rate.
     Slow = "slow",
+    /// What a witness on the server's host saw of the fleet's connections; makes none itself (M16).
+    Witness = "witness",
     /// Everything that the server can do, by many small handshakes.
     Audit = "audit",
 }

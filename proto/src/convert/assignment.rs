@@ -4,7 +4,8 @@ use parallax_model::{
 };
 
 use super::{
-    bounds::{each_up_to, parsed},
+    address::{ip, ip_bytes},
+    bounds::{cut, each, each_up_to, parsed},
     error::{ConvertError, Reason, required_inner},
     id::{id_bytes, round_id},
 };
@@ -56,6 +57,7 @@ impl From<&Task> for v1::Task {
             experiment: task.experiment.to_string(),
             address: task.address.map_or_else(String::new, |address| address.to_string()),
             repeat: task.repeat,
+            sources: cut(&task.sources).iter().copied().map(ip_bytes).collect(),
         }
     }
 }
@@ -71,6 +73,7 @@ impl TryFrom<v1::Task> for Task {
             experiment: parsed(message.experiment, "experiment")?,
             address: (!message.address.is_empty()).then(|| parsed(message.address, "address")).transpose()?,
             repeat: message.repeat,
+            sources: each(message.sources, "sources", |bytes| ip(&bytes, ""))?,
         })
     }
 }

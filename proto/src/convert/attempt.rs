@@ -68,6 +68,7 @@ impl From<&Facts> for v1::Facts {
             http: facts.http.as_ref().map(Into::into),
             reply_ttl: facts.reply_ttl.as_ref().map(Into::into),
             walk: facts.walk.as_ref().map(Into::into),
+            witness: facts.witness.as_deref().map(Into::into),
             audit: facts.audit.as_deref().map(Into::into),
         }
     }
@@ -86,6 +87,7 @@ impl TryFrom<v1::Facts> for Facts {
             http: inner(message.http, "http")?,
             reply_ttl: inner(message.reply_ttl, "reply_ttl")?,
             walk: inner(message.walk, "walk")?,
+            witness: inner(message.witness, "witness")?.map(Box::new),
             audit: inner(message.audit, "audit")?.map(Box::new),
         })
     }

@@ -19,6 +19,7 @@ mod starttls;
 mod tcp;
 mod tls;
 mod vantage;
+mod witness;
 
 pub use attempt::attempt_from;
 pub use bounds::{MAX_DIGEST_BYTES, MAX_ENTRIES, MAX_TEXT_BYTES};

@@ -7,15 +7,16 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use crate::{
     audit::audit,
+    witness::witness,
     words::{bytes, digest, socket},
 };
 
 pub(crate) fn facts() -> impl Strategy<Value = Facts> {
     // A generator holds its whole tree by value: unboxed, it does not fit on a test thread's stack.
     let stages = (option::of(dns().boxed()), option::of(tcp().boxed()), option::of(tls().boxed()), option::of(http().boxed()));
-    let path = (option::of(reply_ttl().boxed()), option::of(walk().boxed()), option::weighted(0.3, audit().boxed()));
+    let path = (option::of(reply_ttl().boxed()), option::of(walk().boxed()), option::weighted(0.3, audit().boxed()), option::weighted(0.3, witness().boxed()));
     let parts = (option::weighted(0.1, not_completed()), stages, path, (option::of(starttls().boxed()), option::of(quic().boxed())));
-    parts.prop_map(|(not_completed, (dns, tcp, tls, http), (reply_ttl, walk, audit), (starttls, quic))| Facts {
+    parts.prop_map(|(not_completed, (dns, tcp, tls, http), (reply_ttl, walk, audit, witness), (starttls, quic))| Facts {
         not_completed,
         dns,
         tcp,
@@ -25,6 +26,7 @@ pub(crate) fn facts() -> impl Strategy<Value = Facts> {
         http,
         reply_ttl,
         walk,
+        witness: witness.map(Box::new),
         audit: audit.map(Box::new),
     })
 }

@@ -146,7 +146,7 @@ fn a_check_is_refused_by_the_field_in_words() {
 
 #[test]
 fn tasks_beyond_the_bounds_are_refused() {
-    let task = |repeat| v1::Task { profile: "modern".into(), experiment: "baseline".into(), address: String::new(), repeat };
+    let task = |repeat| v1::Task { profile: "modern".into(), experiment: "baseline".into(), address: String::new(), repeat, sources: vec![] };
     for repeat in [0, 17, u32::MAX] {
         assert_eq!(Task::try_from(task(repeat)).unwrap_err().field, "repeat");
     }

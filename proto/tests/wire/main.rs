@@ -6,4 +6,5 @@ mod facts;
 mod hostile;
 mod round_trip;
 mod timing;
+mod witness;
 mod words;

@@ -108,8 +108,8 @@ pub(crate) fn check() -> impl Strategy<Value = Check> {
 }
 
 pub(crate) fn task() -> impl Strategy<Value = Task> {
-    let parts = (name(), select(Experiment::ALL), option::of(socket()), 1..=16_u32);
-    parts.prop_map(|(profile, experiment, address, repeat)| Task { profile, experiment, address, repeat })
+    let parts = (name(), select(Experiment::ALL), option::of(socket()), 1..=16_u32, vec(any::<IpAddr>(), 0..3));
+    parts.prop_map(|(profile, experiment, address, repeat, sources)| Task { profile, experiment, address, repeat, sources })
 }
 
 pub(crate) fn assignment() -> impl Strategy<Value = Assignment> {

@@ -74,15 +74,21 @@ impl Lab {
         let mut words = vec!["run".to_owned()];
         words.extend(join.iter().flat_map(|join| ["--join".to_owned(), (*join).to_owned()]));
         words.extend(["--data-dir".to_owned(), folder, "--name".into(), name.to_owned()]);
-        let point = topology::VANTAGES.iter().find(|point| point.name == name);
-        let labels = point.map_or(&[][..], |point| point.labels);
+        let labels = topology::vantage_point(name).map_or(&[][..], |point| point.labels);
         words.extend(labels.iter().flat_map(|label| ["--label".to_owned(), (*label).to_owned()]));
         words.extend(topology::ALLOWED.iter().flat_map(|range| ["--allow".to_owned(), (*range).to_owned()]));
         let mut environment = self.scenario.environment.get(name).cloned().unwrap_or_default();
         for value in environment.values_mut().filter(|value| *value == requirements::FAKETIME) {
             *value = requirements::faketime()?.display().to_string();
         }
-        let command = self.unprivileged(name, "parallax-agent", &environment, &words);
+        let command = if name == topology::WITNESS.name {
+            words.push("--witness".to_owned());
+            let mut command = self.with_rights(name, CAPTURING);
+            command.arg("env").args(environment.iter().map(|(name, value)| format!("{name}={value}"))).arg(format!("{PROGRAMS}/parallax-agent")).args(&words);
+            command
+        } else {
+            self.unprivileged(name, "parallax-agent", &environment, &words)
+        };
         let daemon = Daemon::start(&self.sandbox, command, &format!("{HOME}/logs/agent-{name}.log"))?;
         self.fleet.agents.insert(name.to_owned(), daemon);
         Ok(())

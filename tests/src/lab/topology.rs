@@ -35,6 +35,14 @@ pub const VANTAGES: [VantagePoint; 5] = [
     VantagePoint { name: "i", ipv4: "192.0.2.100", ipv6: "2001:db8:5::100", labels: &["site=home", "asn=64500", "role=inside"] },
 ];
 
+/// The witness on the first server's own host, for scenarios that name it among their vantages.
+pub const WITNESS: VantagePoint = VantagePoint { name: "s1", ipv4: "192.0.2.11", ipv6: "2001:db8:5::11", labels: &["site=home", "asn=64500", "role=inside"] };
+
+/// Returns the place of this name where an agent may run.
+pub fn vantage_point(name: &str) -> Option<&'static VantagePoint> {
+    VANTAGES.iter().chain([&WITNESS]).find(|point| point.name == name)
+}
+
 /// The ranges that the lab's agents are allowed to probe: documentation and benchmark networks, which an agent refuses by default.
 pub const ALLOWED: [&str; 5] = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32"];
 

@@ -215,7 +215,7 @@ impl<'a> List<'a> {
     fn push(&mut self, profile: ProfileName, experiment: Experiment, address: SocketAddr, repeat: u32) -> &mut Self {
         let siblings = if experiment == Experiment::ReplyTtl { self.case.siblings() } else { Vec::new() };
         self.planned.push(FollowUp {
-            task: Task { profile, experiment, address: Some(address), repeat },
+            task: Task { profile, experiment, address: Some(address), repeat, sources: Vec::new() },
             batch: self.batch,
             attempt_ms: self.attempt_ms(),
             source_port: None,

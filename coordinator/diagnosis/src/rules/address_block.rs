@@ -14,6 +14,7 @@ use crate::{
     route::{self, Author, Extent},
     scene::Scene,
     suspicion::{Shape, Suspicion},
+    testimony,
 };
 
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
@@ -36,8 +37,8 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let (family, outcome) = suspicion.class(seats)?;
     let (rule, text, looks, location) = match (suspicion.layer, family) {
         (Layer::Tcp, Outcome::TcpRefused | Outcome::TlsReset) => match route::author(scene, seat, place, &[Reply::Refusal, Reply::Reset]) {
+            Some(Author::Witnessed { by_server: false, .. }) | None => stopped_short(scene, seat, place)?,
             Some(_) => refused_nearer(scene, seat, place)?,
-            None => stopped_short(scene, seat, place)?,
         },
         (Layer::Tcp, Outcome::TcpTimeout) => ends_short(scene, seat, place)?,
         (Layer::Tcp, Outcome::TcpUnreachable) => {
@@ -50,6 +51,11 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let who = named(scene, seats);
     let gist = format!("something on the path of {WHO}{} cuts off {WHERE}, whatever the name: a connection {}", whereabouts(location.as_ref()), fate(outcome));
     let mut draft = Draft::new(Cause::PathAddressBlock, tier).blaming(seats).by(outcome, None).because(rule, text, &looks).in_words(gist);
+    match testimony::of(scene, seat, place) {
+        Some(testimony) if testimony.fate.is_the_servers() => return None,
+        Some(testimony) => draft.add("witness", testimony.text, &testimony.looks),
+        None => {}
+    }
     draft.location = location;
     let elsewhere = format!(
         "{} fails from {who} and passes from {} ({})",

@@ -15,6 +15,7 @@ use crate::{
     gates::{Contact, contacts},
     route,
     scene::Scene,
+    testimony,
 };
 
 /// `path.interception`: a group sees another key than the others at the same address, from an issuer that nobody trusts, or with an artefact.
@@ -178,6 +179,9 @@ fn artefacts(scene: &Scene<'_>, seat: usize, place: usize, own_issuer: &str, dra
     }
     if let Some((text, looks)) = route::answers_from_nearer(scene, seat, place) {
         draft.add("nearer-answer", text, &looks);
+    }
+    if let Some(testimony) = testimony::of_successes(scene, seat, place) {
+        draft.add("witness", testimony.text, &testimony.looks);
     }
     draft.evidence.len() > before
 }

@@ -11,6 +11,7 @@ use crate::{
     draft::Draft,
     explain::{WHERE, WHO, count, fate, groups, seats as named},
     suspicion::{Shape, Suspicion},
+    testimony,
 };
 
 /// `undetermined.*`: what no hypothesis explains is said to be open, with the experiment that would tell.
@@ -186,7 +187,11 @@ fn failing(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> Draft {
             format!("{WHERE} fails from {WHO}: a connection {}, and nothing tells the server from what stands before it", fate(outcome)),
         ),
     };
-    Draft::new(cause, Tier::Insufficient).blaming(blamed).by(outcome, None).because("open", seen, &failures).unless(counter, next).in_words(gist)
+    let mut draft = Draft::new(cause, Tier::Insufficient).blaming(blamed).by(outcome, None).because("open", seen, &failures);
+    for testimony in blamed.iter().filter_map(|seat| testimony::of(scene, *seat, suspicion.place)).take(2) {
+        draft.add("witness", testimony.text, &testimony.looks);
+    }
+    draft.unless(counter, next).in_words(gist)
 }
 
 fn mixed_or_thin(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> Draft {

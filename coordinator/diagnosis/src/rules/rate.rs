@@ -37,8 +37,8 @@ fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
     let groups = scene.groups(unaffected).len();
     let (_, outcome) = agreed(cut.iter().map(|look| look.reach))?;
     let author = places.iter().find_map(|place| route::author(scene, seat, *place, &[Reply::Refusal, Reply::Reset, Reply::Close]));
-    let by_server = matches!(author, Some(Author::AsFarAsServer { .. }));
-    let by_path = matches!(author, Some(Author::Nearer { .. } | Author::Injector { .. }));
+    let by_server = matches!(author, Some(Author::AsFarAsServer { .. } | Author::Witnessed { by_server: true, .. }));
+    let by_path = matches!(author, Some(Author::Nearer { .. } | Author::Injector { .. } | Author::Witnessed { by_server: false, .. }));
     // So many successes in a row after pauses are no luck, given how often attempts fail without them.
     let failing = cut.len() as f64 / (cut.len() + passed.len()) as f64;
     let luck = (1.0 - failing).powi(i32::try_from(slow.len()).unwrap_or(i32::MAX));
@@ -75,6 +75,7 @@ fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
         Some(Author::Nearer { reply, server, look }) => {
             draft.add("reply-ttl", format!("the refusals reach {who} with TTL {}, the server's own packets with {}", reply.most, server.least), &[look])
         }
+        Some(Author::Witnessed { testimony, .. }) => draft.add("witness", testimony.text, &testimony.looks),
         Some(Author::Injector { look }) => draft.add("reply-ttl", "the refusals come from somebody other than the server".to_owned(), &[look]),
         None => {}
     }

@@ -7,11 +7,12 @@ use crate::{
     draft::Draft,
     explain::{WHERE, WHO, count, seats as named},
     suspicion::{Shape, Suspicion},
+    testimony::{self, Fate},
 };
 
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::PathReturnLoss,
-    requires: "the ClientHello is acknowledged and later data arrives without the earlier, so the server answered; a small MSS changes nothing; other groups pass",
+    requires: "the ClientHello is acknowledged and later data arrives without the earlier, or a witness sees the answer leave, so the server answered; a small MSS changes nothing; other groups pass",
     excluded_by: "a small MSS that cures it",
     counter: Cause::PathMtuBlackhole,
     next: "try a small MSS several times at the same address",
@@ -20,7 +21,12 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
 
 fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let &[seat] = seats else { return None };
-    if suspicion.layer != Layer::Tls || suspicion.shape() != Shape::Some || suspicion.silence(seats)? != Silence::Gap {
+    if suspicion.layer != Layer::Tls || suspicion.shape() != Shape::Some || suspicion.class(seats)?.0 != Outcome::TlsTimeout {
+        return None;
+    }
+    let witnessed = testimony::of(suspicion.scene, seat, suspicion.place).filter(|testimony| testimony.fate == Fate::AnswerLost);
+    let gap = suspicion.silence(seats) == Some(Silence::Gap);
+    if !gap && witnessed.is_none() {
         return None;
     }
     let small = tally(suspicion.scene, seat, suspicion.place, Experiment::SmallMss);
@@ -28,21 +34,21 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     if !small.never(1) || arrived {
         return None;
     }
-    let tier = suspicion.tier(seats, false)?;
+    let tier = suspicion.tier(seats, witnessed.is_some())?;
     let who = named(suspicion.scene, seats);
     let failures = suspicion.failures(seats);
-    let draft = Draft::new(Cause::PathReturnLoss, tier)
-        .blaming(seats)
-        .by(Outcome::TlsTimeout, None)
-        .because(
-            "tcp-info",
-            format!(
-                "data beyond a gap reached {who}: the server answered, and a part of the answer was lost on the way back in all {}",
-                count(failures.len(), "attempt")
-            ),
-            &failures,
-        )
-        .because("small-mss", format!("small segments were lost as well ({})", count(small.failed.len(), "attempt")), &small.all())
-        .in_words(format!("the answers of {WHERE} are lost on the way back to {WHO}"));
+    let mut draft = Draft::new(Cause::PathReturnLoss, tier).blaming(seats).by(Outcome::TlsTimeout, None);
+    if gap {
+        let text = format!(
+            "data beyond a gap reached {who}: the server answered, and a part of the answer was lost on the way back in all {}",
+            count(failures.len(), "attempt")
+        );
+        draft.add("tcp-info", text, &failures);
+    }
+    if let Some(testimony) = witnessed {
+        draft.add("witness", testimony.text, &testimony.looks);
+    }
+    draft.add("small-mss", format!("small segments were lost as well ({})", count(small.failed.len(), "attempt")), &small.all());
+    let draft = draft.in_words(format!("the answers of {WHERE} are lost on the way back to {WHO}"));
     Some(draft)
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use parallax_model::{
     assignment::Experiment,
-    facts::{LocalRefusal, ServerAnswerFacts, TlsEnd},
+    facts::{EndKind, LocalRefusal, ServerAnswerFacts, TlsEnd},
     outcome::Outcome,
     verdict::Cause,
 };
@@ -15,6 +15,7 @@ use crate::{
     explain::{OFFERED, WHERE, WHICH, count, fate, groups, seats as named, versions},
     scene::CERTIFICATE_REQUIRED,
     suspicion::Suspicion,
+    testimony::{self, Fate, Testimony},
 };
 
 pub(super) const CLIENT_CERTIFICATE: Hypothesis = Hypothesis {
@@ -83,9 +84,14 @@ fn all_refuse(failures: &[Look<'_>], wanted: &[LocalRefusal]) -> bool {
 /// Writes the finding; an alert under the server's own keys is an act of the server.
 fn draft(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, what: &str) -> Option<Draft> {
     let failures = suspicion.failures(seats);
-    let act = !failures.is_empty() && failures.iter().all(Look::alert_is_encrypted);
-    let tier = suspicion.server_tier(seats, act)?;
     let scene = suspicion.scene;
+    let act = !failures.is_empty() && failures.iter().all(Look::alert_is_encrypted);
+    let witnessed: Vec<Testimony<'_>> = seats.iter().filter_map(|seat| testimony::of(scene, *seat, suspicion.place)).collect();
+    if witnessed.iter().any(|testimony| testimony.fate.clears_the_server()) {
+        return None;
+    }
+    let sent_there = witnessed.into_iter().find(|testimony| matches!(testimony.fate, Fate::EndedByServer(EndKind::Alert(_))));
+    let tier = suspicion.server_tier(seats, act || sent_there.is_some())?;
     let (_, outcome) = suspicion.class(seats)?;
     let place = scene.places[suspicion.place];
     let profile = scene.profiles[suspicion.profile];
@@ -99,6 +105,9 @@ fn draft(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, what: &st
     let mut draft = Draft::new(cause, tier).blaming(seats).by(outcome, None).because("groups", text, &failures);
     if act {
         draft.add("authenticated-alert", "the alert came under the handshake's own keys, which only the server has".to_owned(), &failures);
+    }
+    if let Some(testimony) = sent_there {
+        draft.add("witness", testimony.text, &testimony.looks);
     }
     Some(draft.in_words(format!("the server at {WHERE} {what}")))
 }

@@ -12,6 +12,7 @@ use crate::{
     explain::{WHERE, WHO, count, fate, groups, seats as named},
     route,
     suspicion::Suspicion,
+    testimony::{self, Testimony},
 };
 
 pub(super) const UNREACHABLE: Hypothesis = Hypothesis {
@@ -64,7 +65,12 @@ fn everywhere(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, is_i
         return None;
     }
     let own_word = by_itself(suspicion, seats);
-    let tier = suspicion.server_tier(seats, false).map(|tier| if own_word.is_some() { Tier::Confirmed } else { tier })?;
+    let witnessed: Vec<Testimony<'_>> = seats.iter().filter_map(|seat| testimony::of(scene, *seat, suspicion.place)).collect();
+    if witnessed.iter().any(|testimony| testimony.fate.clears_the_server()) {
+        return None;
+    }
+    let settled = own_word.is_some() || witnessed.iter().any(|testimony| testimony.fate.is_the_servers());
+    let tier = suspicion.server_tier(seats, false).map(|tier| if settled { Tier::Confirmed } else { tier })?;
     let failures = suspicion.failures(seats);
     let place = scene.places[suspicion.place];
     let text = format!(
@@ -81,6 +87,9 @@ fn everywhere(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, is_i
     }
     if let Some(look) = own_word {
         draft.add("reply-ttl", "the answer reached the inside vantage undiminished: it was sent on the server's own segment".to_owned(), &[look]);
+    }
+    for testimony in witnessed.into_iter().filter(|testimony| testimony.fate.is_the_servers()).take(2) {
+        draft.add("witness", testimony.text, &testimony.looks);
     }
     let gist = format!("at {WHERE} a connection {} from every vantage ({WHO})", fate(outcome));
     Some(draft.in_words(gist))

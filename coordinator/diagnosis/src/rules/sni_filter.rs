@@ -14,6 +14,7 @@ use crate::{
     explain::{WHO, count, fate, seats as named, whereabouts},
     route::{self, Answerer, Author},
     suspicion::{Shape, Suspicion},
+    testimony::{self, Fate},
 };
 
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
@@ -177,8 +178,15 @@ impl<'a> Artefacts<'a> {
                 self.evidence.push(("reply-ttl", text, vec![look]));
             }
             Some(Author::AsFarAsServer { .. }) => self.is_server = !proxied,
-            None => {}
+            Some(Author::Witnessed { by_server, testimony }) => {
+                self.is_server = by_server;
+                if !by_server {
+                    self.evidence.push(("witness", testimony.text, testimony.looks));
+                }
+            }
+            None => self.is_server = testimony::of(scene, seat, place).is_some_and(|testimony| testimony.fate == Fate::Mute),
         }
+        let cleared = self.evidence.iter().any(|(rule, ..)| *rule == "witness");
         if let Some(ending) = route::ending(scene, seat, place).filter(|ending| ending.server - ending.hop >= edge) {
             let came = match ending.end {
                 StepEnd::Silent => "nothing came".to_owned(),
@@ -189,7 +197,7 @@ impl<'a> Artefacts<'a> {
             let text = format!("with the wanted name and a hop limit of {}, {came} to {who}, and the server is {} hops away", ending.hop, ending.server);
             self.location = Some(route::location(scene, seat, place, ending.hop.saturating_sub(1), ending.hop));
             self.evidence.push(("hello-walk", text, ending.looks));
-        } else if !proxied && route::hello_reaches_server(scene, seat, place) {
+        } else if !proxied && !cleared && route::hello_reaches_server(scene, seat, place) {
             self.is_server = true;
         }
     }

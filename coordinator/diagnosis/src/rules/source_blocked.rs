@@ -11,6 +11,7 @@ use crate::{
     explain::{WHERE, WHO, fate, seats as named},
     route::{self, Answerer, Author, Extent},
     suspicion::{Shape, Suspicion},
+    testimony::{self, Fate},
 };
 
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
@@ -32,6 +33,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let neighbour = suspicion.neighbour_passes(seat);
     let who = named(scene, seats);
     let mut draft = Draft::new(Cause::PolicySourceBlocked, Tier::Suspected).blaming(seats).by(outcome, None);
+    let mut witnessed = false;
     let act = match family {
         Outcome::TcpRefused | Outcome::TlsReset | Outcome::TlsAlert(_) => {
             match route::author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close, Reply::Alert])? {
@@ -43,7 +45,12 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
                     draft.add("reply-ttl", format!("the refusal reached {who} with TTL {}, the one that the server's own packets have", ttl.most), &[look]);
                     true
                 }
-                Author::Nearer { .. } | Author::Injector { .. } => return None,
+                Author::Witnessed { by_server: true, testimony } => {
+                    draft.add("witness", testimony.text, &testimony.looks);
+                    witnessed = true;
+                    true
+                }
+                Author::Nearer { .. } | Author::Injector { .. } | Author::Witnessed { .. } => return None,
             }
         }
         Outcome::TcpUnreachable => {
@@ -54,6 +61,13 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
                 draft.add("icmp", format!("the server itself tells {who} that it is unreachable or prohibited"), &said);
             }
             !said.is_empty()
+        }
+        Outcome::TcpTimeout if testimony::of(scene, seat, place).is_some_and(|testimony| testimony.fate == Fate::Unanswered) => {
+            if let Some(testimony) = testimony::of(scene, seat, place) {
+                draft.add("witness", testimony.text, &testimony.looks);
+            }
+            witnessed = true;
+            true
         }
         Outcome::TcpTimeout => {
             let Extent::LastRouter { router, look } = route::extent(scene, seat, place)? else { return None };
@@ -69,7 +83,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     } else if !act {
         return None;
     }
-    draft.tier = suspicion.tier(seats, act && neighbour.is_some())?;
+    draft.tier = suspicion.tier(seats, act && (witnessed || neighbour.is_some()))?;
     let gist = format!("the server's side refuses the source {WHO} at {WHERE}: a connection {}", fate(outcome));
     draft.add(
         "other-groups",

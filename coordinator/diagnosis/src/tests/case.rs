@@ -32,6 +32,9 @@ pub(super) struct Case {
     /// Lookups.
     #[serde(default)]
     pub(super) resolve: Vec<Resolve>,
+    /// What witnesses recorded of the plain attempts.
+    #[serde(default)]
+    pub(super) witness: Vec<Witnessed>,
     pub(super) healthy: bool,
     /// Exactly these findings.
     #[serde(default)]
@@ -121,6 +124,21 @@ pub(super) struct Resolve {
     pub(super) gives: String,
     #[serde(default)]
     pub(super) name: Option<String>,
+}
+
+/// A witness's record of one address.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Witnessed {
+    /// The vantage.
+    pub(super) by: String,
+    #[serde(default = "address")]
+    pub(super) at: String,
+    /// `vantage=word`, separated by spaces: `never`, `unanswered`, `refused`, `hello-lost`, `changed`, `mute`, `answer-lost`, `reset`, `alert`, `forged`, `ok`.
+    pub(super) saw: String,
+    /// Packets that it missed.
+    #[serde(default)]
+    pub(super) lost: u64,
 }
 
 /// A finding that must be there.

@@ -58,6 +58,7 @@ pub(super) fn round(case: &Case) -> RoundView {
     if case.responders {
         reach_responders(&mut round, case);
     }
+    super::witnessed::add(&mut round, case);
     round
 }
 
@@ -76,6 +77,7 @@ fn vantage(text: &str, case: &Case) -> VantageView {
         clock_offset_ms: offset.or(Some(3)),
         egress: Some("198.51.100.7".parse().unwrap()),
         reported: true,
+        witness: case.witness.iter().any(|record| record.by == name),
     }
 }
 

@@ -7,3 +7,4 @@ mod expand;
 mod pki;
 mod scale;
 mod wanted;
+mod witnessed;

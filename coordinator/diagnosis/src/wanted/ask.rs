@@ -1,4 +1,7 @@
-use std::{collections::HashMap, net::SocketAddr};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+};
 
 use parallax_model::{
     assignment::{Experiment, Task},
@@ -73,13 +76,22 @@ impl<'s, 'a> Asks<'s, 'a> {
         }
     }
 
+    /// Asks a witness about connections from these addresses, unless it was asked.
+    pub(super) fn witness(&mut self, seat: usize, profile: usize, place: usize, sources: Vec<IpAddr>, why: &'static str) {
+        let before = self.wanted.len();
+        self.once(seat, Experiment::Witness, profile, place, 1, why);
+        if let Some((_, task, _)) = self.wanted.get_mut(before) {
+            task.sources = sources;
+        }
+    }
+
     fn push(&mut self, seat: usize, experiment: Experiment, profile: usize, address: SocketAddr, repeat: u32, why: &'static str) {
         let view = self.scene.seats[seat].view;
         let Some(profile) = self.scene.profiles[profile].parse::<ProfileName>().ok().filter(|_| view.reported) else { return };
         if self.scene.health[seat].discarded.is_some() {
             return;
         }
-        let task = Task { profile, experiment, address: Some(address), repeat: repeat.clamp(1, MAX_REPEAT) };
+        let task = Task { profile, experiment, address: Some(address), repeat: repeat.clamp(1, MAX_REPEAT), sources: Vec::new() };
         let same = self
             .wanted
             .iter_mut()

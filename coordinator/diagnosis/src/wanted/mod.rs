@@ -4,6 +4,7 @@ mod ask;
 mod failures;
 mod names;
 mod spread;
+mod witnesses;
 
 use ask::Asks;
 use parallax_model::{assignment::Task, clock::Timestamp, id::VantageName};
@@ -40,6 +41,7 @@ pub fn wanted(round: &RoundView, history: &History, trust: &Trust, now: Timestam
     failures::failing(&mut asks, &drafts);
     failures::comparison(&mut asks);
     failures::routers(&mut asks, &drafts);
+    witnesses::testify(&mut asks, &drafts);
     names::mismatches(&mut asks);
     names::other_keys(&mut asks, &drafts);
     asks.finish()

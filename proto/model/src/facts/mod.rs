@@ -11,6 +11,7 @@ mod rung;
 mod starttls;
 mod tcp;
 mod tls;
+mod witness;
 
 use std::net::SocketAddr;
 
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 pub use starttls::{StartTlsFacts, UpgradeEnd};
 pub use tcp::{ConnectEnd, TcpFacts, TcpInfo};
 pub use tls::{AlertSeen, Direction, HandshakeFacts, HelloSent, LocalRefusal, ServerAnswerFacts, TlsEnd, TlsFacts, TranscriptEntry};
+pub use witness::{EndKind, EndWitnessed, HelloArrived, Sender, WitnessFacts, WitnessedFlow};
 
 /// Everything that one attempt saw.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -59,6 +61,9 @@ pub struct Facts {
     /// The walk along the path, of a walk attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub walk: Option<WalkFacts>,
+    /// What arrived at the server's host and what left, of a [`Witness`](crate::assignment::Experiment::Witness) attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Box<WitnessFacts>>,
     /// What the server can do, of an [`Audit`](crate::assignment::Experiment::Audit) attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit: Option<Box<AuditFacts>>,

@@ -102,7 +102,7 @@ impl Scenario {
         if let Some(place) = places.into_iter().find(|place| !topology::is_node(place)) {
             return Err(format!("the lab has no namespace {place:?}"));
         }
-        let is_vantage = |name: &String| topology::VANTAGES.iter().any(|point| point.name == name);
+        let is_vantage = |name: &String| topology::vantage_point(name).is_some();
         let blamed =
             self.probes.iter().flat_map(|probe| &probe.findings).flat_map(|finding| finding.vantages.iter().flatten().chain(&finding.optional_vantages));
         if let Some(name) = self.vantages.iter().chain(self.environment.keys()).chain(blamed).find(|name| !is_vantage(name)) {
