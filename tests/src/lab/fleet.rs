@@ -26,6 +26,9 @@ pub struct Fleet {
 
 /// The user and group `nobody`, as whom the programs run.
 pub(super) const UNPRIVILEGED: u32 = 65534;
+/// What an agent needs beyond a user's rights to witness.
+const CAPTURING: &str = ",+net_raw";
+
 /// The coordinator's folder inside the sandbox.
 const COORDINATOR: &str = "/run/lab/coordinator";
 
@@ -136,11 +139,19 @@ impl Lab {
 
     /// Prepares any program to run without root and without capabilities.
     pub(super) fn without_rights(&self, node: &str, program: &str) -> Command {
+        let mut command = self.with_rights(node, "");
+        command.arg(program);
+        command
+    }
+
+    /// Prepares a program, which the caller appends, to run without root and without capabilities but these: a list such as `,+net_raw`.
+    fn with_rights(&self, node: &str, capabilities: &str) -> Command {
         let mut command = self.command(node, "setpriv");
         if !self.sandbox.has_one_user() {
             command.args([format!("--reuid={UNPRIVILEGED}"), format!("--regid={UNPRIVILEGED}"), "--clear-groups".to_owned()]);
         }
-        command.args(["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", program]);
+        let sets = ["--bounding-set", "--inh-caps", "--ambient-caps"];
+        command.args(sets.map(|set| format!("{set}=-all{capabilities}"))).arg("--no-new-privs");
         command
     }
 

@@ -249,6 +249,11 @@ mod tests {
     }
 
     #[test]
+    fn the_witness_stands_on_the_first_server() {
+        assert!(script(false).contains(&format!("addr add {}/24", WITNESS.ipv4)) && is_node(WITNESS.name));
+    }
+
+    #[test]
     fn the_second_leg_carries_nothing_until_it_is_asked_to() {
         let script = script(false);
         let core = script.split("ip -n core -batch").nth(1).and_then(|rest| rest.split("END").nth(1)).unwrap();
