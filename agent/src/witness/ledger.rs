@@ -64,8 +64,8 @@ impl Ledger {
         let Some(flow) = number.checked_sub(self.first).and_then(|at| self.flows.get_mut(usize::try_from(at).ok()?)) else { return };
         let before = flow.held();
         match sender {
-            Sender::Client => flow.from_client(segment, now, self.held_bytes < MAX_HELD_BYTES),
-            Sender::Server => flow.from_server(segment, now),
+            Sender::Client => flow.take_from_client(segment, now, self.held_bytes < MAX_HELD_BYTES),
+            Sender::Server => flow.take_from_server(segment, now),
         }
         self.held_bytes = self.held_bytes + flow.held() - before;
     }
@@ -133,7 +133,7 @@ impl Flow {
         }
     }
 
-    fn from_client(&mut self, segment: &Segment<'_>, now: Timestamp, may_hold: bool) {
+    fn take_from_client(&mut self, segment: &Segment<'_>, now: Timestamp, may_hold: bool) {
         if !may_hold {
             self.hello = Hello::Settled;
         }
@@ -189,7 +189,7 @@ impl Flow {
         }
     }
 
-    fn from_server(&mut self, segment: &Segment<'_>, now: Timestamp) {
+    fn take_from_server(&mut self, segment: &Segment<'_>, now: Timestamp) {
         if segment.syn && segment.ack {
             self.seen.syn_acks = self.seen.syn_acks.saturating_add(1);
             self.server_start = Some(segment.sequence.wrapping_add(1));

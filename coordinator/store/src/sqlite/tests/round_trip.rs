@@ -8,9 +8,10 @@ use parallax_model::{
     bytes::Bytes,
     clock::Timestamp,
     facts::{
-        Accepted, AlertSeen, AuditAnswer, AuditFacts, AuditStop, ConnectEnd, Direction, DnsAnswer, DnsFacts, DnsRecord, DnsTransport, Facts, HandshakeFacts,
-        HelloSent, HttpEnd, HttpFacts, LookupEnd, NotCompleted, QuicEnd, QuicFacts, Reply, ReplyTtlFacts, ResolverKind, ServerAnswerFacts, Sibling,
-        StartTlsFacts, StepEnd, TcpFacts, TcpInfo, TlsEnd, TlsFacts, TranscriptEntry, TtlRange, UpgradeEnd, VersionFacts, WalkFacts, WalkPayload, WalkStep,
+        Accepted, AlertSeen, AuditAnswer, AuditFacts, AuditStop, ConnectEnd, Direction, DnsAnswer, DnsFacts, DnsRecord, DnsTransport, EndKind, EndWitnessed,
+        Facts, HandshakeFacts, HelloArrived, HelloSent, HttpEnd, HttpFacts, LookupEnd, NotCompleted, QuicEnd, QuicFacts, Reply, ReplyTtlFacts, ResolverKind,
+        Sender, ServerAnswerFacts, Sibling, StartTlsFacts, StepEnd, TcpFacts, TcpInfo, TlsEnd, TlsFacts, TranscriptEntry, TtlRange, UpgradeEnd, VersionFacts,
+        WalkFacts, WalkPayload, WalkStep, WitnessFacts, WitnessedFlow,
     },
     id::{AttemptId, BootId, CheckId, RoundId},
 };
@@ -191,15 +192,48 @@ fn starttls() -> impl Strategy<Value = StartTlsFacts> {
     })
 }
 
+fn witness() -> impl Strategy<Value = WitnessFacts> {
+    let kind = prop_oneof![Just(EndKind::Reset), any::<u8>().prop_map(EndKind::Alert)];
+    let end = (kind, any::<u64>()).prop_map(|(kind, at_us)| EndWitnessed { by: Sender::Server, kind, at_us, ttl: 64 });
+    let hello = of(any::<u32>().prop_map(|bytes| HelloArrived { sha256: Bytes(vec![7; 32]), bytes, at_us: 9 }));
+    let flow = (socket(), socket(), any::<u32>(), hello, vec(end, 0..3)).prop_map(|(client, server, began, hello, ends)| WitnessedFlow {
+        client,
+        server,
+        begun_at: at(i64::from(began)),
+        syns: 1,
+        syn_ttl: 58,
+        syn_acks: 0,
+        client_bytes: 0,
+        hello,
+        server_bytes: 0,
+        ends,
+    });
+    (of(any::<u32>()), any::<u64>(), vec(flow, 0..3)).prop_map(|(since, lost_packets, flows)| WitnessFacts {
+        sources: vec!["198.18.1.10".parse().unwrap()],
+        since: since.map(|since| at(i64::from(since))),
+        until: None,
+        on_host: true,
+        lost_packets,
+        flows,
+    })
+}
+
 fn facts() -> impl Strategy<Value = Facts> {
     let not_completed = prop_oneof![socket().prop_map(NotCompleted::PolicyDenied), any::<i32>().prop_map(NotCompleted::OutOfResources)];
     // Boxed, because the trees of all stages together do not fit on a test's stack.
     let answered = (of(dns().boxed()).boxed(), of(tcp().boxed()).boxed(), of(tls().boxed()).boxed(), of(http().boxed()).boxed());
-    let further =
-        (of(reply_ttl().boxed()).boxed(), of(walk().boxed()).boxed(), of(audit().boxed()).boxed(), (of(starttls().boxed()), of(quic().boxed())).boxed());
-    (of(not_completed), answered.boxed(), further.boxed()).prop_map(|(not_completed, (dns, tcp, tls, http), (reply_ttl, walk, audit, (starttls, quic)))| {
-        Facts { not_completed, dns, tcp, starttls, tls, quic, http, reply_ttl, walk, audit: audit.map(Box::new) }
-    })
+    let further = (
+        of(reply_ttl().boxed()).boxed(),
+        of(walk().boxed()).boxed(),
+        (of(audit()), of(witness())).boxed(),
+        (of(starttls().boxed()), of(quic().boxed())).boxed(),
+    );
+    (of(not_completed), answered.boxed(), further.boxed()).prop_map(
+        |(not_completed, (dns, tcp, tls, http), (reply_ttl, walk, (audit, witness), (starttls, quic)))| {
+            let (audit, witness) = (audit.map(Box::new), witness.map(Box::new));
+            Facts { not_completed, dns, tcp, starttls, tls, quic, http, reply_ttl, walk, witness, audit }
+        },
+    )
 }
 
 fn attempt() -> impl Strategy<Value = Attempt> {
