@@ -3,7 +3,12 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use parallax_model::{cadence::Spread, id::CheckName, selector::Selector, target::Target};
+use parallax_model::{
+    cadence::{AuditRounds, Spread},
+    id::CheckName,
+    selector::Selector,
+    target::Target,
+};
 
 /// Tells whether a failing TLS handshake is the server's fault or the network's, by looking from many places.
 #[derive(Parser)]
@@ -20,6 +25,7 @@ pub struct Cli {
 const EXAMPLES: &str = "Examples:
   parallax probe api.example.com                      one round from every vantage, now
   parallax probe api.example.com:8443 --from site=fra  from one site
+  parallax probe api.example.com --deep               and everything that the server can do
   parallax check create api --target api.example.com --every 60s
   parallax compare api --by asn                       which network differs, and since when
   parallax vantage token create --label site=fra      the line that puts an agent at a remote site
@@ -145,6 +151,9 @@ pub struct Probe {
     pub target: Target,
     #[command(flatten)]
     pub what: What,
+    /// Also audits each address: versions, suites, groups, certificates, sessions and more, by some hundred small handshakes.
+    #[arg(long)]
+    pub deep: bool,
     /// Ends by then, verdict included.
     #[arg(long, value_name = "D", default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
@@ -190,6 +199,9 @@ pub struct CheckCreate {
     /// How vantages are spread over a round's window.
     #[arg(long, value_parser = spread, default_value = "aligned", value_name = "aligned|staggered|uniform")]
     pub spread: Spread,
+    /// In which rounds each address is also audited, by some hundred small handshakes.
+    #[arg(long, value_parser = audit, default_value = "daily", value_name = "never|daily|every-round")]
+    pub audit: AuditRounds,
     /// The longest that a round may take.
     #[arg(long, value_name = "D", value_parser = duration)]
     pub timeout: Option<Duration>,
@@ -405,6 +417,15 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn label(text: &str) -> Result<(String, String), String> {
     parallax_model::vantage::parse_label(text).map_err(|error| error.to_string())
+}
+
+fn audit(text: &str) -> Result<AuditRounds, String> {
+    match text {
+        "never" => Ok(AuditRounds::Never),
+        "daily" => Ok(AuditRounds::Daily),
+        "every-round" => Ok(AuditRounds::EveryRound),
+        _ => Err("use never, daily or every-round".to_owned()),
+    }
 }
 
 fn spread(text: &str) -> Result<Spread, String> {

@@ -123,6 +123,7 @@ mod tests {
             vantages: Participation::default(),
             findings: causes.iter().map(finding).collect(),
             matrix: Vec::new(),
+            audit: Vec::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What people read: a verdict with two faults, a clock that is wrong, a silent vantage and a mixture.
 
 use parallax_cli::render::verdict;
-use parallax_model::verdict::Verdict;
+use parallax_model::{report::AuditReport, verdict::Verdict};
 
 fn two_faults() -> Verdict {
     serde_json::from_str(include_str!("data/two-faults.json")).expect("the sample is a verdict")
@@ -14,6 +14,21 @@ fn plain(text: &str) -> String {
 #[test]
 fn a_verdict_is_read_without_colour() {
     insta::assert_snapshot!(plain(&verdict::text(&two_faults(), false)));
+}
+
+/// What the engine found at Debian's nginx with one RSA key, three suites and TLS 1.0 switched on.
+fn audit() -> Vec<AuditReport> {
+    serde_json::from_str(include_str!("data/audit.json")).expect("the sample is a list of reports")
+}
+
+#[test]
+fn an_audit_is_read_without_colour() {
+    insta::assert_snapshot!(plain(&parallax_cli::render::audit::text(&audit(), false)));
+}
+
+#[test]
+fn an_audit_names_every_suite_when_there_is_room() {
+    insta::assert_snapshot!(plain(&parallax_cli::render::audit::text(&audit(), true)));
 }
 
 #[test]

@@ -38,7 +38,7 @@ async fn look(arguments: &[String]) -> Result<Facts, String> {
         experiment,
         address: address.parse().map_err(|error| format!("{address}: {error}"))?,
         server_name: server_name_for(experiment, &target),
-        limits: Limits { connections: 400, ..Limits::default() },
+        limits: Limits::default(),
         source_port: None,
         http: matches!(target.scheme, parallax_model::target::Scheme::Https),
         pinned_responder: matches!(experiment, Experiment::Responder | Experiment::NameAtResponder),

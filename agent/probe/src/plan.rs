@@ -36,11 +36,13 @@ pub struct Plan {
     pub manners: AuditManners,
 }
 
-/// How an audit treats the server; `limits` cap its connections and its time.
+/// How an audit treats the server; its connections are capped by [`Limits::audit_connections`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuditManners {
     /// Connections at a time, at least 1; default 8.
     pub at_once: usize,
+    /// The time that it may take; default 30 s.
+    pub time: Duration,
     /// Connections a second, none for as fast as the answers come; default none.
     pub per_second: Option<u32>,
     /// Whether a connection ends with a reset, which leaves nothing behind on either side but may be counted as an attack; default no.
@@ -49,7 +51,7 @@ pub struct AuditManners {
 
 impl Default for AuditManners {
     fn default() -> Self {
-        Self { at_once: 8, per_second: None, resets: false }
+        Self { at_once: 8, time: Duration::from_secs(30), per_second: None, resets: false }
     }
 }
 
@@ -145,11 +147,6 @@ impl Plan {
     /// Returns the time that connecting may take.
     pub(crate) fn connect_timeout(&self) -> Duration {
         self.attempt_time().min(MAX_CONNECT_TIME)
-    }
-
-    /// Returns the time that a whole audit may take: half of the round, for its verdict needs the rest.
-    pub(crate) fn audit_time(&self) -> Duration {
-        Duration::from_millis(self.limits.round_ms / 2)
     }
 
     /// Returns the time that the whole attempt may take.

@@ -190,6 +190,12 @@ impl<L: Look> Share<L> {
         self.book.has_failed().then_some(self.assignment.check.limits.connections_per_second)
     }
 
+    /// Returns how long an audit may take: most of what is left of the share, so that it reports what it found by then.
+    fn time_for_audit(&self) -> Duration {
+        let left_us = self.assignment.deadline.micros_since(self.tools.clock.now());
+        Duration::from_micros(u64::try_from(left_us).unwrap_or(0)).mul_f64(AUDIT_SHARE)
+    }
+
     /// Records that an attempt is not made.
     pub(super) fn refuse(&self, profile: &ProfileName, experiment: Experiment, address: SocketAddr, reason: NotCompleted) -> Attempt {
         let facts = Facts { not_completed: Some(reason), ..Facts::default() };
@@ -218,7 +224,7 @@ impl<L: Look> Share<L> {
             http: check.target.scheme == Scheme::Https && profile.depth == Depth::Full && !pinned_responder,
             pinned_responder,
             siblings: siblings.iter().copied().filter(|sibling| self.tools.guard.permits(*sibling)).collect(),
-            manners: AuditManners { per_second: self.pace(), ..AuditManners::default() },
+            manners: AuditManners { per_second: self.pace(), time: self.time_for_audit(), ..AuditManners::default() },
         }
     }
 
@@ -259,12 +265,11 @@ fn gate_addresses(responders: &[Responder]) -> Vec<SocketAddr> {
     responders.iter().take(MOST_RESPONDERS).flat_map(families).flatten().collect()
 }
 
-/// Returns how many connections an attempt took.
+/// Returns how many connections an attempt took out of the round's budget; an audit has its own.
 fn connections_of(facts: &Facts) -> u32 {
     let of_walk = facts.walk.as_ref().map_or(0, |walk| u32::try_from(walk.steps.len()).unwrap_or(u32::MAX));
     let of_replies = facts.reply_ttl.as_ref().map_or(0, |replies| replies.connections);
-    let of_audit = facts.audit.as_ref().map_or(0, |audit| audit.connections);
-    of_walk.max(of_replies).max(of_audit).max(1)
+    of_walk.max(of_replies).max(1)
 }
 
 /// Returns the reason as [`v1::ShareDone`] carries it.
@@ -273,3 +278,5 @@ pub(super) fn name_of(reason: NotCompleted) -> &'static str {
 }
 
 const MOST_RESPONDERS: usize = 2;
+/// How much of the time that a share has left an audit may take; the rest is for its last answers and the report.
+const AUDIT_SHARE: f64 = 0.75;

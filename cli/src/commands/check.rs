@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use parallax_model::{
-    cadence::{Cadence, CronExpression, Spread},
+    cadence::{AuditRounds, Cadence, CronExpression, Spread},
     check::Check,
     clock::Timestamp,
     profile::Definition,
@@ -57,6 +57,7 @@ async fn create(client: &mut Client, words: &CheckCreate) -> Result<u8, Failure>
     check.name = Some(words.name.clone());
     check.cadence = cadence(words.cadence.every, words.cadence.cron.as_deref())?;
     check.spread = words.spread;
+    check.audit = words.audit;
     if let Some(timeout) = words.timeout {
         check.limits.round_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
     }
@@ -190,6 +191,8 @@ struct Plan {
     profile_definitions: Vec<Definition>,
     #[serde(default)]
     spread: Spread,
+    #[serde(default = "daily")]
+    audit: AuditRounds,
     #[serde(default)]
     paused: bool,
     /// Trust anchors, DER in hexadecimal.
@@ -201,6 +204,10 @@ struct Plan {
 
 fn all() -> String {
     "all".to_owned()
+}
+
+const fn daily() -> AuditRounds {
+    AuditRounds::Daily
 }
 
 impl Plan {
@@ -219,6 +226,7 @@ impl Plan {
             profiles: if check.profiles_named { check.profiles.iter().map(ToString::to_string).collect() } else { Vec::new() },
             profile_definitions: check.definitions.clone(),
             spread: check.spread,
+            audit: check.audit,
             paused: check.paused,
             trust: check.trust.clone(),
             expected_keys: check.expected_keys.clone(),
@@ -234,6 +242,7 @@ impl Plan {
         check.cadence = cadence(every, self.cron.as_deref()).map_err(|error| wrong(&error))?;
         check.from = self.from.parse().map_err(|error| wrong(&error))?;
         check.spread = self.spread;
+        check.audit = self.audit;
         check.paused = self.paused;
         check.trust.clone_from(&self.trust);
         check.expected_keys.clone_from(&self.expected_keys);

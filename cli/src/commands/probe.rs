@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use parallax_model::{attempt::Attempt, bytes::Bytes, check::Check, profile::Definition, verdict::Verdict};
+use parallax_model::{attempt::Attempt, bytes::Bytes, cadence::AuditRounds, check::Check, profile::Definition, verdict::Verdict};
 use parallax_proto::v1::{RunRoundRequest, run_round_request::What as Wanted, run_round_response::Event};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
@@ -17,6 +17,9 @@ use crate::{
 pub(super) async fn run(client: &mut Client, words: &Probe, output: Output) -> Result<u8, Failure> {
     let mut check = apply(Check::once(words.target.clone(), super::now()), &words.what)?;
     check.limits.round_ms = u64::try_from(words.timeout.as_millis()).unwrap_or(u64::MAX);
+    if words.deep {
+        check.audit = AuditRounds::EveryRound;
+    }
     let check = check.validated().map_err(|error| Failure::usage(error.to_string()))?;
     let verdict = round(client, Wanted::Check((&check).into()), words.timeout).await?;
     render::verdict::print(&verdict, output)

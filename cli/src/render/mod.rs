@@ -1,5 +1,6 @@
 //! The only place that prints: answers to standard output, everything else to standard error.
 
+pub mod audit;
 pub mod listing;
 pub mod matrix;
 pub mod progress;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     args::Output,
     exit::{self, Failure},
-    render::{self, listing::Listing, matrix},
+    render::{self, audit, listing::Listing, matrix},
 };
 
 /// Prints one verdict in the form that was asked for and returns its exit code.
@@ -41,6 +41,10 @@ pub fn text(verdict: &Verdict, wide: bool) -> String {
     ));
     out.push_str(&matrix::draw(verdict, render::width()));
     out.push_str("\n\n");
+    if !verdict.audit.is_empty() {
+        out.push_str(&audit::text(&verdict.audit, wide));
+        out.push('\n');
+    }
     out.push_str(&render::wrap(&verdict.headline, "", "").bold().to_string());
     out.push('\n');
     let (advice, faults): (Vec<&Finding>, Vec<&Finding>) = verdict.findings.iter().partition(|finding| finding.cause.is_informational());

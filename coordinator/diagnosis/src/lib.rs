@@ -12,7 +12,7 @@
 //! | `testimony` | what does a witness on the server's host say of a vantage's attempts? |
 //! | `suspicion` | who fails, who passes, and how independent are they? |
 //! | `rules` | the hypotheses, one per file |
-//! | `survey` | which clients can connect? |
+//! | `survey`, `audit` | which clients can connect, and what can the server do? |
 //! | `explain`, `remedy`, `matrix` | the words |
 //!
 //! ```
@@ -27,6 +27,7 @@
 //! # Ok::<(), parallax_model::target::TargetError>(())
 //! ```
 
+mod audit;
 mod bench;
 mod cell;
 pub mod certificate;
@@ -92,6 +93,7 @@ pub fn judge(round: &RoundView, history: &History, trust: &Trust, now: Timestamp
         vantages,
         findings: findings.into_iter().map(|draft| draft.into_finding(&scene)).collect(),
         matrix: matrix::cells(&scene),
+        audit: audit::reports(round),
     }
 }
 

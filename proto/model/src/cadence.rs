@@ -121,6 +121,36 @@ pub enum Spread {
     Uniform,
 }
 
+/// In which rounds of a check the server is audited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuditRounds {
+    /// In none.
+    #[default]
+    Never,
+    /// In the first round of each day since the anchor; in every round where rounds are further apart.
+    Daily,
+    /// In each.
+    EveryRound,
+}
+
+impl AuditRounds {
+    /// Tells whether the round that starts at `start` is one of them.
+    pub fn includes(self, cadence: &Cadence, anchor: Timestamp, start: Timestamp) -> bool {
+        match (self, cadence.window(anchor, start)) {
+            (Self::Never, _) | (Self::Daily, None) => false,
+            (Self::EveryRound, _) => true,
+            (Self::Daily, Some(window)) => {
+                let first = anchor + window;
+                let day = |moment: Timestamp| moment.micros_since(first).div_euclid(DAY_US);
+                day(start) != day(start - window)
+            }
+        }
+    }
+}
+
+const DAY_US: i64 = 86_400_000_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +175,19 @@ mod tests {
         let start: Timestamp = "2026-11-23T08:03:10Z".parse().unwrap();
         assert_eq!(cadence.next_after(at(0), start), Some("2026-11-23T08:05:00Z".parse().unwrap()));
         assert!("bananas".parse::<CronExpression>().is_err());
+    }
+
+    #[test]
+    fn one_round_a_day_is_audited_from_the_first_on() {
+        const DAY: i64 = 86_400;
+        let audited = |cadence: &Cadence, start| AuditRounds::Daily.includes(cadence, at(7), at(start));
+        let minutely = Cadence::every(Duration::from_secs(60)).unwrap();
+        let of_three_days: Vec<i64> = (1..=3 * DAY / 60).filter(|round| audited(&minutely, 7 + round * 60)).collect();
+        assert_eq!(of_three_days, [1, 1 + DAY / 60, 1 + 2 * DAY / 60]);
+        let weekly = Cadence::every(Duration::from_secs(7 * 86_400)).unwrap();
+        assert!((1..=5).all(|round| audited(&weekly, 7 + round * 7 * DAY)));
+        assert!(!audited(&Cadence::Once, 7) && AuditRounds::EveryRound.includes(&Cadence::Once, at(7), at(7)));
+        assert!(!AuditRounds::Never.includes(&minutely, at(7), at(67)));
     }
 
     #[test]

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     bytes::Bytes,
-    cadence::{Cadence, Spread},
+    cadence::{AuditRounds, Cadence, Spread},
     clock::Timestamp,
     id::{CheckId, CheckName, ProfileName, RoundId},
     profile::{ALL_CLIENTS, DEFAULT_PROFILES, Definition, Profile, REQUIRED_PROFILE},
     selector::Selector,
-    target::Target,
+    target::{Scheme, Target},
 };
 
 /// What an operator wants watched: target, profiles, vantages, cadence, limits.
@@ -54,6 +54,9 @@ pub struct Check {
     pub expected_keys: Vec<Bytes>,
     /// Whether rounds are held back.
     pub paused: bool,
+    /// In which rounds each address is audited, from one vantage per group.
+    #[serde(default)]
+    pub audit: AuditRounds,
 }
 
 /// Caps on what one round may cost.
@@ -73,11 +76,28 @@ pub struct Limits {
     pub connections_per_second: u32,
     /// Bytes of transcript kept per attempt; default 4,096.
     pub transcript_bytes: u32,
+    /// Connections of one audit of one address, apart from the others; default 300.
+    #[serde(default = "audit_connections")]
+    pub audit_connections: u32,
+}
+
+/// The default server of a distribution takes 150, one of the old kind with a hundred suites twice as many.
+const fn audit_connections() -> u32 {
+    300
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { round_ms: 60_000, attempt_ms: 5_000, attempts: 2, read_bytes: 262_144, connections: 120, connections_per_second: 20, transcript_bytes: 4_096 }
+        Self {
+            round_ms: 60_000,
+            attempt_ms: 5_000,
+            attempts: 2,
+            read_bytes: 262_144,
+            connections: 120,
+            connections_per_second: 20,
+            transcript_bytes: 4_096,
+            audit_connections: audit_connections(),
+        }
     }
 }
 
@@ -125,6 +145,7 @@ impl Check {
             trust: Vec::new(),
             expected_keys: Vec::new(),
             paused: false,
+            audit: AuditRounds::Never,
         }
     }
 
@@ -186,6 +207,7 @@ impl Check {
         in_range("connections", "1 to 1000", (1..=MOST_CONNECTIONS).contains(&self.limits.connections))?;
         in_range("connections a second", "1 to 1000", (1..=1_000).contains(&self.limits.connections_per_second))?;
         in_range("the bytes read in an attempt", "1 KiB to 4 MiB", (1 << 10..=4 << 20).contains(&self.limits.read_bytes))?;
+        in_range("the connections of an audit", "1 to 1000", (1..=1_000).contains(&self.limits.audit_connections))?;
         in_range("the bytes of a transcript", "at most 64 KiB", self.limits.transcript_bytes <= 64 << 10)?;
         in_range("the expected key", "a SHA-256 digest of 32 bytes", self.expected_keys.iter().all(|key| key.0.len() == 32))?;
         Ok(self)
@@ -199,6 +221,12 @@ impl Check {
     /// Returns the identifier of the round that starts at `start`.
     pub fn round_at(&self, start: Timestamp) -> RoundId {
         RoundId::scheduled(self.id, start)
+    }
+
+    /// Tells whether the round that starts at `start` audits the server: never where no TLS over TCP is spoken.
+    pub fn is_audited(&self, start: Timestamp) -> bool {
+        let speaks_tls = !matches!(self.target.scheme, Scheme::Tcp | Scheme::Quic);
+        speaks_tls && self.audit.includes(&self.cadence, self.anchor, start)
     }
 
     /// Returns how long a scheduled round may take: its time limit, but not beyond the start of the next one.

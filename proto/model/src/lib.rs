@@ -9,7 +9,7 @@
 //! | [`check`], [`vantage`], [`assignment`] | what is watched, from where, and one vantage's share of a round |
 //! | [`facts`], [`attempt`], [`echo`] | what an agent saw |
 //! | [`outcome`] | what one attempt means, from its facts alone |
-//! | [`verdict`], [`catalogue`] | what a round means, and the page of every cause |
+//! | [`verdict`], [`report`], [`catalogue`] | what a round means, what an audited server can do, and the page of every cause |
 //!
 //! ```
 //! use parallax_model::target::Target;
@@ -30,6 +30,7 @@ pub mod facts;
 pub mod id;
 pub mod outcome;
 pub mod profile;
+pub mod report;
 pub mod selector;
 pub mod target;
 pub mod vantage;

@@ -12,6 +12,7 @@ use crate::{
     facts::TlsFacts,
     id::{AttemptId, RoundId},
     outcome::Outcome,
+    report::AuditReport,
 };
 
 /// What a round means, computed from all its attempts and the last verdicts.
@@ -48,6 +49,9 @@ pub struct Verdict {
     pub findings: Vec<Finding>,
     /// One cell per vantage, address and profile.
     pub matrix: Vec<MatrixCell>,
+    /// What the server can do, one entry per address, of a round with audits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audit: Vec<AuditReport>,
 }
 
 /// Who took part in a round.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use parallax_model::{
     bytes::Bytes,
-    cadence::{Cadence, Spread},
+    cadence::{AuditRounds, Cadence, Spread},
     check::{Check, Limits},
     clock::Timestamp,
     id::CheckId,
@@ -50,6 +50,7 @@ impl From<&Check> for v1::Check {
             trust: check.trust.iter().map(|anchor| anchor.0.clone()).collect(),
             expected_keys: check.expected_keys.iter().map(|key| key.0.clone()).collect(),
             paused: check.paused,
+            audit: v1::AuditRounds::from(check.audit).into(),
             profile_definitions: check.definitions.iter().map(|definition| definition.text().to_owned()).collect(),
         }
     }
@@ -61,6 +62,8 @@ impl TryFrom<v1::Check> for Check {
         let named = !message.profiles.is_empty();
         let defaults = || DEFAULT_PROFILES.map(str::to_owned).to_vec();
         let profiles = if named { message.profiles } else { defaults() };
+        let cadence = inner(message.cadence, "cadence")?.unwrap_or(Cadence::Once);
+        let audit = if message.audit == 0 { usual_audit(&cadence) } else { known::<v1::AuditRounds>(message.audit, "audit")?.into() };
         let check = Self {
             id: check_id(&message.id, "id")?,
             name: (!message.name.is_empty()).then(|| parsed(message.name, "name")).transpose()?,
@@ -72,15 +75,40 @@ impl TryFrom<v1::Check> for Check {
             from: if message.from.is_empty() { Selector::all() } else { parsed(message.from, "from")? },
             limit: (message.limit > 0).then_some(message.limit),
             diverse: each(message.diverse, "diverse", |label| text(label, ""))?,
-            cadence: inner(message.cadence, "cadence")?.unwrap_or(Cadence::Once),
+            cadence,
             spread: if message.spread == 0 { Spread::default() } else { known::<v1::Spread>(message.spread, "spread")?.into() },
             anchor: Timestamp::from_micros(message.anchor_us),
             limits: message.limits.unwrap_or_default().into(),
             trust: each_up_to(MAX_ANCHORS, message.trust, "trust", |anchor| bytes(anchor, "", MAX_ANCHOR_BYTES).map(Bytes))?,
             expected_keys: each(message.expected_keys, "expected_keys", |key| bytes(key, "", MAX_DIGEST_BYTES).map(Bytes))?,
             paused: message.paused,
+            audit,
         };
         check.validated().naming("check")
+    }
+}
+
+fn usual_audit(cadence: &Cadence) -> AuditRounds {
+    if *cadence == Cadence::Once { AuditRounds::Never } else { AuditRounds::Daily }
+}
+
+impl From<AuditRounds> for v1::AuditRounds {
+    fn from(rounds: AuditRounds) -> Self {
+        match rounds {
+            AuditRounds::Never => Self::Never,
+            AuditRounds::Daily => Self::Daily,
+            AuditRounds::EveryRound => Self::EveryRound,
+        }
+    }
+}
+
+impl From<v1::AuditRounds> for AuditRounds {
+    fn from(rounds: v1::AuditRounds) -> Self {
+        match rounds {
+            v1::AuditRounds::Unspecified | v1::AuditRounds::Never => Self::Never,
+            v1::AuditRounds::Daily => Self::Daily,
+            v1::AuditRounds::EveryRound => Self::EveryRound,
+        }
     }
 }
 
@@ -136,6 +164,7 @@ impl From<&Limits> for v1::Limits {
             connections: limits.connections,
             connections_per_second: limits.connections_per_second,
             transcript_bytes: limits.transcript_bytes,
+            audit_connections: limits.audit_connections,
         }
     }
 }
@@ -155,6 +184,7 @@ impl From<v1::Limits> for Limits {
             connections: or(message.connections, default.connections),
             connections_per_second: or(message.connections_per_second, default.connections_per_second),
             transcript_bytes: or(message.transcript_bytes, default.transcript_bytes),
+            audit_connections: or(message.audit_connections, default.audit_connections),
         }
     }
 }

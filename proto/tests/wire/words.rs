@@ -6,7 +6,7 @@ use parallax_model::{
     assignment::{Assignment, Experiment, Task, Work},
     attempt::Attempt,
     bytes::Bytes,
-    cadence::{Cadence, Spread},
+    cadence::{AuditRounds, Cadence, Spread},
     check::{Check, Limits},
     clock::Timestamp,
     id::{AttemptId, CheckId, RoundId},
@@ -64,8 +64,8 @@ fn cadence() -> impl Strategy<Value = Cadence> {
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    let ranges = (1_000..=600_000_u64, 100..=60_000_u64, 2..=16_u32, 1_024..=4_194_304_u64, 1..=1_000_u32, 1..=1_000_u32, 1..=65_536_u32);
-    ranges.prop_map(|(round_ms, attempt_ms, attempts, read_bytes, connections, connections_per_second, transcript_bytes)| Limits {
+    let ranges = (1_000..=600_000_u64, 100..=60_000_u64, 2..=16_u32, 1_024..=4_194_304_u64, 1..=1_000_u32, 1..=1_000_u32, 1..=65_536_u32, 1..=1_000_u32);
+    ranges.prop_map(|(round_ms, attempt_ms, attempts, read_bytes, connections, connections_per_second, transcript_bytes, audit_connections)| Limits {
         round_ms,
         attempt_ms,
         attempts,
@@ -73,6 +73,7 @@ fn limits() -> impl Strategy<Value = Limits> {
         connections,
         connections_per_second,
         transcript_bytes,
+        audit_connections,
     })
 }
 
@@ -85,7 +86,8 @@ pub(crate) fn check() -> impl Strategy<Value = Check> {
     let spread = select(vec![Spread::Aligned, Spread::Staggered, Spread::Uniform]);
     let who = (uuid(), option::of(name()), any::<u64>(), target(), vec(select(builtin), 1..8), any::<bool>());
     let whence = (selector(), option::of(1..=u32::MAX), vec("[a-z]{1,8}", 0..3));
-    let when = (cadence(), spread, instant(), limits(), any::<bool>());
+    let audit = select(vec![AuditRounds::Never, AuditRounds::Daily, AuditRounds::EveryRound]);
+    let when = (cadence(), spread, instant(), limits(), any::<bool>(), audit);
     (who, whence, when, vec(bytes(64), 0..3), vec(digest(), 0..3)).prop_map(|(who, whence, when, trust, expected_keys)| Check {
         id: CheckId(who.0),
         name: who.1,
@@ -104,6 +106,7 @@ pub(crate) fn check() -> impl Strategy<Value = Check> {
         trust,
         expected_keys,
         paused: when.4,
+        audit: when.5,
     })
 }
 

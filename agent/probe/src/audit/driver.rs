@@ -181,8 +181,8 @@ impl<'a, N: Net> Driver<'a, N> {
         let elapsed = self.started.elapsed();
         let mut account = self.account();
         let reached = [
-            (account.connections >= self.plan.limits.connections, AuditStop::Connections),
-            (elapsed >= self.plan.audit_time(), AuditStop::Time),
+            (account.connections >= self.plan.limits.audit_connections, AuditStop::Connections),
+            (elapsed >= self.plan.manners.time, AuditStop::Time),
             (account.bytes_read >= MOST_BYTES, AuditStop::Bytes),
         ];
         let stopped = reached.into_iter().find_map(|(is_reached, stop)| is_reached.then_some(stop));
@@ -195,7 +195,7 @@ impl<'a, N: Net> Driver<'a, N> {
         let turn = account.next_turn.map_or(now, |next| next.max(now));
         account.next_turn = self.plan.manners.per_second.map(|cap| turn + Duration::from_secs(1) / cap.max(1));
         let usual = if account.answered.is_some() { LEAST_PATIENCE.max(account.slowest_answer * 10) } else { FIRST_PATIENCE };
-        let left = self.plan.audit_time().saturating_sub(turn - self.started);
+        let left = self.plan.manners.time.saturating_sub(turn - self.started);
         Some(Leave { turn, patience: usual.min(self.plan.attempt_time()).min(left) })
     }
 

@@ -1,4 +1,4 @@
-//! Which signature schemes a server signs with: ServerKeyExchange names them in TLS 1.2; in TLS 1.3 only a refusal shows that none fits.
+//! Which signature schemes a server signs with: ServerKeyExchange names them in TLS 1.2; in TLS 1.3 only a refusal in clear shows that none fits.
 
 use parallax_model::facts::{Accepted, AuditAnswer};
 use parallax_tls::registry::{Authentication, CipherSuite, KeyExchange, NamedGroup, ProtocolVersion, SignatureScheme};
@@ -76,11 +76,15 @@ impl Question for Tls13Schemes<'_> {
     fn learn(&mut self, reply: &Reply) {
         let Some(set) = self.sets.pop() else { return };
         match reply.end {
+            AuditAnswer::Hello if set == [NOBODYS] => self.sets.clear(),
             AuditAnswer::Hello if set.len() == 1 => self.accepted.numbers.extend(set.iter().map(|scheme| scheme.0)),
             AuditAnswer::Hello => {
                 let (first, second) = set.split_at(set.len().div_ceil(2));
                 self.sets.push(second.to_vec());
                 self.sets.push(first.to_vec());
+                if self.accepted.refusal.is_none() {
+                    self.sets.push(vec![NOBODYS]);
+                }
             }
             // Whatever else comes instead of a refusal says nothing about the schemes.
             AuditAnswer::Alert(_) => self.accepted.refusal = Some(reply.end),
@@ -91,12 +95,16 @@ impl Question for Tls13Schemes<'_> {
         }
     }
 
+    /// A server that refuses nothing sends its hello before it looks at the schemes, and the refusal under the session's keys: then nothing is known.
     fn finding(self) -> Accepted {
+        if self.accepted.refusal.is_none() {
+            return Accepted { refusal: Some(AuditAnswer::Hello), ..Accepted::default() };
+        }
         self.accepted
     }
 }
 
-/// Returns the schemes of TLS 1.3 in sets, the last one first: most servers have one key, of RSA or on P-256, so that all others go into one set.
+/// Returns the schemes of TLS 1.3 in sets, the last one first: most servers have one key, of RSA or on P-256, so that they refuse all others at once.
 fn sets() -> Vec<Vec<SignatureScheme>> {
     let p256 = vec![SignatureScheme::ECDSA_SECP256R1_SHA256];
     let rsa = vec![SignatureScheme::RSA_PSS_RSAE_SHA256, SignatureScheme::RSA_PSS_RSAE_SHA384, SignatureScheme::RSA_PSS_RSAE_SHA512];
@@ -106,8 +114,11 @@ fn sets() -> Vec<Vec<SignatureScheme>> {
         is_of_tls13 && !p256.contains(scheme) && !rsa.contains(scheme)
     };
     let others = SignatureScheme::KNOWN.iter().copied().filter(is_other).collect();
-    vec![others, rsa, p256]
+    vec![rsa, p256, others]
 }
+
+/// A scheme that the registry has not assigned: whoever answers it with a hello has not looked.
+const NOBODYS: SignatureScheme = SignatureScheme(0xfe77);
 
 #[cfg(test)]
 mod tests {
@@ -135,7 +146,15 @@ mod tests {
         assert_eq!((accepted.numbers, accepted.refusal, asked), (vec![0x0403], Some(AuditAnswer::Alert(40)), 3));
         let (accepted, asked) = run(&[0x0804, 0x0805, 0x0806]);
         assert_eq!((accepted.numbers, asked), (vec![0x0804, 0x0805, 0x0806], 7));
-        assert_eq!(run(&[0x0403, 0x0807]).0.numbers, [0x0403, 0x0807]);
+        assert_eq!(run(&[0x0807]).0.numbers, [0x0807]);
+        assert_eq!(run(&[0x0403, 0x0807]).0.numbers, [0x0807, 0x0403], "in the order in which they were asked");
+    }
+
+    #[test]
+    fn a_server_that_refuses_under_its_keys_tells_nothing() {
+        let everything: Vec<u16> = sets().into_iter().flatten().map(|scheme| scheme.0).collect();
+        let (accepted, asked) = run(&[everything, vec![NOBODYS.0]].concat());
+        assert_eq!((accepted, asked), (Accepted { refusal: Some(AuditAnswer::Hello), ..Accepted::default() }, 2));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use parallax_model::{
     attempt::Attempt,
-    cadence::{Cadence, Spread},
+    cadence::{AuditRounds, Cadence, Spread},
     check::Limits,
     clock::Timestamp,
     facts::{AlertSeen, ConnectEnd, Facts, HttpEnd, HttpFacts, LocalRefusal, ServerAnswerFacts, TcpFacts, TlsEnd, TlsFacts},
@@ -31,6 +31,7 @@ fn check(target: &str) -> Check {
         trust: Vec::new(),
         expected_keys: Vec::new(),
         paused: false,
+        audit: AuditRounds::Never,
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) async fn serve<F: Future<Output = ()> + Send + 'static>(handle: impl 
 }
 
 /// Serves TLS and writes `reply` once something was asked, or at once when nothing is waited for.
-async fn serve_tls(acceptor: TlsAcceptor, asks_first: bool, reply: &'static [u8]) -> SocketAddr {
+pub(super) async fn serve_tls(acceptor: TlsAcceptor, asks_first: bool, reply: &'static [u8]) -> SocketAddr {
     serve(move |stream| {
         let acceptor = acceptor.clone();
         async move {

@@ -1,5 +1,6 @@
 //! Whole attempts: against a scripted network in paused time, and against small servers on loopback.
 
+mod audit;
 mod ends;
 mod loopback;
 mod paths;

@@ -162,6 +162,6 @@ fn instant(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds.saturating_mul(1_000_000))
 }
 
-pub(super) fn sha256(bytes: &[u8]) -> Bytes {
+pub(crate) fn sha256(bytes: &[u8]) -> Bytes {
     Bytes(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref().to_vec())
 }

@@ -10,6 +10,7 @@ mod staple;
 use chain::Authority;
 pub use chain::End;
 pub use leaf::LeafFacts;
+pub(crate) use leaf::sha256;
 use parallax_model::{bytes::Bytes, clock::Timestamp, outcome::CertificateFault, target::Host};
 use x509_parser::prelude::{FromDer, X509Certificate};
 

@@ -3,6 +3,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use parallax_model::{
     assignment::{Experiment, Task},
     attempt::Attempt,
+    cadence::AuditRounds,
     facts::{Facts, NotCompleted},
     id::AttemptId,
 };
@@ -77,6 +78,20 @@ fn a_healthy_round_is_settled_at_once() {
         let expected_share = name == "16-rollout";
         assert_eq!(wanted.is_empty(), !expected_share, "{name}: {:?}", in_short(&wanted));
     }
+}
+
+#[test]
+fn a_round_that_is_to_audit_wants_one_from_each_group_that_reaches_an_address() {
+    let mut round = case("01-sni-reset");
+    let before = in_short(&asked(&round));
+    round.check.audit = AuditRounds::EveryRound;
+    let wanted = in_short(&asked(&round));
+    let audits: Vec<&String> = wanted.iter().filter(|one| one.contains(" audit ")).collect();
+    let groups: BTreeMap<_, _> = round.vantages.iter().map(|view| (&view.group, &view.name)).collect();
+    assert_eq!(audits.len(), groups.len(), "at the one address of the target: {wanted:?}");
+    assert_eq!(wanted.len(), before.len() + audits.len(), "nothing else changes");
+    round.check.target = "tcp://shop.corp.test:8443".parse().unwrap();
+    assert!(!in_short(&asked(&round)).iter().any(|one| one.contains(" audit ")), "nobody speaks TLS there");
 }
 
 #[test]

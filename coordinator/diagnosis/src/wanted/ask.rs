@@ -35,6 +35,12 @@ impl<'s, 'a> Asks<'s, 'a> {
         self.tried.get(&(seat, experiment, profile, address)).copied().unwrap_or(0)
     }
 
+    /// Tells whether something was tried with any profile, completed or not.
+    pub(super) fn was_tried(&self, seat: usize, experiment: Experiment, place: usize) -> bool {
+        let address = self.scene.places[place];
+        self.tried.iter().any(|((by, what, _, at), _)| *by == seat && *what == experiment && *at == address)
+    }
+
     /// Asks for plain attempts until there are so many.
     pub(super) fn until(&mut self, seat: usize, profile: usize, address: SocketAddr, total: u32, why: &'static str) {
         let tried = self.tried(seat, Experiment::Baseline, self.scene.profiles[profile], address);
@@ -66,11 +72,7 @@ impl<'s, 'a> Asks<'s, 'a> {
     pub(super) fn once(&mut self, seat: usize, experiment: Experiment, profile: usize, place: usize, repeat: u32, why: &'static str) {
         let address = self.scene.places[place];
         let any_profile = !matches!(experiment, Experiment::SmallMss);
-        let tried = if any_profile {
-            self.tried.iter().any(|((by, what, _, at), _)| *by == seat && *what == experiment && *at == address)
-        } else {
-            self.tried(seat, experiment, self.scene.profiles[profile], address) > 0
-        };
+        let tried = if any_profile { self.was_tried(seat, experiment, place) } else { self.tried(seat, experiment, self.scene.profiles[profile], address) > 0 };
         if !tried {
             self.push(seat, experiment, profile, address, repeat, why);
         }

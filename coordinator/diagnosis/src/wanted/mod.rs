@@ -1,6 +1,7 @@
 //! The experiments that are still worth running in a round.
 
 mod ask;
+mod audit;
 mod failures;
 mod names;
 mod spread;
@@ -44,5 +45,6 @@ pub fn wanted(round: &RoundView, history: &History, trust: &Trust, now: Timestam
     witnesses::testify(&mut asks, &drafts);
     names::mismatches(&mut asks);
     names::other_keys(&mut asks, &drafts);
+    audit::audits(&mut asks);
     asks.finish()
 }

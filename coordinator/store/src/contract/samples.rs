@@ -185,5 +185,6 @@ pub(crate) fn verdict(round: &RoundRecord, headline: &str) -> Verdict {
         vantages: Participation { eligible: 2, reported: 2, ..Participation::default() },
         findings: vec![finding],
         matrix: vec![cell],
+        audit: Vec::new(),
     }
 }

@@ -1,3 +1,6 @@
+use std::fmt;
+
+use parallax_tls::registry::{AlertDescription, ProtocolVersion};
 use serde::{Deserialize, Serialize};
 
 use super::RungFacts;
@@ -57,6 +60,17 @@ pub enum AuditStop {
     Vanished,
 }
 
+impl fmt::Display for AuditStop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Connections => "the cap on connections was reached",
+            Self::Time => "the time was up",
+            Self::Bytes => "the cap on bytes was reached",
+            Self::Vanished => "the server no longer answered",
+        })
+    }
+}
+
 /// What came back for one hello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -83,6 +97,24 @@ pub enum AuditAnswer {
     Broken,
     /// There was no connection to ask on.
     NotConnected,
+}
+
+impl fmt::Display for AuditAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hello => f.write_str("hello"),
+            Self::OtherVersion(version) => write!(f, "hello of {}", ProtocolVersion(*version)),
+            Self::Alert(number) => write!(f, "alert {}", AlertDescription(*number)),
+            Self::Closed => f.write_str("closed"),
+            Self::Reset => f.write_str("reset"),
+            Self::Silence => f.write_str("silence"),
+            Self::NotTls => f.write_str("not TLS"),
+            Self::Malformed => f.write_str("malformed"),
+            Self::OverCap => f.write_str("too long"),
+            Self::Broken => f.write_str("connection broken"),
+            Self::NotConnected => f.write_str("not connected"),
+        }
+    }
 }
 
 /// What a server accepts of a list that it was offered, in the order of its choice.
@@ -113,7 +145,8 @@ pub struct VersionFacts {
     /// Groups: of HelloRetryRequest in TLS 1.3, of ServerKeyExchange before.
     #[serde(default)]
     pub groups: Accepted,
-    /// Signature schemes: of ServerKeyExchange in TLS 1.2; in TLS 1.3 those that the server can sign with, in the order of their offer.
+    /// Signature schemes: of ServerKeyExchange in TLS 1.2; in TLS 1.3 those that the server can sign with, in the order of their offer, empty with
+    /// the refusal [`AuditAnswer::Hello`] when it refuses in secret.
     #[serde(default)]
     pub signature_schemes: Accepted,
     /// A suite that the server chose although it was not offered.
@@ -247,6 +280,16 @@ pub enum Resumption {
     Refused,
     /// The first connection left nothing to offer.
     NotIssued,
+}
+
+impl fmt::Display for Resumption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Resumed => "resumed",
+            Self::Refused => "refused",
+            Self::NotIssued => "not issued",
+        })
+    }
 }
 
 /// Which chain came for what was asked.

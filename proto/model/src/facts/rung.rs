@@ -16,6 +16,20 @@ pub struct RungFacts {
 }
 
 impl RungFacts {
+    /// Tells whether the server bore the peculiarity: it answered with a ServerHello, or refused what it may refuse.
+    ///
+    /// That is a protocol without overlap (RFC 7301 section 3.2) and a name that it does not serve (RFC 6066 section 3).
+    pub fn is_borne(&self) -> bool {
+        const UNRECOGNIZED_NAME: u8 = 112;
+        const NO_APPLICATION_PROTOCOL: u8 = 120;
+        matches!(
+            (self.rung(), self.answer),
+            (_, AuditAnswer::Hello)
+                | (Some(Rung::AlpnUnknown), AuditAnswer::Alert(NO_APPLICATION_PROTOCOL))
+                | (Some(Rung::SmallOtherName | Rung::SmallNoName), AuditAnswer::Alert(UNRECOGNIZED_NAME))
+        )
+    }
+
     /// Returns the peculiarity, none when this build does not know it.
     pub fn rung(&self) -> Option<Rung> {
         Rung::ALL.iter().copied().find(|rung| rung.as_str() == self.name)
@@ -99,4 +113,26 @@ rungs! {
     AlpnUnknown = "alpn-unknown",
     /// `encrypted_client_hello` with made-up content (RFC 9849 section 6.2).
     EchGrease = "ech-grease",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_may_refuse_strangers_and_nothing_else() {
+        let seen = |rung: Rung, answer| RungFacts { name: rung.as_str().to_owned(), bytes_sent: 0, answer, elapsed_us: 0 };
+        for (rung, answer, borne) in [
+            (Rung::Grease, AuditAnswer::Hello, true),
+            (Rung::Grease, AuditAnswer::Alert(112), false),
+            (Rung::AlpnUnknown, AuditAnswer::Alert(120), true),
+            (Rung::AlpnHttp, AuditAnswer::Alert(120), false),
+            (Rung::SmallOtherName, AuditAnswer::Alert(112), true),
+            (Rung::SmallUpperCase, AuditAnswer::Alert(112), false),
+            (Rung::Huge, AuditAnswer::Silence, false),
+        ] {
+            assert_eq!(seen(rung, answer).is_borne(), borne, "{rung:?} {answer}");
+        }
+        assert_eq!(seen(Rung::EchGrease, AuditAnswer::Hello).rung(), Some(Rung::EchGrease));
+    }
 }

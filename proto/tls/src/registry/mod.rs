@@ -8,7 +8,7 @@ mod suite_parts;
 pub use cipher_suite::CipherSuite;
 pub use handshake::{AlertDescription, AlertLevel, ContentType, ExtensionType, HandshakeType};
 pub use negotiation::{NamedGroup, ProtocolVersion, SignatureScheme};
-pub use suite_parts::{Authentication, KeyExchange};
+pub use suite_parts::{Authentication, KeyExchange, Weakness};
 
 /// Declares a newtype over a wire number with its constants, `name()` and `Display`.
 macro_rules! wire_value {

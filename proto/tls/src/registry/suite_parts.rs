@@ -77,11 +77,47 @@ impl CipherSuite {
         matches!(self, Self::TLS_EMPTY_RENEGOTIATION_INFO_SCSV | Self::TLS_FALLBACK_SCSV)
     }
 
+    /// Says what is worst about the suite by today's measure; none for one that a careful server may offer, or without a name here.
+    #[must_use]
+    pub fn weakness(self) -> Option<Weakness> {
+        let name = self.name();
+        let has = |part: &str| name.contains(part);
+        let found = [
+            (has("_WITH_NULL_"), Weakness::NoEncryption),
+            (has("_anon_"), Weakness::NoAuthentication),
+            (has("_EXPORT_"), Weakness::Export),
+            (has("_RC4_") || has("_RC2_"), Weakness::BrokenCipher),
+            (has("_DES_CBC_") || has("_3DES_") || has("_IDEA_"), Weakness::ShortBlock),
+            (name.ends_with("_MD5"), Weakness::BrokenHash),
+            (self.authentication() == Authentication::Rsa && self.key_exchange() == KeyExchange::Other, Weakness::NoForwardSecrecy),
+        ];
+        found.into_iter().find_map(|(applies, weakness)| applies.then_some(weakness))
+    }
+
     /// Says whether a block cipher in CBC mode protects records with a MAC beside it (RFC 5246 section 6.2.3.2).
     #[must_use]
     pub fn is_cbc(self) -> bool {
         self.name().contains("_CBC_")
     }
+}
+
+/// What is wrong with a cipher suite, worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Weakness {
+    /// Records are readable.
+    NoEncryption,
+    /// Nobody proves who the server is.
+    NoAuthentication,
+    /// Keys of at most 56 bits, by former law (FREAK, Logjam).
+    Export,
+    /// RC4 (RFC 7465) or RC2.
+    BrokenCipher,
+    /// A block of 64 bits (Sweet32).
+    ShortBlock,
+    /// MD5.
+    BrokenHash,
+    /// Whoever gets the server's key reads what was recorded before.
+    NoForwardSecrecy,
 }
 
 /// Whose key proves a server in a cipher suite of TLS 1.2 and before.
@@ -120,6 +156,26 @@ mod tests {
             (0x5600, ProtocolVersion::TLS12, false),
         ] {
             assert_eq!(CipherSuite(suite).fits(version), fits, "{} in {version}", CipherSuite(suite));
+        }
+    }
+
+    #[test]
+    fn suites_say_what_is_worst_about_them() {
+        for (suite, weakness) in [
+            (0x0002, Some(Weakness::NoEncryption)),
+            (0xc018, Some(Weakness::NoAuthentication)),
+            (0x0008, Some(Weakness::Export)),
+            (0xc011, Some(Weakness::BrokenCipher)),
+            (0x0009, Some(Weakness::ShortBlock)),
+            (0x0016, Some(Weakness::ShortBlock)),
+            (0x009c, Some(Weakness::NoForwardSecrecy)),
+            (0xc02f, None),
+            (0xc013, None),
+            (0x009e, None),
+            (0x1301, None),
+            (0xabcd, None),
+        ] {
+            assert_eq!(CipherSuite(suite).weakness(), weakness, "{}", CipherSuite(suite));
         }
     }
 
