@@ -48,5 +48,9 @@ fn chosen(cell: &MatrixCell) -> String {
     let suite = negotiated.cipher_suite.as_deref().unwrap_or_default();
     let group = negotiated.group.as_deref().unwrap_or_default();
     let parts = [negotiated.version.as_str(), group, suite.strip_prefix("TLS_").unwrap_or(suite)];
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    let chosen = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    match &cell.client_refuses {
+        Some(refusal) => format!("{chosen}; the client refuses {refusal}"),
+        None => chosen,
+    }
 }

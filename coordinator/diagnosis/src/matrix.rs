@@ -8,6 +8,7 @@ use parallax_model::{
 use crate::{
     cell::{Look, commonest},
     scene::Scene,
+    survey,
 };
 
 /// Writes every cell, and a row for each vantage that resolved nothing.
@@ -19,7 +20,9 @@ pub(crate) fn cells(scene: &Scene<'_>) -> Vec<MatrixCell> {
             for profile in 0..scene.profiles.len() {
                 let looks = scene.cell(seat, place, profile);
                 if !looks.is_empty() {
-                    cells.push(cell(scene.seats[seat].name, scene.places[place].to_string(), scene.profiles[profile], looks));
+                    let refuses = looks.iter().rev().find_map(|look| survey::refusal(scene, profile, look)).map(|refusal| refusal.to_string());
+                    let seen = cell(scene.seats[seat].name, scene.places[place].to_string(), scene.profiles[profile], looks);
+                    cells.push(MatrixCell { client_refuses: refuses, ..seen });
                 }
             }
         }
@@ -41,6 +44,7 @@ fn cell(vantage: &str, address: String, profile: &str, looks: &[Look<'_>]) -> Ma
         attempts: count(looks.len()),
         failures: count(failures),
         handshake_ms: median_ms(looks),
+        client_refuses: None,
         negotiated: looks.iter().rev().filter(|look| look.reach.is_ok()).find_map(|look| Negotiated::of(look.attempt.facts.tls.as_ref()?)),
     }
 }
@@ -71,5 +75,6 @@ fn unconnected(scene: &Scene<'_>, seat: usize) -> Option<MatrixCell> {
         failures,
         handshake_ms: None,
         negotiated: None,
+        client_refuses: None,
     })
 }

@@ -180,6 +180,9 @@ pub struct MatrixCell {
     /// What the server chose in the last attempt that passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub negotiated: Option<Negotiated>,
+    /// Why the client whose hello was sent would go no further, although the server chose what it offered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_refuses: Option<String>,
 }
 
 /// What a server chose, by the names of the TLS registries.
@@ -193,6 +196,9 @@ pub struct Negotiated {
     /// The key-exchange group: `X25519MLKEM768`; none where the suite needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// Bits of a finite-field group (DHE of TLS 1.2 and before).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dh_bits: Option<u16>,
 }
 
 /// Where a fault lies.
@@ -400,6 +406,7 @@ impl Negotiated {
             version: ProtocolVersion(version).to_string(),
             cipher_suite: suite.map(|suite| CipherSuite(suite).to_string()),
             group: group.map(|group| NamedGroup(group).to_string()),
+            dh_bits: tls.answer.dh_bits,
         })
     }
 }

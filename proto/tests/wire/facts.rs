@@ -213,13 +213,15 @@ fn hello() -> impl Strategy<Value = HelloSent> {
 }
 
 fn server_answer() -> impl Strategy<Value = ServerAnswerFacts> {
-    let chosen = (option::of(any::<u16>()), option::of(any::<u16>()), option::of(any::<u16>()), option::of(text()));
+    let number = || option::of(any::<u16>());
+    let chosen = (number(), number(), number(), option::of(text()), number());
     let alert = (any::<u8>(), any::<u8>(), any::<bool>()).prop_map(|(level, description, encrypted)| AlertSeen { level, description, encrypted });
     let seen = (vec(any::<u16>(), 0..6), any::<u8>(), any::<bool>(), vec(alert, 0..3), any::<bool>(), option::of(bytes(64)));
     (chosen, seen).prop_map(|(chosen, seen)| ServerAnswerFacts {
         version: chosen.0,
         cipher_suite: chosen.1,
         group: chosen.2,
+        dh_bits: chosen.4,
         alpn: chosen.3,
         extensions: seen.0,
         hello_retry_requests: seen.1,

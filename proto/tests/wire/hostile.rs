@@ -9,6 +9,7 @@ use parallax_model::{
     check::Check,
     facts::{Direction, DnsAnswer, DnsFacts, DnsRecord, DnsTransport, LookupEnd, ResolverKind, TlsEnd, TranscriptEntry, WalkPayload, WalkStep},
     facts::{Facts, HttpEnd, HttpFacts, StepEnd, WalkFacts},
+    profile::{Definition, Profile},
     vantage::Responder,
 };
 use parallax_proto::{
@@ -66,6 +67,19 @@ proptest! {
     #[test]
     fn arbitrary_join_strings_are_survived(text in "(plx[0-9]{0,3}\\.)?[\\PC]{0,80}") {
         prop_assert!(text.parse::<JoinString>().is_err());
+    }
+
+    #[test]
+    fn a_mangled_profile_is_read_or_refused(client in 0..Profile::clients().len(), at in any::<prop::sample::Index>(), cut in 0..20_usize, junk in "\\PC{0,12}") {
+        let mut text: Vec<char> = Profile::clients()[client].text().chars().collect();
+        let start = at.index(text.len());
+        let end = (start + cut).min(text.len());
+        text.splice(start..end, junk.chars());
+        let text: String = text.into_iter().collect();
+        match text.parse::<Definition>() {
+            Ok(definition) => prop_assert!(!definition.profile().client.as_ref().unwrap().sample(Some("a.example")).encode().is_empty()),
+            Err(error) => prop_assert!(!error.to_string().is_empty()),
+        }
     }
 }
 

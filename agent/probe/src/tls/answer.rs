@@ -72,7 +72,8 @@ pub(crate) fn end_of(answer: &ServerAnswer) -> Option<TlsEnd> {
 /// Turns what a server said in clear into facts.
 fn answer_facts(answer: &ServerAnswer) -> ServerAnswerFacts {
     let hello = answer.server_hello.as_ref().or_else(|| answer.hello_retry_requests.first());
-    let exchange_group = match answer.server_key_exchange.as_ref().map(|exchange| &exchange.group) {
+    let exchange = answer.server_key_exchange.as_ref().map(|exchange| &exchange.group);
+    let exchange_group = match exchange {
         Some(KeyExchangeGroup::Named(group)) => Some(group.0),
         Some(KeyExchangeGroup::FiniteField { .. }) | None => None,
     };
@@ -81,6 +82,7 @@ fn answer_facts(answer: &ServerAnswer) -> ServerAnswerFacts {
         version: answer.version().map(|version| version.0),
         cipher_suite: hello.map(|hello| hello.cipher_suite.0),
         group: hello.and_then(ServerHello::selected_group).map(|group| group.0).or(exchange_group),
+        dh_bits: exchange.and_then(KeyExchangeGroup::prime_bits).and_then(|bits| u16::try_from(bits).ok()),
         alpn: hello.and_then(ServerHello::alpn).map(|protocol| String::from_utf8_lossy(protocol).into_owned()),
         extensions: hello.map(|hello| hello.extensions.iter().map(|(kind, _)| kind.0).collect()).unwrap_or_default(),
         hello_retry_requests: u8::try_from(answer.hello_retry_requests.len()).unwrap_or(u8::MAX),

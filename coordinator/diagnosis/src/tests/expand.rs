@@ -349,6 +349,7 @@ fn picked(text: &str) -> ServerAnswerFacts {
             ("version", value) => answer.version = number(value),
             ("suite", value) => answer.cipher_suite = number(value),
             ("group", value) => answer.group = number(value),
+            ("dh", value) => answer.dh_bits = value.parse().ok(),
             ("request", _) => answer.certificate_requested = true,
             ("retries", value) => answer.hello_retry_requests = value.parse().unwrap(),
             other => panic!("what is {other:?}?"),

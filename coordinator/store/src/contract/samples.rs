@@ -169,6 +169,7 @@ pub(crate) fn verdict(round: &RoundRecord, headline: &str) -> Verdict {
         failures: 2,
         handshake_ms: None,
         negotiated: None,
+        client_refuses: None,
     };
     Verdict {
         api_version: Verdict::API_VERSION.into(),

@@ -98,6 +98,8 @@ pub struct ServerAnswerFacts {
     pub cipher_suite: Option<u16>,
     /// The group that it (or its ServerKeyExchange) selects.
     pub group: Option<u16>,
+    /// Bits of the prime of its finite-field key exchange (DHE of TLS 1.2 and before).
+    pub dh_bits: Option<u16>,
     /// The application protocol, when it stands in clear (TLS 1.2).
     pub alpn: Option<String>,
     /// Extension types of the ServerHello in their order.

@@ -2,13 +2,10 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use parallax_tls::{
-    ClientHello,
-    registry::{NamedGroup, ProtocolVersion},
-};
+use parallax_tls::{ClientHello, registry::NamedGroup};
 use serde::{Deserialize, Serialize};
 
-use super::{Delivery, Depth, Fresh, HelloLayout, Profile, text::name};
+use super::{ClientLimits, Delivery, Depth, Fresh, HelloLayout, Profile};
 use crate::id::ProfileName;
 
 /// A profile with the text that defines it; the text is what travels, is stored and is shown.
@@ -52,27 +49,6 @@ impl Client {
         let zeros = |group: NamedGroup| vec![0; group.key_share_len().unwrap_or_default()];
         self.hello.hello(server_name, &Fresh { random: [0; 32], session_id: [0; 32], public_key: &zeros })
     }
-}
-
-/// What a client refuses although its hello does not say so; none where it has no limit of its own.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
-pub struct ClientLimits {
-    /// Fewest bits of a finite-field group (DHE).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub least_dh_bits: Option<u16>,
-    /// Most bits of a finite-field group (DHE).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub most_dh_bits: Option<u16>,
-    /// Fewest bits of an RSA key in a certificate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub least_rsa_bits: Option<u16>,
-    /// The highest version that it completes.
-    #[serde(skip_serializing_if = "Option::is_none", with = "highest_version")]
-    pub highest_version: Option<ProtocolVersion>,
-    /// Whether it accepts certificates that are signed with SHA-1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub accepts_sha1: Option<bool>,
 }
 
 /// Says why a text defines no profile.
@@ -170,22 +146,5 @@ impl From<Definition> for String {
 impl fmt::Debug for Definition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Definition({})", self.profile.name)
-    }
-}
-
-mod highest_version {
-    use serde::{Deserializer, Serializer};
-
-    use super::{ProtocolVersion, name};
-
-    pub(crate) fn serialize<S: Serializer>(version: &Option<ProtocolVersion>, serializer: S) -> Result<S::Ok, S::Error> {
-        match version {
-            Some(version) => name::serialize(version, serializer),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ProtocolVersion>, D::Error> {
-        name::deserialize(deserializer).map(Some)
     }
 }

@@ -3,12 +3,14 @@
 mod clients;
 mod definition;
 mod layout;
+mod limits;
 #[cfg(test)]
 mod tests;
 mod text;
 
-pub use definition::{Client, ClientLimits, Definition, DefinitionError};
+pub use definition::{Client, Definition, DefinitionError};
 pub use layout::{ExtensionLayout, ExtensionLayouts, Fresh, HelloLayout, SessionIdLength};
+pub use limits::{ClientLimits, Refusal, Shown};
 
 use serde::{Deserialize, Serialize};
 
