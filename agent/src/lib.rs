@@ -29,7 +29,7 @@ mod telemetry;
 #[cfg(test)]
 mod testing;
 mod vantage;
-mod witness;
+pub mod witness;
 
 use std::{ffi::OsString, process::ExitCode};
 

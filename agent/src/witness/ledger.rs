@@ -115,9 +115,9 @@ impl Ledger {
         self.forgotten
     }
 
-    /// Returns the newest connections to a server of the predicate from these sources, oldest first, at most so many.
-    pub(crate) fn flows(&self, is_server: impl Fn(SocketAddr) -> bool, sources: &[IpAddr], most: usize) -> Vec<WitnessedFlow> {
-        let wanted = |flow: &&Flow| is_server(flow.seen.server) && sources.contains(&flow.seen.client.ip());
+    /// Returns the newest connections between such a server and such a source, oldest first, at most so many.
+    pub(crate) fn flows(&self, is_server: impl Fn(SocketAddr) -> bool, is_source: impl Fn(IpAddr) -> bool, most: usize) -> Vec<WitnessedFlow> {
+        let wanted = |flow: &&Flow| is_server(flow.seen.server) && is_source(flow.seen.client.ip());
         let mut found: Vec<WitnessedFlow> = self.flows.iter().rev().filter(wanted).take(most).map(|flow| flow.seen.clone()).collect();
         found.reverse();
         found

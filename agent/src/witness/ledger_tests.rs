@@ -1,10 +1,12 @@
+use std::{fs, net::IpAddr, path::Path};
+
 use parallax_model::{
     clock::Timestamp,
     facts::{EndKind, Sender, WitnessedFlow},
 };
 use proptest::prelude::*;
 
-use super::{ledger::Ledger, packet::Segment};
+use super::{follow, ledger::Ledger, packet::Segment};
 
 const CLIENT: &str = "198.18.1.10:40000";
 const SERVER: &str = "192.0.2.11:443";
@@ -50,7 +52,7 @@ fn server(ledger: &mut Ledger, flags: &str, sequence: u32, payload: &[u8], milli
 }
 
 fn flows(ledger: &Ledger) -> Vec<WitnessedFlow> {
-    ledger.flows(|server| server == SERVER.parse().unwrap(), &["198.18.1.10".parse().unwrap()], 256)
+    ledger.flows(|server| server == SERVER.parse().unwrap(), |source| source == IpAddr::from([198, 18, 1, 10]), 256)
 }
 
 fn connected() -> Ledger {
@@ -102,7 +104,7 @@ fn a_refusal_is_a_reset_of_the_server_and_a_port_used_again_a_new_connection() {
     client(&mut ledger, "S", 999, b"", 2_000);
     let flows = flows(&ledger);
     assert_eq!(flows.iter().map(|flow| (flow.syns, flow.ends.len())).collect::<Vec<_>>(), [(2, 1), (1, 0)]);
-    assert!(ledger.flows(|_| true, &["198.18.1.11".parse().unwrap()], 256).is_empty(), "nobody else's connections are told");
+    assert!(ledger.flows(|_| true, |source| source == IpAddr::from([198, 18, 1, 11]), 256).is_empty(), "nobody else's connections are told");
 }
 
 #[test]
@@ -115,6 +117,27 @@ fn the_oldest_are_forgotten_and_that_is_said() {
     }
     assert_eq!(ledger.forgotten(), Some(at(9)));
     assert_eq!(flows(&ledger).len(), 256);
+}
+
+/// The packets of a fuzzer's input, each behind its length in two bytes.
+fn packets(mut input: &[u8]) -> Vec<&[u8]> {
+    let mut packets = Vec::new();
+    while let Some((&[high, low], rest)) = input.split_first_chunk::<2>() {
+        let (packet, rest) = rest.split_at(usize::from(u16::from_be_bytes([high, low])).min(rest.len()));
+        packets.push(packet);
+        input = rest;
+    }
+    packets
+}
+
+#[test]
+fn the_fuzzers_corpus_is_followed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/witness");
+    let follow_file = |name: &str| follow(packets(&fs::read(folder.join(name)).unwrap()), SERVER.parse().unwrap(), at(0));
+    let reset = follow_file("reset-by-server").remove(0);
+    assert_eq!((reset.ends[0].by, reset.ends[0].kind, reset.hello.map(|hello| hello.bytes)), (Sender::Server, EndKind::Reset, Some(50)));
+    assert_eq!(follow_file("syn-only").remove(0).syns, 2);
+    assert_eq!(follow_file("cut-packets").len(), 1);
 }
 
 proptest! {

@@ -20,7 +20,7 @@ use std::{
 
 use parallax_model::{
     clock::Timestamp,
-    facts::{Sender, WitnessFacts},
+    facts::{Sender, WitnessFacts, WitnessedFlow},
 };
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, error};
@@ -28,6 +28,19 @@ use tracing::{debug, error};
 use crate::{fleet_clock::FleetClock, vantage::host_addresses};
 use ledger::Ledger;
 use tap::Tap;
+
+/// Returns what a witness of this server would have recorded of packets, each from its IP header on, that came and left at one moment.
+pub fn follow<'p>(packets: impl IntoIterator<Item = &'p [u8]>, server: SocketAddr, now: Timestamp) -> Vec<WitnessedFlow> {
+    let mut ledger = Ledger::default();
+    for segment in packets.into_iter().filter_map(packet::decode) {
+        if segment.to == server {
+            ledger.note(&segment, Sender::Client, now);
+        } else if segment.from == server {
+            ledger.note(&segment, Sender::Server, now);
+        }
+    }
+    ledger.flows(|_| true, |_| true, MOST_FLOWS)
+}
 
 /// A witness that listens.
 pub(crate) struct Witness {
@@ -129,7 +142,7 @@ impl Witness {
             until: watch.map(|_| now),
             on_host,
             lost_packets: watch.map_or(0, |watch| u64::from(state.lost.wrapping_sub(watch.lost_before))),
-            flows: state.ledger.flows(is_server, sources, MOST_FLOWS),
+            flows: state.ledger.flows(is_server, |source| sources.contains(&source), MOST_FLOWS),
         }
     }
 

@@ -10,7 +10,7 @@ use parallax_model::{
 };
 
 use crate::{
-    cell::Look,
+    cell::{Layer, Look},
     explain::{count, seats as named},
     scene::Scene,
 };
@@ -18,8 +18,10 @@ use crate::{
 /// What became of an attempt at the server's host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// No SYN of it arrived.
+    /// It got no connection, and no SYN of it arrived.
     NeverArrived,
+    /// It connected, and no SYN of it arrived: a proxy, or a second host with the same address.
+    AnsweredElsewhere,
     /// Its SYNs arrived, and the host answered none.
     Unanswered,
     /// It connected, and no whole ClientHello arrived.
@@ -60,6 +62,7 @@ impl Fate {
     fn in_words(self) -> &'static str {
         match self {
             Self::NeverArrived => "no SYN of them arrived there",
+            Self::AnsweredElsewhere => "they connected, and no SYN of them arrived there",
             Self::Unanswered => "their SYNs arrived there, and nothing was sent back",
             Self::HelloLost => "they connected, and their ClientHello did not arrive there whole",
             Self::HelloChanged => "another ClientHello arrived there than was sent",
@@ -137,7 +140,9 @@ fn flow<'f>(facts: &'f WitnessFacts, attempt: &Attempt) -> Option<&'f WitnessedF
 impl Record<'_> {
     fn fate(&self, look: &Look<'_>) -> Option<Fate> {
         match flow(self.facts, look.attempt) {
-            None => self.would_have_seen(look.attempt).then_some(Fate::NeverArrived),
+            None if !self.would_have_seen(look.attempt) => None,
+            None if look.passes(Layer::Tcp) => Some(Fate::AnsweredElsewhere),
+            None => Some(Fate::NeverArrived),
             Some(flow) => self.fate_of(look, flow),
         }
     }
@@ -145,6 +150,11 @@ impl Record<'_> {
     /// What was not seen did not happen only while nothing was missed.
     fn misses_nothing(&self) -> bool {
         self.facts.lost_packets == 0
+    }
+
+    /// What the host did not send says something only where its answers pass the witness: behind some balancers they leave by another way.
+    fn hears_answers(&self) -> bool {
+        self.misses_nothing() && self.facts.flows.iter().any(|flow| flow.syn_acks > 0)
     }
 
     /// Tells whether a SYN of the attempt, had it arrived, were in the record.
@@ -160,17 +170,18 @@ impl Record<'_> {
     fn fate_of(&self, look: &Look<'_>, flow: &WitnessedFlow) -> Option<Fate> {
         let first = flow.ends.first();
         let ended_by_server = first.filter(|end| end.by == Sender::Server).map(|end| Fate::EndedByServer(end.kind));
-        let unless_missed = |fate: Fate| self.misses_nothing().then_some(fate);
+        let unless_unheard = |fate: Fate| self.hears_answers().then_some(fate);
         match look.reach {
-            Outcome::TcpTimeout | Outcome::TcpUnreachable if flow.syn_acks == 0 && ended_by_server.is_none() => unless_missed(Fate::Unanswered),
+            Outcome::TcpTimeout | Outcome::TcpUnreachable if flow.syn_acks == 0 && ended_by_server.is_none() => unless_unheard(Fate::Unanswered),
             Outcome::TcpTimeout | Outcome::TcpUnreachable => Some(Fate::AnswerLost),
-            Outcome::TcpRefused | Outcome::TcpReset => ended_by_server.or_else(|| unless_missed(Fate::EndedByAnother)),
+            Outcome::TcpRefused | Outcome::TcpReset => ended_by_server.or_else(|| unless_unheard(Fate::EndedByAnother)),
             reach => {
-                let sent = look.attempt.facts.tls.as_ref().map(|tls| &tls.hello.sha256).filter(|sha256| !sha256.0.is_empty())?;
+                let sent = look.attempt.facts.tls.as_ref().map(|tls| &tls.hello).filter(|hello| !hello.sha256.0.is_empty())?;
+                let is_short = flow.client_bytes < u64::from(sent.bytes);
                 match &flow.hello {
-                    Some(hello) if hello.sha256 != *sent => Some(Fate::HelloChanged),
+                    Some(hello) if hello.sha256 != sent.sha256 => Some(Fate::HelloChanged),
                     None if reach.is_ok() => None,
-                    None => ended_by_server.or_else(|| unless_missed(Fate::HelloLost)),
+                    None => ended_by_server.or_else(|| (is_short && self.misses_nothing()).then_some(Fate::HelloLost)),
                     Some(_) => self.fate_behind_hello(reach, flow, ended_by_server),
                 }
             }
@@ -178,11 +189,11 @@ impl Record<'_> {
     }
 
     fn fate_behind_hello(&self, reach: Outcome, flow: &WitnessedFlow, ended_by_server: Option<Fate>) -> Option<Fate> {
-        let unless_missed = |fate: Fate| self.misses_nothing().then_some(fate);
+        let unless_unheard = |fate: Fate| self.hears_answers().then_some(fate);
         match reach {
             Outcome::TlsTimeout | Outcome::TlsUnreachable if flow.server_bytes > 0 || ended_by_server.is_some() => Some(Fate::AnswerLost),
-            Outcome::TlsTimeout | Outcome::TlsUnreachable => unless_missed(Fate::Mute),
-            Outcome::TlsReset | Outcome::TlsClosed | Outcome::TlsAlert(_) => ended_by_server.or_else(|| unless_missed(Fate::EndedByAnother)),
+            Outcome::TlsTimeout | Outcome::TlsUnreachable => unless_unheard(Fate::Mute),
+            Outcome::TlsReset | Outcome::TlsClosed | Outcome::TlsAlert(_) => ended_by_server.or_else(|| unless_unheard(Fate::EndedByAnother)),
             _ => None,
         }
     }

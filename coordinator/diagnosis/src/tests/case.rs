@@ -35,6 +35,9 @@ pub(super) struct Case {
     /// What witnesses recorded of the plain attempts.
     #[serde(default)]
     pub(super) witness: Vec<Witnessed>,
+    /// Vantages behind a translation of addresses.
+    #[serde(default)]
+    pub(super) translated: String,
     pub(super) healthy: bool,
     /// Exactly these findings.
     #[serde(default)]
@@ -166,6 +169,9 @@ pub(super) struct Expect {
     /// Rules that must be among the evidence.
     #[serde(default)]
     pub(super) rules: Vec<String>,
+    /// Rules that must not.
+    #[serde(default)]
+    pub(super) without: Vec<String>,
 }
 
 fn target() -> String {

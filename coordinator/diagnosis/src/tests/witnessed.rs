@@ -31,6 +31,9 @@ pub(super) fn add(round: &mut RoundView, case: &Case) {
             tls.hello.sha256 = Bytes(number.to_be_bytes().repeat(16));
         }
     }
+    for (seat, view) in round.vantages.iter_mut().enumerate().filter(|(_, view)| !case.translated.split_whitespace().any(|name| name == view.name.as_str())) {
+        view.egress = Some(source(seat));
+    }
     for record in &case.witness {
         let attempt = testify(round, record);
         round.attempts.push(attempt);
