@@ -197,7 +197,7 @@ mod tests {
     impl Look for Lookups {
         async fn resolve(&self, target: &Target, _limit: Duration) -> DnsFacts {
             self.0.borrow_mut().extend(self.1.as_ref().map(|clock| clock.now()));
-            DnsFacts { name: target.host.to_string(), resolver: ResolverKind::System, answers: vec![], addresses: vec![] }
+            DnsFacts { name: target.host.to_string(), resolver: ResolverKind::System, answers: vec![], addresses: vec![], services: vec![] }
         }
 
         async fn run(&self, _plan: &Plan) -> Facts {

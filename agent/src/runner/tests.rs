@@ -33,7 +33,7 @@ struct Script {
 
 impl Look for Rc<Script> {
     async fn resolve(&self, target: &Target, _limit: Duration) -> DnsFacts {
-        DnsFacts { name: target.host.to_string(), resolver: ResolverKind::System, answers: vec![], addresses: self.addresses.clone() }
+        DnsFacts { name: target.host.to_string(), resolver: ResolverKind::System, answers: vec![], addresses: self.addresses.clone(), services: vec![] }
     }
 
     async fn run(&self, plan: &Plan) -> Facts {

@@ -1,9 +1,9 @@
-use parallax_model::facts::{DnsAnswer, DnsFacts, DnsRecord, DnsTransport, LookupEnd, ResolverKind};
+use parallax_model::facts::{DnsAnswer, DnsFacts, DnsRecord, DnsTransport, LookupEnd, ResolverKind, ServiceRecord};
 
 use super::{
     address::{ip, ip_bytes},
     bounds::{cut, cut_text, each, messages, text},
-    error::{ConvertError, inner, known, narrow, required_inner, unspecified},
+    error::{ConvertError, inner, known, narrow, narrow_option, required_inner, unspecified},
 };
 use crate::v1;
 
@@ -20,6 +20,7 @@ impl From<&DnsFacts> for v1::DnsFacts {
             named_resolver,
             answers: cut(&facts.answers).iter().map(Into::into).collect(),
             addresses: cut(&facts.addresses).iter().copied().map(ip_bytes).collect(),
+            services: cut(&facts.services).iter().map(Into::into).collect(),
         }
     }
 }
@@ -38,6 +39,7 @@ impl TryFrom<v1::DnsFacts> for DnsFacts {
             resolver,
             answers: messages(message.answers, "answers")?,
             addresses: each(message.addresses, "addresses", |address| ip(&address, ""))?,
+            services: messages(message.services, "services")?,
         })
     }
 }
@@ -61,6 +63,7 @@ impl From<&DnsAnswer> for v1::DnsAnswer {
             records: cut(&answer.records).iter().map(Into::into).collect(),
             elapsed_us: answer.elapsed_us,
             second_answer: answer.second_answer,
+            second_records: cut(&answer.second_records).iter().map(Into::into).collect(),
         }
     }
 }
@@ -91,6 +94,7 @@ impl TryFrom<v1::DnsAnswer> for DnsAnswer {
             records: messages(message.records, "records")?,
             elapsed_us: message.elapsed_us,
             second_answer: message.second_answer,
+            second_records: messages(message.second_records, "second_records")?,
         })
     }
 }
@@ -120,6 +124,31 @@ impl TryFrom<v1::DnsRecord> for DnsRecord {
             record_type: narrow(message.record_type, "record_type")?,
             ttl_seconds: message.ttl_seconds,
             data: text(message.data, "data")?,
+        })
+    }
+}
+
+impl From<&ServiceRecord> for v1::ServiceRecord {
+    fn from(service: &ServiceRecord) -> Self {
+        Self {
+            priority: u32::from(service.priority),
+            target: cut_text(&service.target),
+            alpn: cut(&service.alpn).iter().map(|protocol| cut_text(protocol)).collect(),
+            port: service.port.map(u32::from),
+            ech: service.ech,
+        }
+    }
+}
+
+impl TryFrom<v1::ServiceRecord> for ServiceRecord {
+    type Error = ConvertError;
+    fn try_from(message: v1::ServiceRecord) -> Result<Self, ConvertError> {
+        Ok(Self {
+            priority: narrow(message.priority, "priority")?,
+            target: text(message.target, "target")?,
+            alpn: each(message.alpn, "alpn", |protocol| text(protocol, ""))?,
+            port: narrow_option(message.port, "port")?,
+            ech: message.ech,
         })
     }
 }

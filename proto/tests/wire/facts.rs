@@ -49,8 +49,13 @@ pub(crate) fn text() -> impl Strategy<Value = String> {
 
 fn dns() -> impl Strategy<Value = DnsFacts> {
     let resolver = prop_oneof![Just(ResolverKind::System), socket().prop_map(ResolverKind::Named), Just(ResolverKind::Literal)];
-    let parts = (text(), resolver, vec(dns_answer().boxed(), 0..3), vec(any::<IpAddr>(), 0..4));
-    parts.prop_map(|(name, resolver, answers, addresses)| DnsFacts { name, resolver, answers, addresses })
+    let parts = (text(), resolver, vec(dns_answer().boxed(), 0..3), vec(any::<IpAddr>(), 0..4), vec(service(), 0..3));
+    parts.prop_map(|(name, resolver, answers, addresses, services)| DnsFacts { name, resolver, answers, addresses, services })
+}
+
+fn service() -> impl Strategy<Value = ServiceRecord> {
+    let parts = (any::<u16>(), text(), vec(text(), 0..3), option::of(any::<u16>()), any::<bool>());
+    parts.prop_map(|(priority, target, alpn, port, ech)| ServiceRecord { priority, target, alpn, port, ech })
 }
 
 fn dns_answer() -> impl Strategy<Value = DnsAnswer> {
@@ -70,8 +75,9 @@ fn dns_answer() -> impl Strategy<Value = DnsAnswer> {
         server,
         transport,
         end,
-        records,
         elapsed_us,
+        second_records: if second_answer { records.clone() } else { Vec::new() },
+        records,
         second_answer,
     })
 }

@@ -208,10 +208,16 @@ fn the_sender_keeps_the_bounds_whatever_a_server_sent() {
         records: vec![record; 300],
         elapsed_us: 1,
         second_answer: false,
+        second_records: vec![],
     };
     attempt.experiment = Experiment::HelloWalk;
-    attempt.facts.dns =
-        Some(DnsFacts { name: long.clone(), resolver: ResolverKind::System, answers: vec![answer], addresses: vec![[192, 0, 2, 1].into(); 300] });
+    attempt.facts.dns = Some(DnsFacts {
+        name: long.clone(),
+        resolver: ResolverKind::System,
+        answers: vec![answer],
+        addresses: vec![[192, 0, 2, 1].into(); 300],
+        services: vec![],
+    });
     let seen = attempt.facts.tls.as_mut().unwrap();
     seen.end = TlsEnd::OverCap;
     seen.certificates = vec![Bytes(vec![0; 5]); 10_000];

@@ -7,10 +7,10 @@ use std::{
 };
 
 use hickory_proto::{
-    op::{Message, MessageType, Query},
-    rr::{Name, RecordType},
+    op::{Message, MessageType, Query, ResponseCode},
+    rr::{Name, RData, RecordType, rdata::svcb::SvcParamValue},
 };
-use parallax_model::facts::{DnsAnswer, DnsRecord, DnsTransport, LookupEnd};
+use parallax_model::facts::{DnsAnswer, DnsRecord, DnsTransport, LookupEnd, ServiceRecord};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpStream, UdpSocket},
@@ -24,6 +24,7 @@ use crate::capture::micros;
 pub(super) struct Answered {
     pub(super) answer: DnsAnswer,
     pub(super) addresses: Vec<IpAddr>,
+    pub(super) services: Vec<ServiceRecord>,
 }
 
 impl Answered {
@@ -37,8 +38,9 @@ impl Answered {
             records: Vec::new(),
             elapsed_us: 0,
             second_answer: false,
+            second_records: Vec::new(),
         };
-        Self { answer, addresses: Vec::new() }
+        Self { answer, addresses: Vec::new(), services: Vec::new() }
     }
 }
 
@@ -59,10 +61,12 @@ pub(super) async fn ask(name: &Name, record_type: RecordType, server: SocketAddr
         exchange = by_tcp(&query, &bytes, server, deadline).await;
     }
     match exchange {
-        Ok(Received { message, after, second_answer }) => {
+        Ok(Received { message, after, second }) => {
             answered.answer.end = LookupEnd::Response(message.metadata.response_code.into());
             answered.answer.elapsed_us = micros(after);
-            answered.answer.second_answer = second_answer;
+            answered.answer.second_answer = second.is_some();
+            answered.answer.second_records = second.iter().flat_map(|message| &message.answers).map(record_facts).collect();
+            answered.services = message.answers.iter().filter_map(service_facts).take(MAX_SERVICES).collect();
             answered.addresses = message.answers.iter().filter_map(|record| record.data.ip_addr()).collect();
             answered.answer.records = message.answers.iter().map(record_facts).collect();
         }
@@ -77,7 +81,8 @@ pub(super) async fn ask(name: &Name, record_type: RecordType, server: SocketAddr
 struct Received {
     message: Message,
     after: Duration,
-    second_answer: bool,
+    /// Another answer to the same query.
+    second: Option<Message>,
 }
 
 async fn by_udp(query: &Message, bytes: &[u8], server: SocketAddr, deadline: Instant) -> Result<Received, LookupEnd> {
@@ -85,6 +90,7 @@ async fn by_udp(query: &Message, bytes: &[u8], server: SocketAddr, deadline: Ins
     let socket = UdpSocket::bind(any).await.map_err(failed)?;
     socket.connect(server).await.map_err(failed)?;
     let mut malformed = false;
+    let mut sent_once = true;
     let mut buffer = vec![0; MAX_DATAGRAM];
     while Instant::now() < deadline {
         let sent = Instant::now();
@@ -96,34 +102,48 @@ async fn by_udp(query: &Message, bytes: &[u8], server: SocketAddr, deadline: Ins
             match response_to(query, &buffer[..length]) {
                 Response::Matches(message) => {
                     let after = sent.elapsed();
-                    let second_answer = another_answer(query, &message, &socket, after).await;
-                    return Ok(Received { message: *message, after, second_answer });
+                    // A query that was sent twice may well get two answers of a server that shuffles.
+                    let second = if sent_once { another_answer(query, &message, &socket, listening_time(server.ip(), after)).await } else { None };
+                    return Ok(Received { message: *message, after, second });
                 }
                 Response::NotDns => malformed = true,
                 Response::OfAnotherQuery => {}
             }
         }
+        sent_once = false;
     }
     Err(if malformed { LookupEnd::Malformed } else { LookupEnd::TimedOut })
 }
 
-/// Listens a little longer: an answer that was slipped in does not keep the genuine one from arriving.
-async fn another_answer(query: &Message, first: &Message, socket: &UdpSocket, after: Duration) -> bool {
-    let until = Instant::now() + (after * 2 + LISTEN_AT_LEAST).min(LISTEN_AT_MOST);
+/// Returns how long a second answer is waited for: nobody outruns a resolver of the same network by much, and a distant one is outrun by its whole distance.
+fn listening_time(server: IpAddr, first_after: Duration) -> Duration {
+    let near = match server.to_canonical() {
+        IpAddr::V4(server) => server.is_loopback() || server.is_private() || server.is_link_local(),
+        IpAddr::V6(server) => server.is_loopback() || server.is_unique_local() || server.is_unicast_link_local(),
+    };
+    let least = if near { LISTEN_NEAR } else { LISTEN_FAR };
+    (first_after * 2 + LISTEN_NEAR).clamp(least, LISTEN_AT_MOST)
+}
+
+/// Listens for another answer that says something else: one that was slipped in does not keep the genuine one from arriving.
+async fn another_answer(query: &Message, first: &Message, socket: &UdpSocket, time: Duration) -> Option<Message> {
+    let until = Instant::now() + time;
     let mut buffer = vec![0; MAX_DATAGRAM];
     while let Ok(Ok(length)) = timeout_at(until, socket.recv(&mut buffer)).await {
-        if let Response::Matches(second) = response_to(query, &buffer[..length]) {
-            let says = |message: &Message| {
-                let mut data: Vec<String> = message.answers.iter().map(|record| record.data.to_string()).collect();
-                data.sort();
-                (message.metadata.response_code, data)
-            };
-            if says(&second) != says(first) {
-                return true;
-            }
+        if let Response::Matches(second) = response_to(query, &buffer[..length])
+            && says(&second) != says(first)
+        {
+            return Some(*second);
         }
     }
-    false
+    None
+}
+
+/// Returns what a response says, whatever the order of its records.
+fn says(message: &Message) -> (ResponseCode, Vec<String>) {
+    let mut data: Vec<String> = message.answers.iter().map(|record| record.data.to_string()).collect();
+    data.sort();
+    (message.metadata.response_code, data)
 }
 
 async fn by_tcp(query: &Message, bytes: &[u8], server: SocketAddr, deadline: Instant) -> Result<Received, LookupEnd> {
@@ -141,7 +161,7 @@ async fn by_tcp(query: &Message, bytes: &[u8], server: SocketAddr, deadline: Ins
         }
     };
     let message = timeout_at(deadline, exchange).await.unwrap_or(Err(LookupEnd::TimedOut))?;
-    Ok(Received { message, after: started.elapsed(), second_answer: false })
+    Ok(Received { message, after: started.elapsed(), second: None })
 }
 
 enum Response {
@@ -170,6 +190,20 @@ fn record_facts(record: &hickory_proto::rr::Record) -> DnsRecord {
     }
 }
 
+fn service_facts(record: &hickory_proto::rr::Record) -> Option<ServiceRecord> {
+    let RData::HTTPS(https) = &record.data else { return None };
+    let mut service = ServiceRecord { priority: https.svc_priority, target: https.target_name.to_ascii(), alpn: Vec::new(), port: None, ech: false };
+    for (_, value) in &https.svc_params {
+        match value {
+            SvcParamValue::Alpn(alpn) => service.alpn.extend(alpn.0.iter().take(MAX_SERVICES).map(|protocol| protocol.chars().take(MAX_DATA_CHARS).collect())),
+            SvcParamValue::Port(port) => service.port = Some(*port),
+            SvcParamValue::EchConfigList(list) => service.ech = !list.0.is_empty(),
+            _ => {}
+        }
+    }
+    Some(service)
+}
+
 fn failed(error: io::Error) -> LookupEnd {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => LookupEnd::Malformed,
@@ -180,5 +214,26 @@ fn failed(error: io::Error) -> LookupEnd {
 const MAX_DATAGRAM: usize = 4_096;
 const MAX_DATA_CHARS: usize = 512;
 const RESEND_AFTER: Duration = Duration::from_secs(1);
-const LISTEN_AT_LEAST: Duration = Duration::from_millis(20);
-const LISTEN_AT_MOST: Duration = Duration::from_millis(120);
+const LISTEN_NEAR: Duration = Duration::from_millis(20);
+const LISTEN_FAR: Duration = Duration::from_millis(200);
+const LISTEN_AT_MOST: Duration = Duration::from_millis(300);
+const MAX_SERVICES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_distant_resolver_is_listened_to_longer_than_its_first_answer_asks_for() {
+        let millis = Duration::from_millis;
+        for (server, first_after, time) in [
+            ("192.168.1.1", millis(1), millis(22)),
+            ("fd00::53", millis(1), millis(22)),
+            ("8.8.8.8", millis(1), millis(200)),
+            ("2001:db8::53", millis(120), millis(260)),
+            ("8.8.8.8", millis(900), millis(300)),
+        ] {
+            assert_eq!(listening_time(server.parse().unwrap(), first_after), time, "{server}");
+        }
+    }
+}

@@ -1,10 +1,22 @@
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
 
 use hickory_proto::{
     op::{Message, ResponseCode},
-    rr::{RData, Record, rdata::CNAME},
+    rr::{
+        RData, Record,
+        rdata::{
+            CNAME, HTTPS, SVCB,
+            svcb::{Alpn, EchConfigList, SvcParamKey, SvcParamValue},
+        },
+    },
 };
-use parallax_model::facts::DnsTransport;
+use parallax_model::facts::{DnsTransport, ServiceRecord};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, UdpSocket},
@@ -55,7 +67,7 @@ fn response(query: &Message) -> Message {
 }
 
 async fn resolved(script: fn(&Message) -> Vec<Vec<u8>>, timeout_ms: u64) -> DnsFacts {
-    let target: Target = "shop.corp.test:443".parse().unwrap();
+    let target: Target = "tls://shop.corp.test:443".parse().unwrap();
     let server = server(script).await;
     resolve(&target, &Resolver::Named(server), Duration::from_millis(timeout_ms)).await
 }
@@ -121,8 +133,13 @@ async fn a_second_answer_counts_only_when_it_says_something_else() {
     let injected = server(twice("203.0.113.66", "192.0.2.7")).await;
     let repeated = server(twice("192.0.2.7", "192.0.2.7")).await;
     for (server, expected) in [(injected, true), (repeated, false)] {
-        let facts = resolve(&"shop.corp.test:443".parse().unwrap(), &Resolver::Named(server), Duration::from_secs(2)).await;
+        let facts = resolve(&"tls://shop.corp.test:443".parse().unwrap(), &Resolver::Named(server), Duration::from_secs(2)).await;
         assert!(facts.answers.iter().all(|answer| answer.second_answer == expected), "{facts:?}");
+        let second: Vec<&str> = facts.answers[0].second_records.iter().map(|record| record.data.as_str()).collect();
+        assert_eq!(
+            (facts.answers[0].records[0].data.as_str(), second.first().copied()),
+            if expected { ("203.0.113.66", Some("192.0.2.7")) } else { ("192.0.2.7", None) }
+        );
     }
 }
 
@@ -144,7 +161,7 @@ async fn a_truncated_answer_is_asked_again_by_tcp() {
 #[tokio::test]
 async fn a_closed_port_names_its_errno() {
     let closed = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let facts = resolve(&"shop.corp.test:443".parse().unwrap(), &Resolver::Named(closed), Duration::from_secs(2)).await;
+    let facts = resolve(&"tls://shop.corp.test:443".parse().unwrap(), &Resolver::Named(closed), Duration::from_secs(2)).await;
     assert!(facts.answers.iter().all(|answer| answer.end == LookupEnd::Failed(libc::ECONNREFUSED)), "{facts:?}");
 }
 
@@ -162,4 +179,72 @@ fn a_single_label_is_tried_under_the_search_domains_first() {
     assert_eq!(plain.candidates("shop.corp").len(), 1);
     assert_eq!(plain.candidates("shop")[0].to_ascii(), "shop.");
     assert!(plain.listed_addresses("shop.corp").is_empty());
+}
+
+#[tokio::test]
+async fn a_query_that_was_sent_twice_proves_nothing_by_two_answers() {
+    let asked = Arc::new(AtomicU8::new(0));
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let server = udp.local_addr().unwrap();
+    let count = Arc::clone(&asked);
+    tokio::spawn(async move {
+        let mut buffer = [0; 2_048];
+        while let Ok((length, peer)) = udp.recv_from(&mut buffer).await {
+            let query = Message::from_vec(&buffer[..length]).unwrap();
+            // Both families are asked: the first two datagrams are lost, and then each query is answered twice.
+            if count.fetch_add(1, Ordering::Relaxed) < 2 {
+                continue;
+            }
+            for address in ["192.0.2.7", "192.0.2.8"] {
+                let bytes = response(&query).add_answer(record(&query.queries[0].name, address)).to_vec().unwrap();
+                udp.send_to(&bytes, peer).await.unwrap();
+            }
+        }
+    });
+    let facts = resolve(&"tls://shop.corp.test:443".parse().unwrap(), &Resolver::Named(server), Duration::from_secs(4)).await;
+    assert!(asked.load(Ordering::Relaxed) >= 4 && facts.addresses.contains(&"192.0.2.7".parse().unwrap()), "{facts:?}");
+    assert!(facts.answers.iter().all(|answer| !answer.second_answer), "{facts:?}");
+}
+
+fn https(query: &Message, parameters: Vec<(SvcParamKey, SvcParamValue)>) -> Vec<u8> {
+    let name = query.queries[0].name.clone();
+    let data = RData::HTTPS(HTTPS(SVCB::new(1, Name::root(), parameters)));
+    response(query).add_answer(Record::from_rdata(name, 300, data)).to_vec().unwrap()
+}
+
+#[tokio::test]
+async fn the_web_is_asked_for_its_services_too() {
+    let server = server(|query| {
+        let parameters = vec![
+            (SvcParamKey::Alpn, SvcParamValue::Alpn(Alpn(vec!["h3".to_owned(), "h2".to_owned()]))),
+            (SvcParamKey::Port, SvcParamValue::Port(8_443)),
+            (SvcParamKey::EchConfigList, SvcParamValue::EchConfigList(EchConfigList(vec![0, 4, 0xfe, 0x0d, 0, 0]))),
+        ];
+        match query.queries[0].query_type {
+            RecordType::A => vec![response(query).add_answer(record(&query.queries[0].name, "192.0.2.7")).to_vec().unwrap()],
+            RecordType::HTTPS => vec![https(query, parameters)],
+            _ => vec![response(query).to_vec().unwrap()],
+        }
+    })
+    .await;
+    for (target, owner) in [("shop.corp.test:443", "shop.corp.test"), ("https://shop.corp.test:8443", "_8443._https.shop.corp.test")] {
+        let facts = resolve(&target.parse().unwrap(), &Resolver::Named(server), Duration::from_secs(2)).await;
+        let service = ServiceRecord { priority: 1, target: ".".to_owned(), alpn: vec!["h3".to_owned(), "h2".to_owned()], port: Some(8_443), ech: true };
+        assert_eq!((facts.services.as_slice(), facts.addresses.len()), (&[service][..], 1), "{target}: {facts:?}");
+        assert_eq!((facts.answers[2].record_type, facts.answers[2].records[0].name.as_str()), (65, owner));
+    }
+}
+
+#[tokio::test]
+async fn addresses_do_not_wait_for_a_resolver_that_does_not_know_the_type() {
+    let server = server(|query| match query.queries[0].query_type {
+        RecordType::HTTPS => vec![],
+        RecordType::A => vec![response(query).add_answer(record(&query.queries[0].name, "192.0.2.7")).to_vec().unwrap()],
+        _ => vec![response(query).to_vec().unwrap()],
+    })
+    .await;
+    let started = Instant::now();
+    let facts = resolve(&"shop.corp.test:443".parse().unwrap(), &Resolver::Named(server), Duration::from_secs(4)).await;
+    assert_eq!((facts.addresses.len(), facts.answers.len(), facts.services.len()), (1, 2, 0));
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }

@@ -1,6 +1,7 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use parallax_model::{
+    facts::DnsRecord,
     outcome::Outcome,
     verdict::{Cause, Tier},
 };
@@ -39,12 +40,11 @@ fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize) -> Option<Draft> {
     let is_bogus = false_ones.iter().all(|address| is_special(*address)) && !given_to_others.iter().any(|address| is_special(*address));
     let strangers: Vec<usize> = others.iter().copied().filter(|other| places.iter().any(|place| scene.looks_of(*other, *place).next().is_some())).collect();
     let reaches: Vec<Look<'_>> = good.iter().flat_map(|place| scene.looks_of(seat, *place)).filter(|look| scene.is_authentic(look)).copied().collect();
-    let injected =
-        scene.seats[seat].lookups.iter().filter_map(|attempt| attempt.facts.dns.as_ref()).flat_map(|dns| &dns.answers).any(|answer| answer.second_answer);
+    let injected = race(scene, seat, &false_ones, &given_to_others);
     // An address at which nobody can even connect from elsewhere may be a dead or distant site of the owner's: only an answer that proves to be a stranger's settles it.
     let stranger_answers = tried.iter().any(|look| look.passes(Layer::Tcp));
     let groups = scene.groups(&others).len();
-    let settled = injected || (!reaches.is_empty() && !strangers.is_empty() && (stranger_answers || is_bogus));
+    let settled = injected.is_some() || (!reaches.is_empty() && !strangers.is_empty() && (stranger_answers || is_bogus));
     let tier = match (settled, groups) {
         (true, _) => Tier::Confirmed,
         (false, 0) => return None,
@@ -81,11 +81,34 @@ fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize) -> Option<Draft> {
             &reaches,
         );
     }
-    if injected {
-        draft.add("second-answer", format!("{who} got two different answers to one query"), &[]);
+    if let Some(race) = injected {
+        let second = race.records_of_second.join(", ");
+        draft.add("second-answer", format!("one query of {who} got two answers: {}, and then {second}", race.records_of_first.join(", ")), &[]);
     }
     let draft = draft.unless(Cause::ServerDefaultCertificate, "ask the zone's own servers whether the address is theirs");
     Some(draft.in_words(format!("the resolver of {WHO} gives {} for {host}, where nobody authenticates the server; the others' addresses work", row(&shown))))
+}
+
+/// Two answers to one query, of which one holds an address that nobody authenticates and the other one that others are given too.
+struct Race {
+    records_of_first: Vec<String>,
+    records_of_second: Vec<String>,
+}
+
+fn race(scene: &Scene<'_>, seat: usize, false_ones: &[IpAddr], given_to_others: &BTreeSet<IpAddr>) -> Option<Race> {
+    let answers = scene.seats[seat].lookups.iter().filter_map(|attempt| attempt.facts.dns.as_ref()).flat_map(|dns| &dns.answers);
+    answers.filter(|answer| answer.second_answer).find_map(|answer| {
+        let [first, second] = [&answer.records, &answer.second_records].map(|records| addresses(records));
+        let is_false = |addresses: &[IpAddr]| addresses.iter().any(|address| false_ones.contains(address));
+        let is_common = |addresses: &[IpAddr]| addresses.iter().any(|address| given_to_others.contains(address));
+        let differ = (is_false(&first) && is_common(&second)) || (is_common(&first) && is_false(&second));
+        let shown = |addresses: &[IpAddr]| addresses.iter().map(ToString::to_string).collect();
+        differ.then(|| Race { records_of_first: shown(&first), records_of_second: shown(&second) })
+    })
+}
+
+fn addresses(records: &[DnsRecord]) -> Vec<IpAddr> {
+    records.iter().filter_map(|record| record.data.parse().ok()).collect()
 }
 
 /// Addresses that no public name leads to: private, loopback, unspecified, documentation.

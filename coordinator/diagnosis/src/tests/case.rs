@@ -125,6 +125,9 @@ pub(super) struct Resolve {
     pub(super) from: String,
     /// Addresses, or an outcome's name.
     pub(super) gives: String,
+    /// Addresses of a second answer to the same query.
+    #[serde(default)]
+    pub(super) then: String,
     #[serde(default)]
     pub(super) name: Option<String>,
 }

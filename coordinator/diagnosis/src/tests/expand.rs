@@ -12,9 +12,9 @@ use parallax_model::{
     check::Check,
     clock::Timestamp,
     facts::{
-        AlertSeen, ConnectEnd, DnsAnswer, DnsFacts, DnsTransport, Facts, HandshakeFacts, HelloSent, HttpEnd, HttpFacts, LocalRefusal, LookupEnd, NotCompleted,
-        QuicEnd, QuicFacts, Reply, ReplyTtlFacts, ResolverKind, ServerAnswerFacts, Sibling, StartTlsFacts, StepEnd, TcpFacts, TcpInfo, TlsEnd, TlsFacts,
-        TtlRange, UpgradeEnd, WalkFacts, WalkPayload, WalkStep,
+        AlertSeen, ConnectEnd, DnsAnswer, DnsFacts, DnsRecord, DnsTransport, Facts, HandshakeFacts, HelloSent, HttpEnd, HttpFacts, LocalRefusal, LookupEnd,
+        NotCompleted, QuicEnd, QuicFacts, Reply, ReplyTtlFacts, ResolverKind, ServerAnswerFacts, Sibling, StartTlsFacts, StepEnd, TcpFacts, TcpInfo, TlsEnd,
+        TlsFacts, TtlRange, UpgradeEnd, WalkFacts, WalkPayload, WalkStep,
     },
     id::{AttemptId, RoundId},
     outcome::Outcome,
@@ -437,7 +437,19 @@ fn lookup_facts(lookup: &Resolve) -> Facts {
         "dns.failed" => LookupEnd::NoResolver,
         _ => LookupEnd::Response(0),
     };
-    let answer = DnsAnswer { record_type: 1, server: None, transport: DnsTransport::Udp, end, records: Vec::new(), elapsed_us: 2_000, second_answer: false };
+    let record = |address: &str| DnsRecord { name: NAME.to_owned(), record_type: 1, ttl_seconds: 30, data: address.to_owned() };
+    let records = |words: &str| words.split_whitespace().filter(|word| word.parse::<IpAddr>().is_ok()).map(record).collect::<Vec<DnsRecord>>();
+    let second_records = records(&lookup.then);
+    let answer = DnsAnswer {
+        record_type: 1,
+        server: None,
+        transport: DnsTransport::Udp,
+        end,
+        records: records(&lookup.gives),
+        elapsed_us: 2_000,
+        second_answer: !lookup.then.is_empty(),
+        second_records,
+    };
     let name = lookup.name.clone().unwrap_or_else(|| NAME.to_owned());
-    Facts { dns: Some(DnsFacts { name, resolver: ResolverKind::System, answers: vec![answer], addresses }), ..Facts::default() }
+    Facts { dns: Some(DnsFacts { name, resolver: ResolverKind::System, answers: vec![answer], addresses, services: Vec::new() }), ..Facts::default() }
 }

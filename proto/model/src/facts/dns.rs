@@ -9,10 +9,28 @@ pub struct DnsFacts {
     pub name: String,
     /// Which resolver was asked.
     pub resolver: ResolverKind,
-    /// One per query type, A and AAAA.
+    /// One per query type, A and AAAA, and HTTPS where it was answered.
     pub answers: Vec<DnsAnswer>,
     /// The addresses that came out, in the order of the answers, without repetition.
     pub addresses: Vec<IpAddr>,
+    /// What the HTTPS records say (RFC 9460), for targets of the web: at most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceRecord>,
+}
+
+/// One HTTPS record (RFC 9460).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceRecord {
+    /// 0 for an alias, else smaller is preferred.
+    pub priority: u16,
+    /// The name that serves, `.` for the owner.
+    pub target: String,
+    /// The protocols on offer, such as `h3` and `h2`.
+    pub alpn: Vec<String>,
+    /// The port, where it is another one.
+    pub port: Option<u16>,
+    /// Whether keys for Encrypted Client Hello are published (RFC 9849).
+    pub ech: bool,
 }
 
 /// Which resolver was asked.
@@ -42,8 +60,11 @@ pub struct DnsAnswer {
     pub records: Vec<DnsRecord>,
     /// From query to answer, microseconds.
     pub elapsed_us: u64,
-    /// Whether a second, different response to the same query arrived.
+    /// Whether a second, different response to a query that was sent once arrived.
     pub second_answer: bool,
+    /// The records of that response.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub second_records: Vec<DnsRecord>,
 }
 
 /// What carried a query.

@@ -19,7 +19,7 @@ pub use audit::{
     Accepted, AlpnFacts, AuditAnswer, AuditFacts, AuditStop, CertificateAsk, CertificateFacts, ClientCertificateFacts, FeatureFacts, FiniteFieldFacts,
     KeyExchangeFacts, Resumption, SessionFacts, ShareFacts, Ssl2Facts, VersionFacts,
 };
-pub use dns::{DnsAnswer, DnsFacts, DnsRecord, DnsTransport, LookupEnd, ResolverKind};
+pub use dns::{DnsAnswer, DnsFacts, DnsRecord, DnsTransport, LookupEnd, ResolverKind, ServiceRecord};
 pub use http::{HttpEnd, HttpFacts};
 pub use path::{Reply, ReplyTtlFacts, Sibling, StepEnd, TtlRange, WalkFacts, WalkPayload, WalkStep};
 pub use quic::{QuicEnd, QuicFacts};

@@ -10,8 +10,8 @@ use parallax_model::{
     facts::{
         Accepted, AlertSeen, AuditAnswer, AuditFacts, AuditStop, ConnectEnd, Direction, DnsAnswer, DnsFacts, DnsRecord, DnsTransport, EndKind, EndWitnessed,
         Facts, HandshakeFacts, HelloArrived, HelloSent, HttpEnd, HttpFacts, LookupEnd, NotCompleted, QuicEnd, QuicFacts, Reply, ReplyTtlFacts, ResolverKind,
-        Sender, ServerAnswerFacts, Sibling, StartTlsFacts, StepEnd, TcpFacts, TcpInfo, TlsEnd, TlsFacts, TranscriptEntry, TtlRange, UpgradeEnd, VersionFacts,
-        WalkFacts, WalkPayload, WalkStep, WitnessFacts, WitnessedFlow,
+        Sender, ServerAnswerFacts, ServiceRecord, Sibling, StartTlsFacts, StepEnd, TcpFacts, TcpInfo, TlsEnd, TlsFacts, TranscriptEntry, TtlRange, UpgradeEnd,
+        VersionFacts, WalkFacts, WalkPayload, WalkStep, WitnessFacts, WitnessedFlow,
     },
     id::{AttemptId, BootId, CheckId, RoundId},
 };
@@ -47,9 +47,10 @@ fn dns() -> impl Strategy<Value = DnsFacts> {
         server,
         transport,
         end,
-        records,
         elapsed_us,
         second_answer,
+        second_records: records.clone(),
+        records,
     });
     let resolver = prop_oneof![Just(ResolverKind::System), Just(ResolverKind::Literal), socket().prop_map(ResolverKind::Named)];
     (".*", resolver, vec(answer, 0..3), vec(any::<IpAddr>(), 0..3)).prop_map(|(name, resolver, answers, addresses)| DnsFacts {
@@ -57,6 +58,7 @@ fn dns() -> impl Strategy<Value = DnsFacts> {
         resolver,
         answers,
         addresses,
+        services: vec![ServiceRecord { priority: 1, target: ".".to_owned(), alpn: vec!["h3".to_owned()], port: None, ech: true }],
     })
 }
 
