@@ -1,6 +1,10 @@
-//! Userspace devices of the lab: a client that tells what it saw, a relay that reads ClientHellos, an intercepting proxy, an injector; and the probe engine alone.
+//! Userspace devices of the lab: a client that tells what it saw, a relay that reads ClientHellos, an intercepting proxy, injectors; and the probe engine alone.
 
-use std::{io::Write as _, net::SocketAddr, time::Duration};
+use std::{
+    io::Write as _,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use clap::{Parser, ValueEnum};
 use parallax_tests::{
@@ -9,6 +13,7 @@ use parallax_tests::{
         front::Front,
         inject::{Forgery, Injector},
         intercept, measure,
+        outrun::Outrunner,
         wire::Wire,
     },
     lab::{Authority, scenario::Hello},
@@ -63,6 +68,14 @@ enum Device {
         #[arg(long, default_value_t = 0)]
         least_ttl: u8,
     },
+    /// Answers DNS queries for a name before the resolver does.
+    Outrun {
+        #[arg(long)]
+        name: String,
+        /// The address that it is given.
+        #[arg(long)]
+        address: Ipv4Addr,
+    },
     /// Makes one attempt of the probe engine and prints its facts, as JSON.
     Measure(measure::Attempt),
     /// Ends TLS that a firewall redirected here, and signs anew.
@@ -99,6 +112,7 @@ fn main() -> anyhow::Result<()> {
         Device::Front { listen, upstream, only_name, read_once } => Front { listen, upstream, only_name, read_once }.serve()?,
         Device::Wire { left, right, delay_ms, lost_per_million } => Wire { delay: Duration::from_millis(delay_ms), lost_per_million }.serve(&left, &right)?,
         Device::Inject { name, forge, ttl, least_ttl } => Injector { name, forge, ttl, least_ttl }.serve()?,
+        Device::Outrun { name, address } => Outrunner { name, address }.serve()?,
         Device::Measure(attempt) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             writeln!(std::io::stdout(), "{}", serde_json::to_string(&runtime.block_on(attempt.make())?)?)?;

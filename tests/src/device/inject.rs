@@ -59,18 +59,7 @@ struct Seen {
 impl Injector {
     /// Serves until the process ends.
     pub fn serve(&self) -> io::Result<()> {
-        let tap: OwnedFd = socket(AddressFamily::Packet, SockType::Datagram, SockFlag::empty(), SockProtocol::EthAll)?;
-        let header_included = Some(Protocol::from(libc::IPPROTO_RAW));
-        let raw = [Socket::new(Domain::IPV4, Type::RAW, header_included)?, Socket::new(Domain::IPV6, Type::RAW, header_included)?];
-        let mut packet = vec![0; 65_536];
-        loop {
-            let (length, from) = recvfrom::<LinkAddr>(tap.as_raw_fd(), &mut packet)?;
-            let outgoing = from.is_some_and(|from| from.pkttype() == libc::PACKET_OUTGOING);
-            let Some(seen) = packet.get(..length).filter(|_| !outgoing).and_then(|packet| self.read(packet)) else { continue };
-            // Ports of a raw socket's address must be zero.
-            let to = SocketAddr::new(seen.from.ip(), 0).into();
-            raw[usize::from(seen.from.is_ipv6())].send_to(&self.answer(&seen), &to)?;
-        }
+        eavesdrop(|packet| self.read(packet).map(|seen| (seen.from.ip(), self.answer(&seen))))
     }
 
     fn read(&self, packet: &[u8]) -> Option<Seen> {
@@ -105,6 +94,21 @@ impl Injector {
         let mut bytes = Vec::with_capacity(tcp.size(payload.len()));
         tcp.write(&mut bytes, &payload).expect("a vector takes all");
         bytes
+    }
+}
+
+/// Reads along with what passes, and sends each answer as a whole packet to its address; returns when the kernel refuses.
+pub(super) fn eavesdrop(answer: impl Fn(&[u8]) -> Option<(IpAddr, Vec<u8>)>) -> io::Result<()> {
+    let tap: OwnedFd = socket(AddressFamily::Packet, SockType::Datagram, SockFlag::empty(), SockProtocol::EthAll)?;
+    let header_included = Some(Protocol::from(libc::IPPROTO_RAW));
+    let raw = [Socket::new(Domain::IPV4, Type::RAW, header_included)?, Socket::new(Domain::IPV6, Type::RAW, header_included)?];
+    let mut packet = vec![0; 65_536];
+    loop {
+        let (length, from) = recvfrom::<LinkAddr>(tap.as_raw_fd(), &mut packet)?;
+        let outgoing = from.is_some_and(|from| from.pkttype() == libc::PACKET_OUTGOING);
+        let Some((to, bytes)) = packet.get(..length).filter(|_| !outgoing).and_then(&answer) else { continue };
+        // Ports of a raw socket's address must be zero.
+        raw[usize::from(to.is_ipv6())].send_to(&bytes, &SocketAddr::new(to, 0).into())?;
     }
 }
 

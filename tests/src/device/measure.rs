@@ -1,11 +1,11 @@
 //! The probe engine alone: one attempt, and its facts.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
 use parallax_model::{assignment::Experiment, check::Limits, facts::Facts, profile::Profile, target::Target};
-use parallax_probe::{AuditManners, Plan, SystemNet, run, server_name_for};
+use parallax_probe::{AuditManners, Plan, Resolver, SystemNet, resolve, run, server_name_for};
 
 /// What is tried.
 #[derive(Debug, Args)]
@@ -30,6 +30,10 @@ pub struct Attempt {
 impl Attempt {
     /// Makes the attempt.
     pub async fn make(self) -> anyhow::Result<Facts> {
+        if self.experiment == Experiment::Resolve {
+            let dns = resolve(&self.target, &Resolver::System, Duration::from_millis(ATTEMPT_MS)).await;
+            return Ok(Facts { dns: Some(dns), ..Facts::default() });
+        }
         let plan = Plan {
             profile: Profile::builtin(&self.profile).with_context(|| format!("no profile is called {}", self.profile))?,
             experiment: self.experiment,

@@ -5,5 +5,6 @@ pub mod front;
 pub mod inject;
 pub mod intercept;
 pub mod measure;
+pub mod outrun;
 pub mod tcp_info;
 pub mod wire;

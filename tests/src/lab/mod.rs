@@ -211,10 +211,10 @@ impl Lab {
 
     /// The steps of a fault that need the servers to run.
     fn finish_fault(&mut self, fault: &Fault) -> Result<(), LabError> {
-        if fault.device.first().is_some_and(|kind| kind == "inject") {
+        if let Some(kind) = fault.device.first().filter(|kind| EAVESDROPPERS.contains(&kind.as_str())) {
             let mut command = self.sandbox.command(Some(&fault.at), &self.programs.device);
             command.args(&fault.device);
-            let mut daemon = Daemon::start(&self.sandbox, command, &format!("{HOME}/logs/device-{}-inject.log", fault.at))?;
+            let mut daemon = Daemon::start(&self.sandbox, command, &format!("{HOME}/logs/device-{}-{kind}.log", fault.at))?;
             self.wait(&mut daemon, "lab-device", &Awaited::PacketSocket)?;
             self.daemons.push(daemon);
         }
@@ -287,3 +287,6 @@ fn network_fault(fault: &Fault) -> String {
     text.extend(fault.iptables.iter().map(|rule| format!("iptables {rule}\n")));
     text
 }
+
+/// Devices that read along with what passes and listen on no port.
+const EAVESDROPPERS: [&str; 2] = ["inject", "outrun"];
