@@ -1,7 +1,11 @@
 //! What people read: a verdict with two faults, a clock that is wrong, a silent vantage and a mixture.
 
 use parallax_cli::render::verdict;
-use parallax_model::{report::AuditReport, verdict::Verdict};
+use parallax_model::{
+    outcome::Outcome,
+    report::AuditReport,
+    verdict::{MatrixCell, Negotiated, Verdict},
+};
 
 fn two_faults() -> Verdict {
     serde_json::from_str(include_str!("data/two-faults.json")).expect("the sample is a verdict")
@@ -39,4 +43,35 @@ fn monitoring_gets_one_line() {
 #[test]
 fn lists_say_it_in_a_few_words() {
     insta::assert_snapshot!(verdict::summary(&two_faults()), @"server.chain-incomplete (confirmed); path.sni-filter at a (confirmed)");
+}
+
+#[test]
+fn many_clients_stand_below_each_other_with_what_the_server_chose() {
+    let mut survey = two_faults();
+    let sample = survey.matrix[0].clone();
+    let chosen =
+        Negotiated { version: "TLSv1.3".to_owned(), cipher_suite: Some("TLS_AES_128_GCM_SHA256".to_owned()), group: Some("x25519".to_owned()), dh_bits: None };
+    let cell = |profile: String, vantage: &str, passes: bool| MatrixCell {
+        vantage: vantage.to_owned(),
+        address: "192.0.2.7:443".to_owned(),
+        profile,
+        outcome: if passes { Outcome::Ok } else { Outcome::TlsAlert(70) },
+        failures: if passes { 0 } else { sample.attempts },
+        negotiated: passes.then(|| chosen.clone()),
+        ..sample.clone()
+    };
+    let clients = (0..9).flat_map(|number| ["a", "b"].map(|vantage| cell(format!("client-{number}"), vantage, number != 3 && (number != 4 || vantage == "a"))));
+    survey.matrix = clients.collect();
+    survey.findings.clear();
+    let text = plain(&verdict::text(&survey, false));
+    let lines: Vec<&str> = text.lines().skip(2).take(6).collect();
+    let expected = [
+        "  192.0.2.7:443   a   b   chosen",
+        "  client-0        ✓   ✓   TLSv1.3 x25519 AES_128_GCM_SHA256",
+        "  client-1        ✓   ✓   TLSv1.3 x25519 AES_128_GCM_SHA256",
+        "  client-2        ✓   ✓   TLSv1.3 x25519 AES_128_GCM_SHA256",
+        "  client-3        A   A   tls.alert.70",
+        "  client-4        ✓   A   TLSv1.3 x25519 AES_128_GCM_SHA256 / tls.alert.70",
+    ];
+    assert_eq!(lines, expected);
 }

@@ -22,12 +22,16 @@ use tokio::{task::LocalSet, time::sleep};
 use super::*;
 use crate::spool::{Caps, Piece};
 
+mod survey;
+
 /// Answers by address and profile; what is not scripted connects after 20 ms.
 #[derive(Default)]
 struct Script {
     addresses: Vec<IpAddr>,
     ends: HashMap<(SocketAddr, String), Vec<ConnectEnd>>,
     slow: Option<Duration>,
+    /// Profiles without TLS 1.3 get alert 70.
+    tls13_alone: bool,
     seen: RefCell<Vec<(Instant, Experiment, SocketAddr, String)>>,
 }
 
@@ -56,7 +60,8 @@ impl Look for Rc<Script> {
             at_end: None,
             ack_ttl: None,
         };
-        Facts { tcp: Some(tcp), ..Facts::default() }
+        let turned_down = self.tls13_alone && !plan.profile.hello.versions.contains(&0x0304);
+        Facts { tcp: Some(tcp), tls: turned_down.then(survey::alert_70), ..Facts::default() }
     }
 }
 

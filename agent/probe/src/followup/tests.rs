@@ -266,3 +266,13 @@ fn a_second_call_asks_only_for_what_was_not_run_and_the_budget_holds() {
     assert!(!small.is_empty() && small.iter().map(FollowUp::connections).sum::<u32>() <= 9);
     assert_eq!(planned_for("shop.corp.test:443", &attempts(|_, _| connected(TlsEnd::Reset)), 0), []);
 }
+
+#[test]
+fn a_client_that_is_turned_down_beside_others_asks_only_what_the_server_would_choose() {
+    let check = check("shop.corp.test:443").with_profiles(&["chrome-137".to_owned(), "java-7".to_owned()]).unwrap();
+    let seen = [("chrome-137", TlsEnd::Answered), ("java-7", TlsEnd::Alert(70))];
+    let attempts: Vec<Attempt> = seen.map(|(profile, end)| attempt(profile, Experiment::Baseline, HERE, connected(end))).into();
+    let planned = drill_down(&RowSoFar { check: &check, address: HERE.parse().unwrap(), attempts: &attempts, responders: &[], connections_left: 120 });
+    assert_eq!(order(&planned), [Experiment::LegacyHello]);
+    assert_eq!(planned[0].task.profile.as_str(), "java-7");
+}
