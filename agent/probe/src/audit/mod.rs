@@ -31,7 +31,7 @@ mod tolerance;
 mod versions;
 
 use parallax_model::facts::{
-    AuditAnswer, AuditFacts, CertificateAsk, CertificateFacts, ClientCertificateFacts, Facts, Rung, ShareFacts, TcpFacts, VersionFacts,
+    AlpnFacts, AuditAnswer, AuditFacts, CertificateAsk, CertificateFacts, ClientCertificateFacts, Facts, Rung, SessionFacts, ShareFacts, TcpFacts, VersionFacts,
 };
 use parallax_tls::registry::{CipherSuite, KeyExchange, NamedGroup, ProtocolVersion};
 use tokio::join;
@@ -130,7 +130,7 @@ struct InClear {
     everything: Option<Reply>,
     cbc: Option<Reply>,
     fallback: Option<Reply>,
-    alpn: parallax_model::facts::AlpnFacts,
+    alpn: AlpnFacts,
     certificates: Vec<(CertificateAsk, Option<Reply>)>,
 }
 
@@ -182,15 +182,11 @@ async fn shares<N: Net>(driver: &Driver<'_, N>, caller: &Caller, tls13: Option<&
     groups.iter().zip(replies).filter_map(|(group, reply)| Some(key_exchange::share_facts(*group, &reply?))).collect()
 }
 
-async fn resumed<N: Net>(
-    driver: &Driver<'_, N>,
-    below: Option<&VersionFacts>,
-    tls13: Option<&VersionFacts>,
-) -> (parallax_model::facts::SessionFacts, Option<Full>) {
+async fn resumed<N: Net>(driver: &Driver<'_, N>, below: Option<&VersionFacts>, tls13: Option<&VersionFacts>) -> (SessionFacts, Option<Full>) {
     let tls12 = async {
         match below.filter(|version| version.version == ProtocolVersion::TLS12.0) {
             Some(version) => sessions::tls12(driver, version).await,
-            None => Default::default(),
+            None => SessionFacts::default(),
         }
     };
     let tls13 = async {
@@ -200,18 +196,9 @@ async fn resumed<N: Net>(
         }
     };
     let (tls12, tls13) = join!(tls12, tls13);
-    match tls13 {
-        Some((tls13, full)) => (
-            parallax_model::facts::SessionFacts {
-                tls13_psk: tls13.tls13_psk,
-                tls13_tickets: tls13.tls13_tickets,
-                max_early_data_bytes: tls13.max_early_data_bytes,
-                ..tls12
-            },
-            Some(full),
-        ),
-        None => (tls12, None),
-    }
+    let SessionFacts { tls12_ticket, tls12_id, tls12_lifetime_seconds, ticket_key_name, .. } = tls12;
+    let (tls13, full) = tls13.map_or_else(Default::default, |(facts, full)| (facts, Some(full)));
+    (SessionFacts { tls12_ticket, tls12_id, tls12_lifetime_seconds, ticket_key_name, ..tls13 }, full)
 }
 
 /// Notes what only full handshakes of TLS 1.3 show: the request for a certificate, and the chains of a server that speaks nothing older.

@@ -31,6 +31,7 @@ struct Twice {
     first: Full,
     resumption: Option<Resumption>,
     tickets: u8,
+    lifetime_seconds: Option<u32>,
     max_early_data: Option<u32>,
 }
 
@@ -59,8 +60,13 @@ pub(super) async fn tls12<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts
 pub(super) async fn tls13<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts) -> Option<(SessionFacts, Full)> {
     let recipe = recipe(version, "modern")?;
     let twice = twice(driver, &recipe, true).await?;
-    let facts =
-        SessionFacts { tls13_psk: twice.resumption, tls13_tickets: Some(twice.tickets), max_early_data_bytes: twice.max_early_data, ..SessionFacts::default() };
+    let facts = SessionFacts {
+        tls13_psk: twice.resumption,
+        tls13_tickets: Some(twice.tickets),
+        tls13_lifetime_seconds: twice.lifetime_seconds,
+        max_early_data_bytes: twice.max_early_data,
+        ..SessionFacts::default()
+    };
     Some((facts, twice.first))
 }
 
@@ -80,14 +86,14 @@ async fn twice<N: Net>(driver: &Driver<'_, N>, recipe: &HelloRecipe, tickets: bo
         resumable.has_left() && settled
     };
     let first = handshake(driver, resumable.session()?, has_all).await?;
-    let (tickets, max_early_data) = (resumable.tickets(), resumable.max_early_data());
+    let (tickets, lifetime_seconds, max_early_data) = (resumable.tickets(), resumable.lifetime_seconds(), resumable.max_early_data());
     let resumption = if resumable.has_left() {
         let second = handshake(driver, resumable.session()?, || true).await;
         second.map(|second| if second.is_resumed { Resumption::Resumed } else { Resumption::Refused })
     } else {
         Some(Resumption::NotIssued)
     };
-    Some(Twice { first, resumption, tickets, max_early_data })
+    Some(Twice { first, resumption, tickets, lifetime_seconds, max_early_data })
 }
 
 /// Makes a full handshake and waits a moment for what follows it, unless `has_all` says that everything has come.

@@ -9,23 +9,28 @@ use super::{
     elimination::{Elimination, Kind},
 };
 
-/// Schemes of TLS 1.2, with signed suites and groups that the server accepts.
+/// Schemes of TLS 1.2 for one type of key, with the suites for it that the server accepts.
 #[derive(Debug, Clone)]
 pub(super) struct SchemesOf<'a> {
     caller: &'a Caller,
     suites: Vec<CipherSuite>,
 }
 
-/// Asks for the schemes of TLS 1.2; none when no accepted suite has a signed key exchange.
-pub(super) fn tls12_schemes<'a>(caller: &'a Caller, accepted: &[u16]) -> Option<Elimination<SchemesOf<'a>>> {
-    let is_signed = |suite: &CipherSuite| {
-        let is_ephemeral = matches!(suite.key_exchange(), KeyExchange::EllipticCurve | KeyExchange::FiniteField);
-        is_ephemeral && matches!(suite.authentication(), Authentication::Rsa | Authentication::Ecdsa | Authentication::Dss)
+/// Asks for the schemes of TLS 1.2, key type by key type: a server may choose the suite before it looks whether a scheme fits its key.
+pub(super) fn tls12_schemes<'a>(caller: &'a Caller, accepted: &[u16]) -> Vec<Elimination<SchemesOf<'a>>> {
+    let of_key = |(key, prefixes): &(Authentication, &[&str])| {
+        let is_signed = |suite: &CipherSuite| matches!(suite.key_exchange(), KeyExchange::EllipticCurve | KeyExchange::FiniteField);
+        let suites: Vec<CipherSuite> = accepted.iter().copied().map(CipherSuite).filter(|suite| suite.authentication() == *key && is_signed(suite)).collect();
+        let fits = |scheme: &&SignatureScheme| prefixes.iter().any(|prefix| scheme.name().starts_with(prefix));
+        let candidates = SignatureScheme::KNOWN.iter().rev().filter(fits).map(|scheme| scheme.0).collect();
+        (!suites.is_empty()).then(|| Elimination::new(SchemesOf { caller, suites }, candidates))
     };
-    let suites: Vec<CipherSuite> = accepted.iter().copied().map(CipherSuite).filter(is_signed).collect();
-    let candidates = SignatureScheme::KNOWN.iter().rev().map(|scheme| scheme.0).collect();
-    (!suites.is_empty()).then(|| Elimination::new(SchemesOf { caller, suites }, candidates))
+    KEYS.iter().filter_map(of_key).collect()
 }
+
+/// The types of keys in suites, with the names of the schemes that they sign with.
+const KEYS: [(Authentication, &[&str]); 3] =
+    [(Authentication::Rsa, &["rsa_"]), (Authentication::Ecdsa, &["ecdsa_", "ed25519", "ed448", "mldsa", "sm2sig"]), (Authentication::Dss, &["dsa_"])];
 
 impl Kind for SchemesOf<'_> {
     fn ask(&self, offered: &[u16]) -> Ask {
@@ -125,7 +130,7 @@ mod tests {
     use parallax_tls::{ServerAnswer, ServerHello};
 
     use super::*;
-    use crate::audit::tests::{caller, offered_schemes, replied};
+    use crate::audit::tests::{caller, offered_schemes, offered_suites, replied};
 
     fn run(accepts: &[u16]) -> (Accepted, usize) {
         let caller = caller();
@@ -168,7 +173,12 @@ mod tests {
 
     #[test]
     fn tls_1_2_needs_a_signed_exchange() {
-        assert!(tls12_schemes(&caller(), &[0x002f, 0xc018]).is_none());
-        assert!(tls12_schemes(&caller(), &[0x009e]).is_some());
+        assert!(tls12_schemes(&caller(), &[0x002f, 0xc018]).is_empty());
+        let caller = caller();
+        let questions = tls12_schemes(&caller, &[0xc02b, 0x009e, 0x002f]);
+        let offered: Vec<Vec<u16>> = questions.iter().filter_map(Question::next).map(|ask| offered_suites(&ask)).collect();
+        assert_eq!(offered, [[0x009e], [0xc02b]], "one question for each type of key");
+        let schemes: Vec<u16> = questions.iter().filter_map(Question::next).flat_map(|ask| offered_schemes(&ask)).collect();
+        assert!([0x0401, 0x0804, 0x0403, 0x0807].iter().all(|scheme| schemes.contains(scheme)) && !schemes.contains(&0x0202));
     }
 }

@@ -1,5 +1,6 @@
 //! One protocol version after the other: whether it is spoken, and its lists.
 
+use futures_util::future::join_all;
 use parallax_model::facts::{Accepted, VersionFacts};
 use parallax_tls::registry::ProtocolVersion;
 use tokio::join;
@@ -45,10 +46,11 @@ async fn version_facts<N: Net>(driver: &Driver<'_, N>, caller: &Caller, version:
 }
 
 async fn schemes_of_tls12<N: Net>(driver: &Driver<'_, N>, caller: &Caller, version: ProtocolVersion, accepted: &[u16]) -> Accepted {
-    match tls12_schemes(caller, accepted).filter(|_| version == ProtocolVersion::TLS12) {
-        Some(question) => driver.settle(question).await.accepted,
-        None => Accepted::default(),
-    }
+    let questions = if version == ProtocolVersion::TLS12 { tls12_schemes(caller, accepted) } else { Vec::new() };
+    let lists = join_all(questions.into_iter().map(|question| driver.settle(question))).await;
+    let of_keys = lists.into_iter().map(|list| list.accepted);
+    // The order of one key's schemes is the order of all where the server has one key.
+    of_keys.reduce(|one, other| Accepted { numbers: [one.numbers, other.numbers].concat(), ..other }).unwrap_or_default()
 }
 
 async fn schemes_of_tls13<N: Net>(driver: &Driver<'_, N>, caller: &Caller, suites: &[u16], groups: &[u16]) -> Accepted {

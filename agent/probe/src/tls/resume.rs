@@ -46,10 +46,22 @@ impl Resumable {
         self.memory.lock().tickets
     }
 
+    /// Returns the lifetime of the last ticket of TLS 1.3, seconds; none without a ticket.
+    pub(crate) fn lifetime_seconds(&self) -> Option<u32> {
+        self.memory.lock().lifetime_seconds
+    }
+
     /// Returns the early data that the last ticket of TLS 1.3 allows, bytes; none without a ticket.
     pub(crate) fn max_early_data(&self) -> Option<u32> {
         self.memory.lock().max_early_data
     }
+}
+
+/// Reads the lifetime of a ticket, which the library tells in no other form than this one.
+fn lifetime_seconds(value: &Tls13ClientSessionValue) -> Option<u32> {
+    let text = format!("{value:?}");
+    let (_, behind) = text.split_once("lifetime_secs: ")?;
+    behind.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// Remembers what one server left.
@@ -62,6 +74,7 @@ struct Left {
     tls13: Option<Tls13ClientSessionValue>,
     tickets: u8,
     max_early_data: Option<u32>,
+    lifetime_seconds: Option<u32>,
 }
 
 impl Memory {
@@ -94,6 +107,7 @@ impl ClientSessionStore for Memory {
         let mut left = self.lock();
         left.tickets = left.tickets.saturating_add(1);
         left.max_early_data = Some(value.max_early_data_size());
+        left.lifetime_seconds = lifetime_seconds(&value);
         left.tls13 = Some(value);
     }
 

@@ -145,7 +145,7 @@ pub struct VersionFacts {
     /// Groups: of HelloRetryRequest in TLS 1.3, of ServerKeyExchange before.
     #[serde(default)]
     pub groups: Accepted,
-    /// Signature schemes: of ServerKeyExchange in TLS 1.2; in TLS 1.3 those that the server can sign with, in the order of their offer, empty with
+    /// Signature schemes: of ServerKeyExchange in TLS 1.2, those of one type of key after the other; in TLS 1.3 those that the server can sign with, in the order of their offer, empty with
     /// the refusal [`AuditAnswer::Hello`] when it refuses in secret.
     #[serde(default)]
     pub signature_schemes: Accepted,
@@ -260,7 +260,7 @@ pub struct SessionFacts {
     pub tls13_psk: Option<Resumption>,
     /// The lifetime hint of the ticket of TLS 1.2, seconds; 0 leaves it to the client.
     pub tls12_lifetime_seconds: Option<u32>,
-    /// The lifetime of the first ticket of TLS 1.3, seconds.
+    /// The lifetime of the last ticket of TLS 1.3, seconds; at most the seven days that RFC 8446 section 4.6.1 allows.
     pub tls13_lifetime_seconds: Option<u32>,
     /// Tickets that came on one connection of TLS 1.3 without a request.
     pub tls13_tickets: Option<u8>,
