@@ -1,8 +1,10 @@
 """Who is right: `openssl s_client`, which connects with just the version, suite or group in question."""
-import functools, subprocess
+import functools, re, subprocess
 
 import servers
 
+EVERY_SUITE = ["-cipher", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"]
+ALIASES = {"P-256": "prime256v1", "P-384": "secp384r1", "P-521": "secp521r1"}
 FLAGS = {"SSL 3": "-ssl3", "TLS 1.0": "-tls1", "TLS 1.1": "-tls1_1", "TLS 1.2": "-tls1_2", "TLS 1.3": "-tls1_3"}
 GROUPS = {0x17: "P-256", 0x18: "P-384", 0x19: "P-521", 0x1D: "X25519", 0x1E: "X448", 0x16: "secp256k1", 0x1A: "brainpoolP256r1", 0x1B: "brainpoolP384r1", 0x1C: "brainpoolP512r1",
           0x100: "ffdhe2048", 0x101: "ffdhe3072", 0x102: "ffdhe4096", 0x103: "ffdhe6144", 0x104: "ffdhe8192"}
@@ -48,23 +50,48 @@ def ask(port, fact, element):
     """Returns whether the server does it, none when OpenSSL cannot tell."""
     kind, version = fact[0], fact[-1]
     if kind == "versions":
-        return connects(port, FLAGS.get(element), "-cipher", "ALL:COMPLEMENTOFALL:@SECLEVEL=0") if element in FLAGS and element != "SSL 3" else None
+        return "Cipher is" in (s_client(port, FLAGS[element], *EVERY_SUITE) or "") if element in FLAGS and element != "SSL 3" else None
     if kind == "suites" and element in suites() and version != "SSL 3":
-        own = suites()[element][0]
-        wanted = ["-ciphersuites", own] if version == "TLS 1.3" else ["-cipher", f"{own}:@SECLEVEL=0"]
-        return connects(port, FLAGS[version], *wanted)
+        return chosen_suite(port, version, [element]) is not None
     if kind == "groups" and element in GROUPS:
-        return connects(port, FLAGS[version], "-groups", GROUPS[element], *([] if version == "TLS 1.3" else ["-cipher", "ECDHE:@SECLEVEL=0"]))
+        return takes_group(port, version, element)
+    if kind == "server order":
+        return keeps_order(port, version)
+    if kind in ("ticket resumption", "id resumption"):
+        output = s_client(port, "-tls1_2", "-reconnect", *EVERY_SUITE, *(["-no_ticket"] if kind == "id resumption" else []))
+        return None if output is None else "Reused, " in output
     return None
 
 
-def connects(port, *words):
+def chosen_suite(port, version, offered):
+    """Returns what the server chooses of these suites, in OpenSSL's own words."""
+    names = ":".join(suites()[number][0] for number in offered)
+    words = ["-ciphersuites", names] if version == "TLS 1.3" else ["-cipher", f"{names}:@SECLEVEL=0"]
+    found = re.search(r"Cipher is (\S+)", s_client(port, FLAGS[version], *words) or "")
+    return found and found.group(1)
+
+
+def takes_group(port, version, group):
+    """A server with an ECDSA key before TLS 1.3 needs the key's own group on offer as well: it stands behind the one in question."""
+    if version == "TLS 1.3":
+        return "Cipher is" in (s_client(port, FLAGS[version], "-groups", GROUPS[group]) or "")
+    output = s_client(port, FLAGS[version], "-groups", ":".join(dict.fromkeys([GROUPS[group], "P-256"])), "-cipher", "ECDHE:ECDH:@SECLEVEL=0") or ""
+    key = re.search(r"Server Temp Key: (?:ECDH, )?([\w-]+)", output)
+    return bool(key) and key.group(1).lower() in (GROUPS[group].lower(), ALIASES.get(GROUPS[group], ""))
+
+
+def keeps_order(port, version):
+    accepted = [number for number in suites() if (suites()[number][0].startswith("TLS_")) == (version == "TLS 1.3") and chosen_suite(port, version, [number])]
+    forward, backward = (chosen_suite(port, version, order) for order in (accepted, accepted[::-1]))
+    return forward == backward if len(accepted) > 1 else None
+
+
+def s_client(port, *words):
+    """Returns what `openssl s_client` says of a connection, none when it does not know the words; without "Cipher is" when there was no handshake."""
     command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", servers.NAME, *words]
     try:
-        done = subprocess.run(command, input=b"", capture_output=True, timeout=10)
+        done = subprocess.run(command, input=b"", capture_output=True, timeout=20)
     except subprocess.TimeoutExpired:
         return None
-    output = done.stdout + done.stderr
-    if b"unknown option" in output or b"Error with command" in output or b"no cipher match" in output.lower():
-        return None
-    return b"Cipher is (NONE)" not in output and b"Cipher is " in output
+    output = (done.stdout + done.stderr).decode(errors="replace").replace("Cipher is (NONE)", "")
+    return None if any(word in output for word in ("unknown option", "Error with command", "no cipher match")) else output

@@ -73,7 +73,8 @@ def facts(audit):
     told["extended master secret",] = features.get("extended_master_secret", False)
     told["fallback SCSV",] = features.get("fallback_scsv") == INAPPROPRIATE_FALLBACK
     sessions = audit["sessions"]
-    told["ticket resumption",] = sessions.get("tls12_ticket") == "resumed"
-    told["id resumption",] = sessions.get("tls12_id") == "resumed"
+    for fact, field in (("ticket resumption", "tls12_ticket"), ("id resumption", "tls12_id")):
+        if sessions.get(field):
+            told[fact,] = sessions[field] == "resumed"
     told["early data",] = (sessions.get("max_early_data_bytes") or 0) > 0
     return told
