@@ -95,7 +95,7 @@ pub enum Command {
     /// Shows verdicts and what they rest on.
     #[command(subcommand)]
     Verdict(Verdict),
-    /// Says what a cause means, how it is proven and how it is mended; works offline.
+    /// Says what a cause means and how it is mended, or what a pasted error line of a server or client says; works offline.
     Explain(Explain),
     /// Shows the handshake profiles; works offline.
     #[command(subcommand)]
@@ -345,7 +345,7 @@ pub enum Verdict {
 #[derive(Args)]
 #[expect(missing_docs, reason = "the command documents it")]
 pub struct Explain {
-    /// A cause, for example server.chain-incomplete.
+    /// A cause, for example server.chain-incomplete; or an error line of nginx, Apache, HAProxy, Envoy, Go, Java, OpenSSL, curl or a browser; '-' reads it from standard input.
     pub words: Vec<String>,
 }
 

@@ -1,26 +1,28 @@
-//! `parallax explain`: the page of a cause, offline.
+//! `parallax explain`: the page of a cause, or what a pasted error line says; offline.
+
+use std::io::{self, Read as _};
 
 use parallax_model::{
     catalogue::{self, Page},
+    lexicon::{self, Reading},
     verdict::Cause,
 };
 use serde_json::json;
 
 use crate::{
     args::{Explain, Output},
-    exit::{DONE, Failure},
+    exit::{DONE, ERROR, Failure},
     render::{self, listing::Listing},
 };
 
 /// Runs the command.
 pub(super) fn run(words: &Explain, output: Output) -> Result<u8, Failure> {
-    let text = words.words.join(" ");
-    if text.is_empty() {
-        return list(output);
-    }
-    let Ok(cause) = text.parse::<Cause>() else {
-        return Err(Failure::usage(format!("no cause is called {text:?}{}; 'parallax explain' alone lists all", nearest(&text))));
+    let text = match words.words.as_slice() {
+        [] => return list(output),
+        [only] if only == "-" => from_standard_input()?,
+        words => words.join(" "),
     };
+    let Ok(cause) = text.trim().parse::<Cause>() else { return lines(&text, output) };
     let page = catalogue::page(cause);
     match output {
         Output::Table | Output::Wide | Output::Nagios | Output::Csv => render::answer(&page_text(page)),
@@ -30,6 +32,64 @@ pub(super) fn run(words: &Explain, output: Output) -> Result<u8, Failure> {
     }
     Ok(DONE)
 }
+
+fn from_standard_input() -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    io::stdin().take(MOST_BYTES).read_to_end(&mut bytes).map_err(|error| Failure::new(ERROR, format!("cannot read standard input: {error}")))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Reads pasted lines, and shows each meaning once.
+fn lines(text: &str, output: Output) -> Result<u8, Failure> {
+    let mut readings: Vec<Reading> = Vec::new();
+    for reading in text.lines().filter_map(lexicon::read) {
+        if !readings.contains(&reading) {
+            readings.push(reading);
+        }
+    }
+    if readings.is_empty() {
+        let what = if text.trim().contains(' ') {
+            "no line that I know is in it: paste the whole line, as the program wrote it".to_owned()
+        } else {
+            format!("no cause is called {:?}{}", text.trim(), nearest(text.trim()))
+        };
+        return Err(Failure::usage(format!("{what}; 'parallax explain' alone lists all causes")));
+    }
+    let documents: Vec<_> = readings.iter().map(reading_document).collect();
+    match output {
+        Output::Table | Output::Wide | Output::Nagios | Output::Csv => render::answer(&readings.iter().map(reading_text).collect::<Vec<_>>().join("\n\n")),
+        Output::Json => render::json(&documents)?,
+        Output::Jsonl => documents.iter().try_for_each(render::json_line)?,
+        Output::Yaml => render::yaml(&documents)?,
+    }
+    Ok(DONE)
+}
+
+fn reading_document(reading: &Reading) -> serde_json::Value {
+    let meaning = |entry: &&lexicon::Entry| json!({"stage": entry.stage, "says": entry.says, "causes": entry.causes, "probe": probes(reading, entry)});
+    json!({"speaker": reading.speaker, "host": reading.host, "meanings": reading.entries.iter().map(meaning).collect::<Vec<_>>()})
+}
+
+fn reading_text(reading: &Reading) -> String {
+    let mut parts = vec![format!("Written by  {}", reading.speaker.unwrap_or("one of several programs"))];
+    for entry in &reading.entries {
+        parts.push(format!("Stage       {}\n", entry.stage));
+        parts.push(render::wrap(&entry.says, "  ", "  "));
+        parts.push("\nOne of these leaves such a line (parallax explain CAUSE has the page of each):".to_owned());
+        parts.extend(entry.causes.iter().map(|cause| render::wrap(&format!("{cause}: {}", catalogue::page(*cause).meaning), "  - ", "    ")));
+        parts.push("\nThe line alone cannot tell which; this can:".to_owned());
+        parts.extend(probes(reading, entry).into_iter().map(|probe| format!("  {probe}")));
+    }
+    parts.join("\n")
+}
+
+fn probes(reading: &Reading, entry: &lexicon::Entry) -> Vec<String> {
+    let host = reading.host.as_deref().unwrap_or("HOST");
+    entry.probe.iter().map(|probe| probe.replace("TARGET", host)).collect()
+}
+
+/// More is no error line.
+const MOST_BYTES: u64 = 64 * 1_024;
 
 fn list(output: Output) -> Result<u8, Failure> {
     let pages: Vec<&Page> = Cause::ALL.iter().map(|cause| catalogue::page(*cause)).collect();

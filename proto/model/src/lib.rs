@@ -10,6 +10,7 @@
 //! | [`facts`], [`attempt`], [`echo`] | what an agent saw |
 //! | [`outcome`] | what one attempt means, from its facts alone |
 //! | [`verdict`], [`report`], [`catalogue`] | what a round means, what an audited server can do, and the page of every cause |
+//! | [`lexicon`] | what a pasted error line says |
 //!
 //! ```
 //! use parallax_model::target::Target;
@@ -28,6 +29,7 @@ pub mod clock;
 pub mod echo;
 pub mod facts;
 pub mod id;
+pub mod lexicon;
 pub mod outcome;
 pub mod profile;
 pub mod report;
