@@ -1,5 +1,7 @@
 //! `parallax explain`, as it is typed.
 
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 use std::{
     io::Write as _,
     process::{Command, Output, Stdio},
