@@ -61,6 +61,8 @@ pub fn server_name_for(experiment: Experiment, target: &Target) -> Option<String
     match experiment {
         Experiment::ControlName | Experiment::ControlAfter | Experiment::ControlWalk => Some(control_name(name)),
         Experiment::NameCase => Some(other_case(name)),
+        Experiment::NamePrefixed => Some(prefixed(name)),
+        Experiment::NameDotted => Some(format!("{name}.")),
         Experiment::NoName | Experiment::Resolve => None,
         Experiment::Responder => Some(RESPONDER_NAME.to_owned()),
         _ => Some(name.to_owned()),
@@ -91,6 +93,14 @@ fn spelled(shift: usize, length: usize) -> String {
 /// Returns the same name with every other letter in the other case (M22).
 fn other_case(name: &str) -> String {
     name.chars().enumerate().map(|(at, letter)| if at % 2 == 0 { letter.to_ascii_uppercase() } else { letter }).collect()
+}
+
+/// Returns the name with a letter before it; where the first label or the name is full, its last letter goes (RFC 1035 section 2.3.4).
+fn prefixed(name: &str) -> String {
+    let (first, rest) = name.split_once('.').map_or((name, None), |(first, rest)| (first, Some(rest)));
+    let full = first.len() >= MAX_LABEL || name.len() >= MAX_NAME;
+    let kept = if full { &first[..first.floor_char_boundary(first.len() - 1)] } else { first };
+    rest.map_or_else(|| format!("x{kept}"), |rest| format!("x{kept}.{rest}"))
 }
 
 /// What goes to the peer once the connection is up.
@@ -127,7 +137,8 @@ impl Plan {
             (Experiment::NoAlpn | Experiment::Tls13Only, _) if answer_is_enough => Payload::Crafted(recipe, 0),
             (Experiment::NoAlpn | Experiment::Tls13Only, _) => Payload::Full(recipe),
             (_, Some(client)) => Payload::Client(client.hello.clone(), recipe),
-            (experiment, None) if answer_is_enough || experiment == Experiment::NameCase => Payload::Crafted(recipe, 0),
+            (Experiment::NameCase | Experiment::NamePrefixed | Experiment::NameDotted, None) => Payload::Crafted(recipe, 0),
+            _ if answer_is_enough => Payload::Crafted(recipe, 0),
             _ => Payload::Full(recipe),
         };
         let delivery = match self.experiment {
@@ -219,6 +230,7 @@ const RESPONDER_NAME: &str = "responder.parallax.invalid";
 /// Rare letters in an order that is no word, so that no list of names holds a part of it.
 const CONTROL_LETTERS: &str = "qxvjzkwq";
 const MAX_LABEL: usize = 63;
+const MAX_NAME: usize = 253;
 const MAX_CONNECT_TIME: Duration = Duration::from_secs(3);
 const SMALL_NOT_TLS: usize = 24;
 /// Fits one segment of an Ethernet path with timestamps (1,448 bytes), and only such a one.
@@ -253,6 +265,10 @@ mod tests {
         assert_eq!(name(Experiment::ControlWalk), Some(control_name("shop.corp.test")));
         let mixed = name(Experiment::NameCase).unwrap();
         assert!(mixed != "shop.corp.test" && mixed.eq_ignore_ascii_case("shop.corp.test"));
+        assert_eq!(name(Experiment::NamePrefixed).as_deref(), Some("xshop.corp.test"));
+        assert_eq!(name(Experiment::NameDotted).as_deref(), Some("shop.corp.test."));
+        let full = format!("{}.test", "a".repeat(63));
+        assert_eq!(prefixed(&full).len(), full.len(), "a label takes no more letters");
         assert_eq!(name(Experiment::NoName), None);
         let literal: Target = "192.0.2.7:443".parse().unwrap();
         assert_eq!(server_name_for(Experiment::ControlName, &literal), None);

@@ -122,6 +122,10 @@ experiments! {
     ControlAfter = "control-after",
     /// The same letters in another case: a server treats it alike, a string match does not (M22).
     NameCase = "name-case",
+    /// The wanted name with a letter before it: another name to a server, the same to whoever looks for its letters (M22).
+    NamePrefixed = "name-prefixed",
+    /// The wanted name with a dot at its end, which names the same host (M22).
+    NameDotted = "name-dotted",
     /// The profile again after a pause in which nothing was sent: shows a limit on rate.
     Slow = "slow",
     /// What a witness on the server's host saw of the fleet's connections; makes none itself (M16).

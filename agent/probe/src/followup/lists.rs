@@ -89,7 +89,7 @@ fn cut(list: &mut List<'_>) {
     }
     list.next();
     list.one(Experiment::HelloWalk).named(Experiment::ControlWalk, 1).one(Experiment::SynWalk).next();
-    list.one(Experiment::Slow);
+    list.one(Experiment::Slow).named(Experiment::NamePrefixed, 1).named(Experiment::NameDotted, 1);
 }
 
 /// Wanted and control name by turns (ABBA), so that a drift in time does not look like a difference of names.

@@ -153,6 +153,8 @@ async fn names_are_sent_changed_or_left_out() {
     for (experiment, name) in [
         (Experiment::ControlName, Some(crate::control_name("shop.corp.test"))),
         (Experiment::NameCase, Some("ShOp.cOrP.TeSt".to_owned())),
+        (Experiment::NamePrefixed, Some("xshop.corp.test".to_owned())),
+        (Experiment::NameDotted, Some("shop.corp.test.".to_owned())),
         (Experiment::NoName, None),
         (Experiment::SplitRecords, Some("shop.corp.test".to_owned())),
         (Experiment::SmallHello, Some("shop.corp.test".to_owned())),

@@ -8,11 +8,12 @@ use parallax_model::{
 use super::{Board, Hypothesis, throttling::trickles};
 use crate::{
     bench::{Names, name_at_responder, names, split_in_name, tally},
-    cell::{Layer, Look, State, agreed},
+    cell::{Layer, Look, State, agreed, family},
     contrast::{BEYOND_CHANCE, fisher},
     draft::Draft,
     explain::{WHO, count, fate, seats as named, whereabouts},
     route::{self, Answerer, Author},
+    scene::Scene,
     suspicion::{Shape, Suspicion},
     testimony::{self, Fate},
 };
@@ -141,12 +142,40 @@ fn artefacts<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize, names: &Names<'a>) 
         let text = format!("{who} gets through to the fleet's responder with its own name, and never with the wanted one ({times})");
         found.evidence.push(("name-at-responder", text, at_responder.all()));
     }
-    let other_case = tally(scene, seat, place, Experiment::NameCase);
-    if other_case.always(2) && names.wanted.never(2) && !found.evidence.is_empty() {
-        found.evidence.push(("name-case", "the same letters in another case passed: something compares strings".to_owned(), other_case.all()));
+    if names.wanted.never(2) && !found.evidence.is_empty() {
+        found.evidence.extend(mutations(scene, seat, place, names));
     }
     found
 }
+
+/// What changed names show of how the name is looked for (M22); no proof of an author by itself.
+fn mutations<'a>(scene: &Scene<'a>, seat: usize, place: usize, names: &Names<'_>) -> Vec<(&'static str, String, Vec<Look<'a>>)> {
+    let Some((wanted, _)) = agreed(names.wanted.failed.iter().map(|look| look.reach)) else { return Vec::new() };
+    let told = MUTATIONS.iter().filter_map(|(experiment, change, alike, unlike)| {
+        let looks = tally(scene, seat, place, *experiment).all();
+        let (first, rest) = looks.split_first()?;
+        let is_alike = |look: &Look<'_>| family(look.reach) == wanted;
+        let same = is_alike(first);
+        if rest.iter().any(|look| is_alike(look) != same) {
+            return None;
+        }
+        let text = if same { format!("{change} failed as well: {alike}") } else { format!("{change} passed: {unlike}") };
+        Some((experiment.as_str(), text, looks))
+    });
+    told.collect()
+}
+
+/// An experiment, what it changes, and what it means when that fails like the wanted name, or does not.
+const MUTATIONS: [(Experiment, &str, &str, &str); 3] = [
+    (Experiment::NameCase, "the same letters in another case", "the case does not matter", "something compares the letters as they are"),
+    (
+        Experiment::NamePrefixed,
+        "the name with a letter before it",
+        "something looks for the name anywhere in the ClientHello",
+        "something compares whole labels",
+    ),
+    (Experiment::NameDotted, "the name with a dot at its end", "what follows the name does not matter", "something compares the name to its end"),
+];
 
 impl<'a> Artefacts<'a> {
     /// Reads arrival TTLs and walks.
