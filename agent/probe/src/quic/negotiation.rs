@@ -93,12 +93,24 @@ const TRY_TIME: Duration = Duration::from_millis(750);
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
 
     const QUESTION: Question = Question { destination: [1; ID_LEN], source: [2; ID_LEN] };
 
     fn answer(source: &[u8], versions: &[u8]) -> Vec<u8> {
         [&[0xb7, 0, 0, 0, 0, 8][..], source, &[8], &[1; 8], versions].concat()
+    }
+
+    proptest! {
+        #[test]
+        fn any_datagram_is_read_within_the_cap(head in vec(any::<u8>(), 0..40), tail in vec(any::<u8>(), 0..400), genuine in any::<bool>()) {
+            let datagram = if genuine { answer(&[2; 8], &tail) } else { head };
+            let read = QUESTION.answered_by(&datagram);
+            prop_assert_eq!(read.is_some(), genuine && !tail.is_empty() && tail.len() % 4 == 0);
+            prop_assert!(read.is_none_or(|versions| versions.len() <= MAX_VERSIONS));
+        }
     }
 
     #[test]

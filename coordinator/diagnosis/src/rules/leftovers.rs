@@ -259,8 +259,8 @@ fn unproven_certificates(board: &mut Board<'_, '_>, place: usize) {
 
 fn counterpart(outcome: Outcome) -> Cause {
     match outcome {
-        Outcome::TcpRefused => Cause::ServerRefused,
-        Outcome::TcpTimeout | Outcome::TcpUnreachable => Cause::ServerUnreachable,
+        Outcome::TcpRefused | Outcome::QuicRefused => Cause::ServerRefused,
+        Outcome::TcpTimeout | Outcome::TcpUnreachable | Outcome::QuicTimeout | Outcome::QuicUnreachable => Cause::ServerUnreachable,
         Outcome::TlsTimeout => Cause::ServerSlowHandshake,
         Outcome::TlsAlert(112) => Cause::ServerSniRejected,
         Outcome::TlsNotTls | Outcome::StartTlsNotProtocol => Cause::ServerNotTls,

@@ -9,6 +9,7 @@ use crate::{
     cell::{Layer, Look},
     draft::Draft,
     explain::{WHERE, WHO, count, groups, seats as named},
+    route::{self, Answerer},
     suspicion::{Shape, Suspicion},
 };
 
@@ -23,7 +24,7 @@ pub(super) const NOT_OFFERED: Hypothesis = Hypothesis {
 
 pub(super) const STRIPPED: Hypothesis = Hypothesis {
     cause: Cause::PathStarttlsStripped,
-    requires: "STARTTLS is not listed, or not known, for some groups, and TLS comes about after it in two others at the same address",
+    requires: "STARTTLS is not listed, or not known, for some groups, and TLS comes about after it in others at the same address; and a line of the list is overwritten, a listed command arrives as another, or somebody nearer than the server answers",
     excluded_by: "a neighbour of the same group to which it is offered",
     counter: Cause::PolicySourceBlocked,
     next: "ask the server's owner whether STARTTLS is hidden from these sources (Postfix: smtpd_discard_ehlo_keyword_address_maps), and compare the server's log of the commands that arrived",
@@ -32,7 +33,7 @@ pub(super) const STRIPPED: Hypothesis = Hypothesis {
 
 pub(super) const STRIPPED_AT_THE_EDGE: Hypothesis = Hypothesis {
     cause: Cause::EdgeFilter,
-    requires: "STARTTLS is missing in two outside groups or more, and the inside vantage is offered it",
+    requires: "STARTTLS is missing in two outside groups or more, with a sign that what is said is changed on the way, and the inside vantage is offered it",
     excluded_by: "an outside group to which it is offered",
     counter: Cause::ServerStarttlsNotOffered,
     next: "ask the server's owner whether STARTTLS is hidden from outside sources (Postfix: smtpd_discard_ehlo_keyword_address_maps)",
@@ -92,7 +93,7 @@ fn stripped(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         return None;
     }
     let tier = suspicion.tier(seats, false)?;
-    let draft = missing(suspicion, seats, Draft::new(Cause::PathStarttlsStripped, tier));
+    let draft = missing(suspicion, seats, Draft::new(Cause::PathStarttlsStripped, tier))?;
     Some(draft.in_words(format!("something on the path of {WHO} takes STARTTLS out of what {WHERE} says: others are offered it")))
 }
 
@@ -101,23 +102,42 @@ fn stripped_at_the_edge(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Optio
         return None;
     }
     let inside: Vec<Look<'_>> = suspicion.passing.iter().flat_map(|seat| suspicion.looks(*seat)).copied().collect();
-    let draft = missing(suspicion, seats, Draft::new(Cause::EdgeFilter, Tier::Likely));
+    let draft = missing(suspicion, seats, Draft::new(Cause::EdgeFilter, Tier::Likely))?;
     let draft = draft.because("before-the-server", before(suspicion.scene, suspicion), &inside);
     Some(draft.in_words(format!("the owner's own edge before {WHERE} takes STARTTLS out of what the server says")))
 }
 
-/// Adds what shows that the offer is missing for some and there for others.
-fn missing(suspicion: &Suspicion<'_, '_>, seats: &[usize], draft: Draft) -> Draft {
+/// Adds what shows that the offer is missing for some and there for others, and whose hand it is; none without such a sign, since a server may well hide the offer from
+/// some of its clients.
+fn missing(suspicion: &Suspicion<'_, '_>, seats: &[usize], draft: Draft) -> Option<Draft> {
     let scene = suspicion.scene;
     let who = named(scene, seats);
     let failures = suspicion.failures(seats);
-    let outcome = suspicion.class(seats).map_or(Outcome::StartTlsNotOffered, |(_, outcome)| outcome);
+    let (_, outcome) = suspicion.class(seats)?;
+    let (rule, text, looks) = hand(suspicion, seats)?;
     let mut draft = draft.blaming(seats).by(outcome, None);
     draft.add("not-offered", format!("STARTTLS is not offered to {who} ({})", count(failures.len(), "attempt")), &failures);
     let passed: Vec<Look<'_>> = suspicion.passing.iter().flat_map(|seat| suspicion.looks(*seat)).filter(|look| look.reach.is_ok()).copied().collect();
     draft.add("other-groups", format!("the same address offers it to {}, and TLS comes about", named(scene, &suspicion.passing)), &passed);
+    draft.add(rule, text, &looks);
+    Some(draft)
+}
+
+/// Returns a sign that somebody between changes what is said.
+fn hand<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize]) -> Option<(&'static str, String, Vec<Look<'a>>)> {
+    let who = named(suspicion.scene, seats);
+    let failures = suspicion.failures(seats);
     if let Some(line) = overwritten(suspicion, seats) {
-        draft.add("overwritten", format!("a line of the server's list reached {who} as \"{line}\", which inspecting firewalls write over STARTTLS"), &failures);
+        let text = format!("a line of the server's list reached {who} as \"{line}\", which inspecting firewalls write over STARTTLS");
+        return Some(("overwritten", text, failures));
     }
-    draft
+    if words(suspicion, seats).all(|facts| facts.offered == Some(true)) {
+        let text = format!("STARTTLS is listed for {who}, and the server does not know the command that arrived");
+        return Some(("overwritten", text, failures));
+    }
+    let nearer = seats.iter().find_map(|seat| match route::answerer(suspicion.scene, *seat, suspicion.place) {
+        Answerer::Proxy(text, looks) => Some((text, looks)),
+        Answerer::Server | Answerer::Unknown => None,
+    })?;
+    Some(("answered-from-nearer", nearer.0, nearer.1))
 }

@@ -253,7 +253,7 @@ fn starttls(end: UpgradeEnd, see: &See) -> StartTlsFacts {
         end,
         greeting: words(greeting),
         capabilities: see.capabilities.split_whitespace().map(str::to_owned).collect(),
-        offered: Some(end != UpgradeEnd::NotOffered),
+        offered: Some(see.capabilities.split_whitespace().any(|line| line == "STARTTLS")),
         reply: words(&see.reply),
         first_byte_us: Some(9_000),
         elapsed_us: 30_000,
