@@ -43,7 +43,6 @@ pub fn text(verdict: &Verdict, wide: bool) -> String {
     out.push_str("\n\n");
     if !verdict.audit.is_empty() {
         out.push_str(&audit::text(&verdict.audit, wide));
-        out.push('\n');
     }
     out.push_str(&render::wrap(&verdict.headline, "", "").bold().to_string());
     out.push('\n');

@@ -76,14 +76,14 @@ pub struct Limits {
     pub connections_per_second: u32,
     /// Bytes of transcript kept per attempt; default 4,096.
     pub transcript_bytes: u32,
-    /// Connections of one audit of one address, apart from the others; default 300.
+    /// Connections of one audit of one address, apart from the others; default 400.
     #[serde(default = "audit_connections")]
     pub audit_connections: u32,
 }
 
-/// The default server of a distribution takes 150, one of the old kind with a hundred suites twice as many.
+/// The default server of a distribution takes 150; one of the old kind, with sixty suites in each of five versions, more than twice as many.
 const fn audit_connections() -> u32 {
-    300
+    400
 }
 
 impl Default for Limits {

@@ -92,7 +92,7 @@ async fn caps_on_connections_and_time_cut_an_audit_short() {
     plan.limits.audit_connections = 12;
     let audit = audit_of(&network(u32::MAX), &plan).await;
     assert_eq!((audit.stopped, audit.connections), (Some(AuditStop::Connections), 12));
-    plan.limits.audit_connections = 300;
+    plan.limits.audit_connections = 400;
     plan.manners.time = millis(40);
     let audit = audit_of(&network(u32::MAX), &plan).await;
     assert_eq!(audit.stopped, Some(AuditStop::Time));
