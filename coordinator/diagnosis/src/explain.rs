@@ -83,7 +83,7 @@ pub(crate) fn versions(versions: &BTreeSet<u16>) -> String {
     versions.iter().map(|version| version_name(*version)).collect::<Vec<_>>().join(", ")
 }
 
-fn version_name(version: u16) -> String {
+pub(crate) fn version_name(version: u16) -> String {
     match version {
         0x0300 => "SSL 3.0".to_owned(),
         0x0301 => "TLS 1.0".to_owned(),

@@ -374,6 +374,20 @@ causes! {
         ServerChainSurplus = Server "server.chain-surplus",
         ServerChainOversized = Server "server.chain-oversized",
         ServerClientCertificateOptional = Server "server.client-certificate-optional",
+        ServerClientAuthorities = Server "server.client-authorities",
+        ServerNameNeeded = Server "server.name-needed",
+        ServerOldVersions = Server "server.old-versions",
+        ServerTls13Missing = Server "server.tls13-missing",
+        ServerWeakSuites = Server "server.weak-suites",
+        ServerSuiteOrder = Server "server.suite-order",
+        ServerTls13Suites = Server "server.tls13-suites",
+        ServerGroups = Server "server.groups",
+        ServerWeakDh = Server "server.weak-dh",
+        ServerInsecureRenegotiation = Server "server.insecure-renegotiation",
+        ServerObsoleteFeatures = Server "server.obsolete-features",
+        ServerEarlyData = Server "server.early-data",
+        ServerTicketLifetime = Server "server.ticket-lifetime",
+        ServerNoResumption = Server "server.no-resumption",
     }
 }
 

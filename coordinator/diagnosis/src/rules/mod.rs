@@ -2,6 +2,7 @@
 
 mod address_block;
 mod advice;
+mod audit;
 mod certificates;
 mod default_certificate;
 mod dns_blocked;
@@ -109,7 +110,7 @@ const PATH: [&Hypothesis; 10] = [
     &version_filter::HYPOTHESIS,
 ];
 const PATH_OF_VARIANT: [&Hypothesis; 4] = [&mtu::HYPOTHESIS, &hello_split::HYPOTHESIS, &hello_size::HYPOTHESIS, &version_filter::HYPOTHESIS];
-const SERVER: [&Hypothesis; 15] = [
+const SERVER: [&Hypothesis; 16] = [
     &ipv6_unserved::HYPOTHESIS,
     &server_silence::UNREACHABLE,
     &server_silence::REFUSED,
@@ -120,6 +121,7 @@ const SERVER: [&Hypothesis; 15] = [
     &server_answers::VERSION,
     &server_answers::NEGOTIATION,
     &server_answers::NOT_TLS,
+    &hello_intolerance::HYPOTHESIS,
     &starttls::NOT_OFFERED,
     &server_silence::SLOW,
     &server_silence::CLOSES,
@@ -162,7 +164,7 @@ pub(crate) fn explain(scene: &mut Scene<'_>) -> Vec<Draft> {
             }
         }
     }
-    for run in [overloaded::run, leftovers::run, advice::run] {
+    for run in [overloaded::run, leftovers::run, advice::run, audit::run] {
         run(&mut board);
     }
     board.drafts

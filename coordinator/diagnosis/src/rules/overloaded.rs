@@ -14,7 +14,7 @@ use crate::{
 
 /// `server.overloaded`, and a fault of one backend of several that shows as a share: successes and failures mix in two groups or more, at similar rates.
 ///
-/// Excluded by a pause that cures it (then a limit on rate explains it) and by failures in one group only. Counter: `undetermined.flaky`; more attempts separate the two.
+/// Excluded by a pause that cures it (then a limit on rate explains it), by failures in one group only, and by failures that all came first. Counter: `undetermined.flaky`; more attempts separate the two.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     for place in 0..board.scene.places.len() {
         for profile in board.scene.profiles_by_need().into_iter().filter(|profile| board.scene.is_required(*profile)) {
@@ -31,7 +31,7 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
 fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     let scene = suspicion.scene;
     let blamed: Vec<usize> = suspicion.mixed.iter().chain(&suspicion.failing).chain(&suspicion.thin).copied().collect();
-    if suspicion.mixed.is_empty() || scene.groups(&blamed).len() < 2 {
+    if suspicion.mixed.is_empty() || scene.groups(&blamed).len() < 2 || blamed.iter().all(|seat| came_up(suspicion, *seat)) {
         return None;
     }
     let looks = |seats: &[usize]| seats.iter().flat_map(|seat| suspicion.looks(*seat)).copied().collect::<Vec<Look<'_>>>();
@@ -83,4 +83,13 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     draft.add("rates", format!("failures per vantage: {}", seats_per_rate.join(", ")), &[]);
     let gist = format!("{:.0} % of the attempts at {WHERE} fail, in every group alike: a connection {}", share * 100.0, fate(outcome));
     Some(draft.unless(Cause::UndeterminedFlaky, "make more attempts from each group, and watch with a scheduled check").in_words(gist))
+}
+
+/// Tells whether all failures of a seat came before its first success: a server that is being started, and neither a load nor a limit.
+fn came_up(suspicion: &Suspicion<'_, '_>, seat: usize) -> bool {
+    let looks = suspicion.looks(seat);
+    let started = |look: &&Look<'_>| look.attempt.started_at;
+    let first_pass = looks.iter().filter(|look| look.passes(suspicion.layer)).map(|look| started(&look)).min();
+    let last_failure = looks.iter().filter(|look| look.fails(suspicion.layer)).map(|look| started(&look)).max();
+    first_pass.is_some() && last_failure < first_pass
 }

@@ -1,6 +1,9 @@
 //! The notation of a case.
 
-use parallax_model::verdict::{Cause, Tier};
+use parallax_model::{
+    facts::AuditFacts,
+    verdict::{Cause, Tier},
+};
 use serde::Deserialize;
 
 /// One round in short, and what its verdict must be.
@@ -78,6 +81,8 @@ pub(super) struct See {
     /// Steps of a walk: `e` (expired, unknown), `e:ADDRESS`, `a` answered, `f` refused, `r` reset, `c` closed, `s` silent, `p:ADDRESS` prohibited, with an optional `*n`.
     #[serde(default)]
     pub(super) walk: String,
+    /// What an audit found, as it is stored.
+    pub(super) audit: Option<AuditFacts>,
     /// Source ports, one per attempt, used again from the start.
     #[serde(default)]
     pub(super) source_ports: Vec<u16>,

@@ -151,6 +151,10 @@ fn facts(round: &RoundView, see: &See, seat: usize, address: SocketAddr, profile
         facts.not_completed = Some(NotCompleted::PolicyDenied(address));
         return facts;
     }
+    if let Some(audit) = &see.audit {
+        facts.audit = Some(Box::new(audit.clone()));
+        return facts;
+    }
     if !see.walk.is_empty() {
         facts.walk = Some(walk(see, experiment));
         return facts;

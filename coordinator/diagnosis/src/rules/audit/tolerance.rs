@@ -1,0 +1,46 @@
+use parallax_model::{
+    facts::{AuditAnswer, AuditFacts, Rung},
+    verdict::Cause,
+};
+
+use super::Claim;
+use crate::explain::row;
+
+/// `server.hello-intolerance`: a hello with one peculiarity that clients in use have is not answered, while the plain one of its kind is.
+pub(super) fn claim(facts: &AuditFacts) -> Option<Claim> {
+    let answer = |wanted: Rung| facts.tolerance.iter().find(|rung| rung.rung() == Some(wanted)).map(|rung| rung.answer);
+    if answer(Rung::Small) != Some(AuditAnswer::Hello) || answer(Rung::Modern) != Some(AuditAnswer::Hello) {
+        return None;
+    }
+    let fails = |rung: &&(Rung, &str)| answer(rung.0).is_some_and(is_failure);
+    let failed: Vec<&str> = IN_USE.iter().filter(fails).map(|(_, name)| *name).collect();
+    (!failed.is_empty()).then(|| Claim {
+        cause: Cause::ServerHelloIntolerance,
+        what: format!("does not answer a ClientHello {}", row(&failed)),
+        counter: Cause::EdgeFilter,
+        next: "send the same hellos from the server itself, past its balancer",
+    })
+}
+
+/// A missing connection says nothing about the hello.
+fn is_failure(answer: AuditAnswer) -> bool {
+    !matches!(answer, AuditAnswer::Hello | AuditAnswer::NotConnected | AuditAnswer::OverCap)
+}
+
+/// What clients in use do, in words that follow "a ClientHello".
+const IN_USE: [(Rung, &str); 14] = [
+    (Rung::SmallUpperCase, "with the name in upper case"),
+    (Rung::Length256To511, "of 256 to 511 bytes"),
+    (Rung::Length512, "of 512 bytes"),
+    (Rung::Padded, "of more than one segment"),
+    (Rung::HybridShare, "with a post-quantum key share"),
+    (Rung::TwoSegments, "in two segments"),
+    (Rung::NameInTwoSegments, "cut inside the name"),
+    (Rung::TwoRecords, "in two records"),
+    (Rung::Grease, "with GREASE values"),
+    (Rung::UnknownExtension, "with an unknown extension"),
+    (Rung::EmptyLastExtension, "with an empty extension at its end"),
+    (Rung::RecordVersion0303, "in a record of version 0x0303"),
+    (Rung::AlpnHttp, "with h2 and http/1.1 by ALPN"),
+    (Rung::EchGrease, "with GREASE for encrypted hellos"),
+];
