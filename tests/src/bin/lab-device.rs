@@ -10,6 +10,7 @@ use clap::{Parser, ValueEnum};
 use parallax_tests::{
     device::{
         client::{Call, call},
+        defect::Defect,
         front::Front,
         inject::{Forgery, Injector},
         intercept, measure,
@@ -44,6 +45,9 @@ enum Device {
         /// Reads once, at most so many bytes, and closes if the ClientHello is not complete.
         #[arg(long)]
         read_once: Option<usize>,
+        /// Resets connections whose ClientHello has this.
+        #[arg(long, value_enum)]
+        defect: Option<Defect>,
     },
     /// Makes two TAP interfaces and carries frames between them, late and with loss.
     Wire {
@@ -109,7 +113,7 @@ fn main() -> anyhow::Result<()> {
             let contact = call(&Call { address, name, hello, mss });
             writeln!(std::io::stdout(), "{}", serde_json::to_string(&contact)?)?;
         }
-        Device::Front { listen, upstream, only_name, read_once } => Front { listen, upstream, only_name, read_once }.serve()?,
+        Device::Front { listen, upstream, only_name, read_once, defect } => Front { listen, upstream, only_name, read_once, defect }.serve()?,
         Device::Wire { left, right, delay_ms, lost_per_million } => Wire { delay: Duration::from_millis(delay_ms), lost_per_million }.serve(&left, &right)?,
         Device::Inject { name, forge, ttl, least_ttl } => Injector { name, forge, ttl, least_ttl }.serve()?,
         Device::Outrun { name, address } => Outrunner { name, address }.serve()?,

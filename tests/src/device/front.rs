@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use super::defect::Defect;
+
 /// What the relay does with a ClientHello.
 #[derive(Debug, Clone)]
 pub struct Front {
@@ -18,6 +20,8 @@ pub struct Front {
     pub only_name: Option<String>,
     /// Reads once, at most so many bytes, and closes if the first record is not complete by then.
     pub read_once: Option<usize>,
+    /// Connections whose ClientHello has this are reset.
+    pub defect: Option<Defect>,
 }
 
 impl Front {
@@ -46,7 +50,8 @@ impl Front {
             return client.shutdown(Shutdown::Both);
         }
         let is_known = |name: &String| first.windows(name.len()).any(|window| window == name.as_bytes());
-        if !self.only_name.as_ref().is_none_or(is_known) {
+        let is_unbearable = self.defect.is_some_and(|defect| defect.is_triggered_by(first));
+        if is_unbearable || !self.only_name.as_ref().is_none_or(is_known) {
             return socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO));
         }
         let mut server = TcpStream::connect(self.upstream)?;

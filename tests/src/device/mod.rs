@@ -1,6 +1,7 @@
 //! Userspace devices of the lab: what firewall rules cannot do, and a client that sees what happens on the wire.
 
 pub mod client;
+pub mod defect;
 pub mod front;
 pub mod inject;
 pub mod intercept;

@@ -253,17 +253,25 @@ impl Lab {
             Awaited::Port(port) => ["tcp", "tcp6", "udp", "udp6"].iter().any(|table| has_socket(daemon, table, &format!(":{port:04X}"))),
             Awaited::Listener(address) => {
                 let local = u32::from_le_bytes(address.ip().octets());
-                has_socket(daemon, "tcp", &format!("{local:08X}:{:04X}", address.port()))
+                has_socket(daemon, "tcp", &format!("{local:08X}:{:04X} 00000000:0000 {LISTEN}", address.port()))
             }
         }
     }
 }
 
-/// Tells whether a socket in the daemon's namespace has a local address that ends so, in the notation of proc_net_tcp(5).
-fn has_socket(daemon: &Daemon, table: &str, ending: &str) -> bool {
+/// Tells whether a socket in the daemon's namespace has a local address that ends so, or is described so whole, in the notation of proc_net_tcp(5).
+fn has_socket(daemon: &Daemon, table: &str, mark: &str) -> bool {
     let text = fs::read_to_string(format!("/proc/{}/net/{table}", daemon.pid())).unwrap_or_default();
-    text.lines().any(|line| line.split_whitespace().nth(1).is_some_and(|local| local.ends_with(ending)))
+    let is_there = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().skip(1).take(3).collect();
+        let [local, remote, state] = fields[..] else { return false };
+        local.ends_with(mark) || format!("{local} {remote} {state}") == mark
+    };
+    text.lines().any(is_there)
 }
+
+/// The state of a listening socket in proc_net_tcp(5).
+const LISTEN: &str = "0A";
 
 enum Awaited {
     Interface(&'static str),

@@ -1,0 +1,65 @@
+//! Defects of real balancers and middleboxes: what about a ClientHello makes them give up on a connection.
+
+use clap::ValueEnum;
+use parallax_tls::{
+    ClientHello,
+    registry::{NamedGroup, is_grease},
+};
+
+/// What a device cannot bear in a ClientHello.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Defect {
+    /// A handshake message of 256 to 511 bytes, as old F5 BIG-IP.
+    #[value(name = "length-256-511")]
+    Length256To511,
+    /// A key share of X25519MLKEM768.
+    Hybrid,
+    /// Values of GREASE among suites or extensions (RFC 8701).
+    Grease,
+    /// `encrypted_client_hello`, real or made up.
+    Ech,
+    /// Anything but version 0x0301 in the record header.
+    RecordVersion,
+}
+
+impl Defect {
+    /// Tells whether the first record of a connection triggers it.
+    pub fn is_triggered_by(self, record: &[u8]) -> bool {
+        let (Some(version), Some(message)) = (record.get(1..3), record.get(5..)) else { return false };
+        let Ok(hello) = ClientHello::decode(message) else { return false };
+        let has_extension = |wanted: fn(u16) -> bool| hello.extensions.iter().any(|extension| wanted(extension.extension_type().0));
+        match self {
+            Self::Length256To511 => (256..512).contains(&message.len()),
+            Self::Hybrid => hello.key_share_groups().contains(&NamedGroup(0x11ec)),
+            Self::Grease => hello.cipher_suites.iter().any(|suite| is_grease(suite.0)) || has_extension(is_grease),
+            Self::Ech => has_extension(|number| number == 0xfe0d),
+            Self::RecordVersion => version != [3, 1],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parallax_tls::{
+        Extension,
+        registry::{CipherSuite, ProtocolVersion},
+    };
+
+    fn record(hello: &ClientHello) -> Vec<u8> {
+        hello.to_records(ProtocolVersion::TLS10)
+    }
+
+    #[test]
+    fn only_its_own_peculiarity_triggers_a_defect() {
+        let plain = ClientHello { cipher_suites: vec![CipherSuite(0x1301)], ..ClientHello::default() };
+        let greased = ClientHello { cipher_suites: vec![CipherSuite(0x1a1a), CipherSuite(0x1301)], ..plain.clone() };
+        let hybrid = ClientHello { extensions: vec![Extension::KeyShare(vec![(NamedGroup(0x11ec), vec![1; 100])])], ..plain.clone() };
+        for defect in Defect::value_variants() {
+            assert!(!defect.is_triggered_by(&record(&plain)), "{defect:?}");
+        }
+        assert!(Defect::Grease.is_triggered_by(&record(&greased)) && !Defect::Hybrid.is_triggered_by(&record(&greased)));
+        assert!(Defect::Hybrid.is_triggered_by(&record(&hybrid)) && !Defect::Length256To511.is_triggered_by(&record(&hybrid)));
+        assert!(Defect::RecordVersion.is_triggered_by(&plain.to_records(ProtocolVersion::TLS12)));
+    }
+}
