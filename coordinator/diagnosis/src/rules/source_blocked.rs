@@ -6,6 +6,7 @@ use parallax_model::{
 
 use super::Hypothesis;
 use crate::{
+    bench::names,
     cell::{Layer, Look},
     draft::Draft,
     explain::{WHERE, WHO, fate, seats as named},
@@ -41,6 +42,8 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
                 Author::AsFarAsServer { .. } if suspicion.layer == Layer::Tls && !matches!(route::answerer(scene, seat, place), Answerer::Server) => {
                     return None;
                 }
+                // Whoever minds the name alone need not be the server: a TTL can be copied. Only a neighbour that passes, or a record of what was sent, tells.
+                Author::AsFarAsServer { .. } if suspicion.layer == Layer::Tls && neighbour.is_none() && names(scene, seat, place).decide() => return None,
                 Author::AsFarAsServer { ttl, look } => {
                     draft.add("reply-ttl", format!("the refusal reached {who} with TTL {}, the one that the server's own packets have", ttl.most), &[look]);
                     true
