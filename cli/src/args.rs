@@ -79,7 +79,7 @@ pub enum Output {
 pub enum Command {
     /// Probes a target once from every vantage and says who is at fault.
     #[command(
-        after_help = "Examples:\n  parallax probe api.example.com\n  parallax probe api.example.com:8443@192.0.2.7 --from 'country in (de, at)'\n  parallax probe api.example.com --trust ca.pem --profile tls12 -o json"
+        after_help = "Examples:\n  parallax probe api.example.com\n  parallax probe api.example.com:8443@192.0.2.7 --from 'country in (de, at)'\n  parallax probe api.example.com --trust ca.pem --profile tls12 -o json\n  parallax probe api.example.com --profile all-clients    which browsers, libraries and proxies can connect"
     )]
     Probe(Box<Probe>),
     /// Schedules checks and shows them.
