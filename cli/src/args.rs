@@ -147,7 +147,8 @@ pub struct What {
 #[derive(Args)]
 #[expect(missing_docs, reason = "the command documents it")]
 pub struct Probe {
-    /// `[SCHEME://]HOST[:PORT][/PATH][@ADDRESS]`
+    /// `[SCHEME://]HOST[:PORT][/PATH][@ADDRESS]`; the scheme is https, tls, tcp, quic, or a protocol with `+starttls`: smtp, imap, pop3, ftp, xmpp, xmpp-server, ldap,
+    /// postgres, mysql, nntp, sieve
     pub target: Target,
     #[command(flatten)]
     pub what: What,
