@@ -10,7 +10,7 @@ use parallax_model::{
     bytes::Bytes,
     check::Check,
     clock::{ManualClock, Timestamp},
-    facts::{ConnectEnd, DnsFacts, Facts, ResolverKind, TcpFacts},
+    facts::{AuditFacts, ConnectEnd, DnsFacts, Facts, ResolverKind, TcpFacts},
     id::BootId,
     outcome::{NotCompletedKind, Outcome},
     target::Target,
@@ -60,6 +60,10 @@ impl Look for Rc<Script> {
             at_end: None,
             ack_ttl: None,
         };
+        if plan.experiment == Experiment::Audit {
+            let audit = AuditFacts { connections: plan.limits.audit_connections, ..AuditFacts::default() };
+            return Facts { tcp: Some(tcp), audit: Some(Box::new(audit)), ..Facts::default() };
+        }
         let turned_down = self.tls13_alone && !plan.profile.hello.versions.contains(&0x0304);
         Facts { tcp: Some(tcp), tls: turned_down.then(survey::alert_70), ..Facts::default() }
     }
@@ -281,6 +285,27 @@ async fn follow_ups_are_run_as_given_and_never_twice() {
             assert_eq!(reported.outcomes(Experiment::SourcePort).values().map(Vec::len).sum::<usize>(), 2);
             assert_eq!(reported.done, [(true, String::new())]);
             assert_eq!(world.run(order).await.attempts.len(), reported.attempts.len(), "a share that came twice ran once");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_does_not_use_up_the_connections_of_the_round() {
+    LocalSet::new()
+        .run_until(async {
+            let mut world = world(script(&["192.0.2.1"]), &["192.0.2.0/24"]);
+            let task = |experiment, repeat| Task {
+                profile: "modern".parse().unwrap(),
+                experiment,
+                address: Some(address("192.0.2.1:443")),
+                repeat,
+                sources: Vec::new(),
+            };
+            let order = assignment("shop.example.test", Work::FollowUp(vec![task(Experiment::Audit, 1), task(Experiment::ControlName, 3)]));
+            assert!(order.check.limits.audit_connections > order.check.limits.connections);
+            let reported = world.run(order).await;
+            assert_eq!(reported.outcomes(Experiment::Audit).values().flatten().collect::<Vec<_>>(), ["ok"]);
+            assert_eq!(reported.outcomes(Experiment::ControlName).values().flatten().collect::<Vec<_>>(), ["ok"; 3]);
         })
         .await;
 }
