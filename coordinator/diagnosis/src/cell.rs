@@ -164,8 +164,9 @@ pub(crate) fn commonest(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
     failures.iter().copied().max_by_key(|wanted| failures.iter().filter(|outcome| *outcome == wanted).count()).unwrap_or(Outcome::Ok)
 }
 
+/// A reset while connecting is none of these: the SYN was answered, and the end overtook the first bytes by chance.
 fn is_tcp(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::TcpRefused | Outcome::TcpTimeout | Outcome::TcpUnreachable | Outcome::TcpReset)
+    matches!(outcome, Outcome::TcpRefused | Outcome::TcpTimeout | Outcome::TcpUnreachable)
 }
 
 fn is_http(outcome: Outcome) -> bool {
