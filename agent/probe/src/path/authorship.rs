@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -23,7 +23,7 @@ use crate::{
 
 /// Measures the arrival TTLs; the attempt's outcome is that of its first connection, which filters nothing.
 pub(crate) async fn reply_ttl<N: Net>(plan: &Plan, net: &N) -> Facts {
-    let probe = Probe { plan, net, connections: AtomicU32::new(0) };
+    let probe = Probe { plan, net, connections: AtomicU32::new(0), overtaken: AtomicBool::new(false) };
     let (mut facts, first) = probe.first_look().await;
     let mut found = ReplyTtlFacts { syn_ack: None, reply: first.reply, reply_ttl: None, passed_when_filtered: None, siblings: Vec::new(), connections: 0 };
     match first.stage {
@@ -31,8 +31,10 @@ pub(crate) async fn reply_ttl<N: Net>(plan: &Plan, net: &N) -> Facts {
             found.syn_ack = Some(probe.connect_ttl(plan.address, &first, ConnectEnd::Connected).await);
             if let (Some(reply), Some(syn_ack)) = (first.reply, found.syn_ack) {
                 let (ttl, passed) = probe.answer_ttl(reply, syn_ack, &first).await;
-                found.reply_ttl = ttl;
-                found.passed_when_filtered = passed;
+                if !probe.overtaken.load(Relaxed) {
+                    found.reply_ttl = ttl;
+                    found.passed_when_filtered = passed;
+                }
             }
         }
         Stage::Refused => found.reply_ttl = Some(probe.connect_ttl(plan.address, &first, ConnectEnd::Refused).await),
@@ -54,6 +56,8 @@ struct Probe<'a, N> {
     plan: &'a Plan,
     net: &'a N,
     connections: AtomicU32,
+    /// Whether a threshold was in force too late again and again: then nothing is known of the reply's TTL.
+    overtaken: AtomicBool,
 }
 
 /// What the first connection to an address showed.
@@ -183,18 +187,28 @@ impl<N: Net> Probe<'_, N> {
 
     /// Connects without a threshold, sets it, asks, and says what arrived.
     async fn answer_with(&self, threshold: u8, wait: Duration) -> Option<Reply> {
-        let dial = self.dial(self.plan.address, self.plan.connect_timeout());
-        let mut connection = self.net.dial(&dial).await.connection?;
-        if !starttls::to_tls(&mut connection, self.plan, Instant::now() + wait).await {
-            return None;
+        for _ in 0..OVERTAKEN_TRIES {
+            if self.overtaken.load(Relaxed) {
+                return None;
+            }
+            let dial = self.dial(self.plan.address, self.plan.connect_timeout());
+            let mut connection = self.net.dial(&dial).await.connection?;
+            if !starttls::to_tls(&mut connection, self.plan, Instant::now() + wait).await {
+                return None;
+            }
+            connection.set_least_ttl(threshold);
+            // A peer that ends the connection without waiting for a hello can do so before the threshold counts.
+            if connection.info().is_some_and(|info| info.state != ESTABLISHED) {
+                continue;
+            }
+            let mut exchange = Exchange::new(connection, Instant::now() + wait, self.plan.limits.read_bytes, 0);
+            let recipe = self.plan.recipe();
+            let name = self.plan.name_in(&recipe);
+            exchange.deliver(tls::craft(&recipe, name, 0), self.plan.profile.delivery, name).await;
+            return reply_of(tls::answer(&mut exchange).await);
         }
-        connection.set_least_ttl(threshold);
-        let mut exchange = Exchange::new(connection, Instant::now() + wait, self.plan.limits.read_bytes, 0);
-        let recipe = self.plan.recipe();
-        let name = self.plan.name_in(&recipe);
-        exchange.deliver(tls::craft(&recipe, name, 0), self.plan.profile.delivery, name).await;
-        let end = tls::answer(&mut exchange).await;
-        reply_of(end)
+        self.overtaken.store(true, Relaxed);
+        None
     }
 
     /// Narrows a search down with a few connections at a time, and asks once more where only silence set the limit.
@@ -243,6 +257,10 @@ fn reply_of(end: TlsEnd) -> Option<Reply> {
     }
 }
 
+/// How often a threshold may be in force too late before the question is given up.
+const OVERTAKEN_TRIES: usize = 6;
+/// `tcpi_state` of an open connection (include/net/tcp_states.h).
+const ESTABLISHED: u8 = 1;
 /// Connections that ask at the same time.
 const AT_ONCE: usize = 3;
 /// After so many no further question is asked; siblings included.

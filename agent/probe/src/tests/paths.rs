@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use parallax_model::facts::{ConnectEnd, Reply, ReplyTtlFacts, StepEnd, TtlRange, WalkFacts, WalkPayload};
+use parallax_model::facts::{ConnectEnd, Reply, ReplyTtlFacts, StepEnd, TcpInfo, TtlRange, WalkFacts, WalkPayload};
 
 use super::*;
 use crate::{
@@ -61,6 +61,20 @@ async fn the_servers_own_answer_has_the_servers_ttl() {
     let silent = reply_ttl(plan(Experiment::ReplyTtl, "modern"), |_| Peer::accepting(|_, _| vec![])).await;
     assert_eq!((silent.syn_ack, silent.reply, silent.reply_ttl), (exactly(61), None, None));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_that_came_before_the_threshold_tells_nothing() {
+    let found = reply_ttl(plan(Experiment::ReplyTtl, "modern"), |_| {
+        let peer = Peer::accepting(|_, _| vec![Step::Reset(u8::MAX)]);
+        Peer { info: TcpInfo { state: CLOSE, ..peer.info }, ..peer }
+    })
+    .await;
+    assert_eq!((found.syn_ack, found.reply, found.reply_ttl, found.passed_when_filtered), (exactly(61), Some(Reply::Reset), None, None));
+    assert!(found.connections <= 40, "{}", found.connections);
+}
+
+/// `tcpi_state` of a connection that was reset.
+const CLOSE: u8 = 7;
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_compared_with_other_doors_of_the_server() {
