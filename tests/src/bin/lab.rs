@@ -1,18 +1,19 @@
 //! The lab by hand: list, check, run, bring up, or enter scenarios.
 
 use std::{
-    env,
+    env, fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
     process::{ExitCode, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use parallax_tests::lab::{
     Lab, Programs, Scenario,
+    accuracy::{self, Order},
     catalogue::{self, Row, RowReport},
     judge::Grade,
     look, measure, report,
@@ -52,6 +53,23 @@ enum Command {
         /// Prints the reports, verdicts included, as one JSON array.
         #[arg(long)]
         json: bool,
+        /// Where logs of scenarios go whose verdict is not right.
+        #[arg(long)]
+        logs: Option<PathBuf>,
+    },
+    /// Runs the fleet in every scenario, in a shuffled order, sums the verdicts up, and fails below the bar.
+    Accuracy {
+        /// Names, or their beginnings; all by default.
+        names: Vec<String>,
+        /// What shuffles the order; with several, all must give the same verdicts.
+        #[arg(long = "seed", default_values_t = [1])]
+        seeds: Vec<u64>,
+        /// How many at a time.
+        #[arg(long, default_value_t = 4)]
+        jobs: usize,
+        /// Writes the reports, verdicts included, to a file, as one JSON array for each seed.
+        #[arg(long)]
+        json: Option<PathBuf>,
         /// Where logs of scenarios go whose verdict is not right.
         #[arg(long)]
         logs: Option<PathBuf>,
@@ -133,6 +151,10 @@ fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::List => list(&all),
         Command::Check(chosen) => check(&choose(&all, &chosen)?, &any_programs(&arguments.bin_dir)?, chosen.jobs),
         Command::Run { chosen, json, logs } => run_chosen(&choose(&all, &chosen)?, &Programs::in_folder(&arguments.bin_dir)?, &chosen, json, logs),
+        Command::Accuracy { names, seeds, jobs, json, logs } => {
+            let chosen = choose(&all, &Chosen { names, required: false, jobs })?;
+            accuracy(&chosen, &Programs::in_folder(&arguments.bin_dir)?, &seeds, jobs, json.as_deref(), logs)
+        }
         Command::Up { scenario, no_fleet } => {
             let lab = bring_up(&find(&all, &scenario)?, &arguments.bin_dir, no_fleet)?;
             describe(&lab, no_fleet)?;
@@ -193,6 +215,31 @@ fn run_chosen(scenarios: &[Scenario], programs: &Programs, chosen: &Chosen, json
         write!(io::stdout(), "{}", report::summary(&reports))?;
     }
     Ok(if report::has_failed(&reports) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn accuracy(scenarios: &[Scenario], programs: &Programs, seeds: &[u64], jobs: usize, json: Option<&Path>, logs: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    programs.check()?;
+    let mut runs: Vec<Vec<Report>> = Vec::new();
+    let mut shortcomings = Vec::new();
+    for &seed in seeds {
+        writeln!(io::stdout(), "{} scenarios, {jobs} at a time, in the order of seed {seed}", scenarios.len())?;
+        let started = Instant::now();
+        let progress = |report: &Report| {
+            let _ = write!(io::stdout(), "{}", report::line(report));
+        };
+        let reports = accuracy::run(scenarios, programs, Order { seed, jobs }, logs.clone(), progress);
+        writeln!(io::stdout(), "{}\nseed {seed}: {:.0} seconds", accuracy::text(&reports), started.elapsed().as_secs_f64())?;
+        shortcomings.extend(accuracy::shortcomings(&reports));
+        shortcomings.extend(runs.first().map(|first| accuracy::differences(first, &reports)).unwrap_or_default());
+        runs.push(reports);
+    }
+    if let Some(path) = json {
+        fs::write(path, serde_json::to_string_pretty(&runs)?).with_context(|| path.display().to_string())?;
+    }
+    for sentence in &shortcomings {
+        writeln!(io::stdout(), "below the bar: {sentence}")?;
+    }
+    Ok(if shortcomings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn catalogue(names: &[String], folder: &Path, programs: &Programs, jobs: usize, json: bool) -> anyhow::Result<ExitCode> {

@@ -26,6 +26,34 @@ pub struct Judgement {
     pub reasons: Vec<String>,
     /// Whether a path was blamed for the server's side, or the server's side for a path.
     pub confused: bool,
+    /// What became of each finding that must be there.
+    pub weighed: Vec<Weighed>,
+    /// Findings that are false.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// What became of a finding that must be there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Weighed {
+    /// The causes of which one is right.
+    pub causes: Vec<String>,
+    /// The tier with which one of them was found; none if it is missing.
+    pub tier: Option<Tier>,
+    /// Whether it blames the right vantages; none where the scenario states none.
+    pub vantages: Option<bool>,
+    /// Whether it blames the right addresses; none where the scenario states none.
+    pub addresses: Option<bool>,
+}
+
+/// A finding that is false.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mistake {
+    /// The locus of the first finding that must be there; none for a healthy target.
+    pub instead_of: Option<String>,
+    /// The locus that is blamed.
+    pub locus: String,
+    /// The cause that is told.
+    pub cause: String,
 }
 
 /// The part of a verdict document that is judged.
@@ -90,7 +118,11 @@ pub struct Scope {
 impl Judgement {
     /// The judgement on a probe that gave no verdict.
     pub fn none(reason: String) -> Self {
-        Self { grade: Grade::Wrong, reasons: vec![reason], confused: false }
+        Self { grade: Grade::Wrong, reasons: vec![reason], ..Self::right() }
+    }
+
+    fn right() -> Self {
+        Self { grade: Grade::Right, reasons: Vec::new(), confused: false, weighed: Vec::new(), mistakes: Vec::new() }
     }
 
     fn lower(&mut self, grade: Grade, reason: String) {
@@ -101,7 +133,7 @@ impl Judgement {
 
 /// Judges a verdict.
 pub fn judge(probe: &Probe, document: &Document) -> Judgement {
-    let mut judgement = Judgement { grade: Grade::Right, reasons: Vec::new(), confused: false };
+    let mut judgement = Judgement::right();
     let mut used = vec![false; document.findings.len()];
     for expected in &probe.findings {
         match_expected(expected, document, &mut used, &mut judgement);
@@ -111,14 +143,16 @@ pub fn judge(probe: &Probe, document: &Document) -> Judgement {
         if used || cause.parse().is_ok_and(Cause::is_informational) {
             continue;
         }
-        if probe.forbidden.contains(locus) {
-            judgement.lower(Grade::Wrong, format!("{cause} blames the wrong party"));
-        } else if probe.allowed.contains(cause) {
+        let is_forbidden = probe.forbidden.contains(locus);
+        if probe.allowed.contains(cause) && !is_forbidden {
             continue;
-        } else if locus == "undetermined" {
+        }
+        if locus == "undetermined" && !is_forbidden {
             judgement.lower(Grade::UnderSpecified, format!("{cause} was found"));
         } else {
-            judgement.lower(Grade::Wrong, format!("{cause} ({}) is false", finding.scope.vantages.join(" ")));
+            let why = if is_forbidden { "blames the wrong party" } else { "is false" };
+            judgement.lower(Grade::Wrong, format!("{cause} ({}) {why}", finding.scope.vantages.join(" ")));
+            judgement.mistakes.push(Mistake { instead_of: first_locus(probe), locus: locus.clone(), cause: cause.clone() });
         }
         judgement.confused |= is_confused(probe, locus);
     }
@@ -133,10 +167,16 @@ fn match_expected(expected: &Expected, document: &Document, used: &mut [bool], j
     let candidates = || document.findings.iter().enumerate().filter(|(_, finding)| expected.causes.contains(&finding.cause));
     let fits = |finding: &Finding| blame(expected, finding).is_empty();
     let chosen = candidates().find(|(index, finding)| !used[*index] && fits(finding)).or_else(|| candidates().find(|(index, _)| !used[*index]));
+    let mut weighed = Weighed { causes: expected.causes.clone(), tier: None, vantages: None, addresses: None };
     let Some((index, finding)) = chosen else {
+        judgement.weighed.push(weighed);
         return judgement.lower(Grade::UnderSpecified, format!("{} is missing", expected.causes.join(" or ")));
     };
     used[index] = true;
+    weighed.tier = Some(finding.tier);
+    weighed.vantages = expected.vantages.as_ref().map(|_| wrong_vantages(expected, finding).is_none());
+    weighed.addresses = expected.addresses.as_ref().map(|_| wrong_addresses(expected, finding).is_none());
+    judgement.weighed.push(weighed);
     for reason in blame(expected, finding) {
         judgement.lower(Grade::Wrong, format!("{} {reason}", finding.cause));
     }
@@ -169,21 +209,25 @@ fn whereabouts(expected: &Expected, finding: &Finding, judgement: &mut Judgement
 const MOST_SPAN: u8 = 2;
 
 fn blame(expected: &Expected, finding: &Finding) -> Vec<String> {
-    let mut reasons = Vec::new();
-    if let Some(vantages) = &expected.vantages {
-        let missing = vantages.iter().any(|name| !finding.scope.vantages.contains(name));
-        let extra = finding.scope.vantages.iter().any(|name| !vantages.contains(name) && !expected.optional_vantages.contains(name));
-        if missing || extra {
-            reasons.push(format!("blames vantages [{}], and should blame [{}]", finding.scope.vantages.join(" "), vantages.join(" ")));
-        }
-    }
-    if let Some(addresses) = &expected.addresses {
-        let same = addresses.len() == finding.scope.addresses.len() && addresses.iter().all(|address| finding.scope.addresses.contains(address));
-        if !same {
-            reasons.push(format!("blames addresses [{}], and should blame [{}]", finding.scope.addresses.join(" "), addresses.join(" ")));
-        }
-    }
-    reasons
+    wrong_vantages(expected, finding).into_iter().chain(wrong_addresses(expected, finding)).collect()
+}
+
+fn wrong_vantages(expected: &Expected, finding: &Finding) -> Option<String> {
+    let vantages = expected.vantages.as_ref()?;
+    let missing = vantages.iter().any(|name| !finding.scope.vantages.contains(name));
+    let extra = finding.scope.vantages.iter().any(|name| !vantages.contains(name) && !expected.optional_vantages.contains(name));
+    (missing || extra).then(|| format!("blames vantages [{}], and should blame [{}]", finding.scope.vantages.join(" "), vantages.join(" ")))
+}
+
+fn wrong_addresses(expected: &Expected, finding: &Finding) -> Option<String> {
+    let addresses = expected.addresses.as_ref()?;
+    let same = addresses.len() == finding.scope.addresses.len() && addresses.iter().all(|address| finding.scope.addresses.contains(address));
+    (!same).then(|| format!("blames addresses [{}], and should blame [{}]", finding.scope.addresses.join(" "), addresses.join(" ")))
+}
+
+fn first_locus(probe: &Probe) -> Option<String> {
+    let cause = probe.findings.first()?.causes.first()?;
+    cause.split('.').next().map(str::to_owned)
 }
 
 /// Which party a locus speaks of: the server's side, the way there, or neither.

@@ -3,7 +3,9 @@
 //! [`Lab::start`] puts a [`Scenario`] in place, [`Lab::start_fleet`] runs the three programs in it, unmodified. Everything lives in
 //! a [`sandbox`] that vanishes with its owner, so that any number of labs can run side by side and nothing touches the host.
 
+pub mod accuracy;
 pub mod catalogue;
+pub mod effort;
 mod error;
 mod fleet;
 pub mod judge;

@@ -117,16 +117,26 @@ mod tests {
     use crate::lab::{judge::Judgement, run::ProbeReport};
 
     fn report(id: &str, twin: &str, grade: Grade) -> Report {
-        let judgement = Judgement { grade, reasons: Vec::new(), confused: grade == Grade::Wrong };
+        let judgement = Judgement { grade, confused: grade == Grade::Wrong, ..Judgement::none(String::new()) };
         let probe = ProbeReport {
             target: "t".into(),
             judgement,
             found: vec!["path.sni-filter confirmed [a d]".into()],
             exit_code: Some(5),
             seconds: 1.0,
+            effort: None,
             document: serde_json::Value::Null,
         };
-        Report { id: id.into(), title: String::new(), required: true, twins: vec![twin.into()], probes: vec![probe], ready_seconds: 1.0, failure: None }
+        Report {
+            id: id.into(),
+            title: String::new(),
+            required: true,
+            twins: vec![twin.into()],
+            probes: vec![probe],
+            ready_seconds: 1.0,
+            failure: None,
+            at_first: Vec::new(),
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::{
     Lab, LabError, Programs, Scenario,
+    effort::{Effort, Explained},
     judge::{Document, Grade, Judgement, judge},
     sandbox::{HOME, PROGRAMS},
     scenario::Probe,
@@ -37,6 +38,8 @@ pub struct Report {
     pub ready_seconds: f64,
     /// Why the lab itself failed, if it did.
     pub failure: Option<String>,
+    /// What was missing at first sight, beside others, of a scenario that was looked at once more, alone.
+    pub at_first: Vec<String>,
 }
 
 /// What became of one probe.
@@ -52,6 +55,8 @@ pub struct ProbeReport {
     pub exit_code: Option<i32>,
     /// Seconds from the command to its end.
     pub seconds: f64,
+    /// What the round took; none where no verdict came.
+    pub effort: Option<Effort>,
     /// The verdict document.
     #[serde(skip_serializing_if = "serde_json::Value::is_null")]
     pub document: serde_json::Value,
@@ -82,6 +87,7 @@ pub fn run(scenario: &Scenario, programs: &Programs, logs: Option<&Path>) -> Rep
         probes: Vec::new(),
         ready_seconds: 0.0,
         failure: None,
+        at_first: Vec::new(),
     };
     let started = Instant::now();
     let mut lab = match Lab::start(scenario, programs) {
@@ -91,7 +97,7 @@ pub fn run(scenario: &Scenario, programs: &Programs, logs: Option<&Path>) -> Rep
     let online = lab.start_fleet();
     report.ready_seconds = started.elapsed().as_secs_f64();
     match online {
-        Ok(()) => report.probes = scenario.probes.iter().map(|probe| ask(&lab, probe)).collect(),
+        Ok(()) => report.probes = scenario.probes.iter().map(|probe| weigh(&lab, ask(&lab, probe))).collect(),
         Err(error) => report.failure = Some(whole(&error)),
     }
     if let Some(folder) = logs.filter(|_| report.grade() != Grade::Right) {
@@ -149,6 +155,7 @@ pub fn ask(lab: &Lab, probe: &Probe) -> ProbeReport {
         found: Vec::new(),
         exit_code: None,
         seconds,
+        effort: None,
         document: serde_json::Value::Null,
     };
     let output = match output {
@@ -169,6 +176,16 @@ pub fn ask(lab: &Lab, probe: &Probe) -> ProbeReport {
             report.judgement = Judgement::none(format!("no verdict on standard output ({error}); exit code {:?}; {last}", report.exit_code));
         }
     }
+    report
+}
+
+/// Adds what a round took.
+fn weigh(lab: &Lab, mut report: ProbeReport) -> ProbeReport {
+    let round = report.document["round"].as_str().unwrap_or_default();
+    let Ok(output) = lab.parallax(["verdict", "explain", round, "-o", "json"]).output() else { return report };
+    report.effort = serde_json::from_slice::<Explained>(&output.stdout).ok().as_ref().map(Effort::from);
+    // Beside the logs, which are kept where the verdict is not right.
+    let _ = lab.sandbox().write(&format!("{HOME}/logs/round-{round}.json"), output.stdout);
     report
 }
 

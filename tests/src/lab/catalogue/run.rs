@@ -120,7 +120,7 @@ fn broken(row: &Row) -> Vec<Expected> {
 fn still_there(row: &Row, report: &mut ProbeReport) {
     let found = report.found.iter().filter_map(|line| line.split(' ').next());
     if let Some(cause) = found.into_iter().find(|found| row.causes.iter().any(|cause| cause.as_str() == *found)) {
-        report.judgement = Judgement { grade: Grade::Wrong, reasons: vec![format!("{cause} is still found")], confused: false };
+        report.judgement = Judgement::none(format!("{cause} is still found"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The part of a scenario that says what the fleet is asked, and the verdict that is right.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::www_name;
 
@@ -53,7 +53,7 @@ pub struct Expected {
 }
 
 /// How sure a verdict is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {
     /// Nothing is claimed.
