@@ -77,8 +77,10 @@ fn is_elsewhere(attempt: &Attempt) -> bool {
 /// Each step of a walk is a connection of its own, or half a one.
 fn connections_of(attempt: &Attempt) -> usize {
     let Facts { walk, reply_ttl, audit, .. } = &attempt.facts;
-    let counted = reply_ttl.as_ref().map(|facts| facts.connections).or(audit.as_ref().map(|facts| facts.connections));
-    walk.as_ref().map(|walk| walk.steps.len()).or(counted.and_then(|count| usize::try_from(count).ok())).unwrap_or(1)
+    let steps = walk.as_ref().map(|walk| walk.steps.len());
+    let counted = [reply_ttl.as_ref().map(|facts| facts.connections), audit.as_ref().map(|facts| facts.connections)];
+    let counted = counted.into_iter().flatten().next().and_then(|count| usize::try_from(count).ok());
+    steps.or(counted).unwrap_or(1)
 }
 
 #[cfg(test)]

@@ -295,6 +295,7 @@ fn network_fault(fault: &Fault) -> String {
     }
     text.extend(fault.xtables.iter().map(|rule| format!("iptables {rule}\nip6tables {rule}\n")));
     text.extend(fault.iptables.iter().map(|rule| format!("iptables {rule}\n")));
+    text.extend(fault.ip6tables.iter().map(|rule| format!("ip6tables {rule}\n")));
     text
 }
 

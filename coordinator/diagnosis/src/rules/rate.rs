@@ -107,10 +107,10 @@ impl<'a> Timeline<'a> {
         looks.sort_by_key(|look| look.attempt.started_at);
         let passed: Vec<Look<'a>> = looks.iter().filter(|look| look.reach.is_ok()).copied().collect();
         let cut: Vec<Look<'a>> = looks.iter().filter(|look| is_cut(look)).copied().collect();
-        if passed.is_empty() || cut.len() < 2 || !passes_with_the_same_profile(scene, &passed, &cut) {
+        let slow: Vec<Look<'a>> = scene.everywhere(seat, Experiment::Slow).to_vec();
+        if passed.is_empty() || cut.len() < 2 || !passes_with_the_same_profile(scene, &passed, &cut) || spares_what_was_slowed(&passed, &cut, &slow) {
             return None;
         }
-        let slow: Vec<Look<'a>> = scene.everywhere(seat, Experiment::Slow).to_vec();
         let place_of = |look: &Look<'_>| scene.places.iter().position(|place| Some(*place) == look.attempt.address);
         // An address that never passes has a cause of its own.
         let passing: BTreeSet<usize> = passed.iter().chain(slow.iter().filter(|look| look.reach.is_ok())).filter_map(place_of).collect();
@@ -148,6 +148,13 @@ fn passes_with_the_same_profile(scene: &Scene<'_>, passed: &[Look<'_>], cut: &[L
         passed.iter().any(|look| look.attempt.profile.as_str() == *profile) && cut.iter().any(|look| look.attempt.profile.as_str() == *profile)
     };
     scene.profiles.iter().any(both)
+}
+
+/// A profile that passes without a pause as well as after one shows nothing of the others' cure.
+fn spares_what_was_slowed(passed: &[Look<'_>], cut: &[Look<'_>], slow: &[Look<'_>]) -> bool {
+    let alike = |look: &Look<'_>, other: &Look<'_>| look.attempt.profile == other.attempt.profile && look.attempt.address == other.attempt.address;
+    let is_spared = |look: &Look<'_>| passed.iter().any(|other| alike(look, other)) && !cut.iter().any(|other| alike(look, other));
+    !slow.is_empty() && slow.iter().all(is_spared)
 }
 
 /// How likely a row of successes by chance may be to count all the same.

@@ -125,6 +125,9 @@ pub struct Fault {
     /// Rules for `iptables` alone.
     #[serde(default)]
     pub iptables: Vec<String>,
+    /// Rules for `ip6tables` alone.
+    #[serde(default)]
+    pub ip6tables: Vec<String>,
     /// Arguments of a `lab-device` that runs there.
     #[serde(default)]
     pub device: Vec<String>,
