@@ -339,8 +339,25 @@ pub enum Verdict {
     },
     /// Shows one verdict by its round.
     Show { id: String },
-    /// Shows what a verdict rests on: rules, attempts and raw facts.
+    /// Shows what a verdict rests on: the rules that fired and those that did not hold, with attempts and facts.
     Explain { id: String },
+    /// Judges stored rounds by the present rules and shows what would change; exit code 8 when anything would.
+    #[command(after_help = "Examples:\n  parallax verdict rejudge --since 7d\n  parallax verdict rejudge --since 1d --check api --store")]
+    Rejudge(Rejudge),
+}
+
+#[derive(Args)]
+#[expect(missing_docs, reason = "the command documents it")]
+pub struct Rejudge {
+    /// How far back.
+    #[arg(long, value_name = "D", default_value = "1d", value_parser = duration)]
+    pub since: Duration,
+    /// Only the rounds of this check.
+    #[arg(long, value_name = "NAME")]
+    pub check: Option<CheckName>,
+    /// Keeps each verdict that changes, as a further revision.
+    #[arg(long)]
+    pub store: bool,
 }
 
 #[derive(Args)]

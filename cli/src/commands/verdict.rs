@@ -1,13 +1,16 @@
-//! `parallax verdict`: what was judged, and what it rests on.
+//! `parallax verdict`: what was judged, what it rests on, and what the present rules would say.
 
-use parallax_model::{attempt::Attempt, outcome::Outcome, verdict::Verdict};
-use parallax_proto::v1::{GetVerdictRequest, GetVerdictResponse};
-use serde_json::json;
+use parallax_model::{
+    attempt::Attempt,
+    proof::{Onlooker, Proof},
+};
+use parallax_proto::v1::{ExplainVerdictRequest, GetVerdictRequest, RejudgeVerdictsRequest, rejudge_verdicts_response::Event};
+use serde_json::{Value, json};
 
 use crate::{
     args::{self, Output},
     client::Client,
-    exit::{DONE, ERROR, Failure},
+    exit::{DIFFERENCE, DONE, ERROR, Failure},
     render,
 };
 
@@ -19,60 +22,68 @@ pub(super) async fn run(client: &mut Client, words: args::Verdict, output: Outpu
             super::history::listing(&verdicts).print(output).map(|()| DONE)
         }
         args::Verdict::Show { id } => {
-            let found = get(client, id, false).await?;
+            let found = client.get_verdict(GetVerdictRequest { round: id, revision: 0, with_attempts: false }).await?.into_inner();
             render::verdict::print(&super::read_verdict(&found.verdict_json)?, output)
         }
-        args::Verdict::Explain { id } => {
-            let found = get(client, id, true).await?;
-            let verdict = super::read_verdict(&found.verdict_json)?;
-            let attempts = found.attempts.into_iter().map(Attempt::try_from).collect::<Result<Vec<_>, _>>();
-            let attempts = attempts.map_err(|error| Failure::new(ERROR, format!("the coordinator sent an attempt that this version cannot read: {error}")))?;
-            explain(&verdict, &attempts, output)
-        }
+        args::Verdict::Explain { id } => render::proof::print(&proof(client, id).await?, output),
+        args::Verdict::Rejudge(words) => rejudge(client, &words, output).await,
     }
 }
 
-async fn get(client: &mut Client, round: String, with_attempts: bool) -> Result<GetVerdictResponse, Failure> {
-    Ok(client.get_verdict(GetVerdictRequest { round, revision: 0, with_attempts }).await?.into_inner())
+/// Asks for a verdict with everything that it rests on.
+async fn proof(client: &mut Client, round: String) -> Result<Proof, Failure> {
+    let unreadable = |what: &str, error: String| {
+        Failure::new(ERROR, format!("the coordinator sent {what} that this version cannot read ({error}); use the same version on both sides"))
+    };
+    let found = client.explain_verdict(ExplainVerdictRequest { round, revision: 0 }).await?.into_inner();
+    let attempts = found.attempts.into_iter().map(Attempt::try_from).collect::<Result<_, _>>();
+    let excluded = found.excluded_json.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>();
+    let onlookers = found.vantages.into_iter();
+    Ok(Proof {
+        verdict: super::read_verdict(&found.verdict_json)?,
+        attempts: attempts.map_err(|error| unreadable("an attempt", error.to_string()))?,
+        excluded: excluded.map_err(|error: serde_json::Error| unreadable("a hypothesis", error.to_string()))?,
+        vantages: onlookers.map(|seen| Onlooker { name: seen.name, labels: seen.labels, group: seen.group, egress: seen.egress }).collect(),
+        own_addresses: found.own_addresses,
+        present_rules: found.present_rules,
+    })
 }
 
-fn explain(verdict: &Verdict, attempts: &[Attempt], output: Output) -> Result<u8, Failure> {
-    match output {
-        Output::Json => render::json(&json!({"verdict": verdict, "attempts": attempts}))?,
-        Output::Jsonl => attempts.iter().try_for_each(render::json_line)?,
-        Output::Yaml => render::yaml(&json!({"verdict": verdict, "attempts": attempts}))?,
-        Output::Table | Output::Wide | Output::Csv | Output::Nagios => render::answer(&text(verdict, attempts)),
-    }
-    Ok(DONE)
-}
-
-fn text(verdict: &Verdict, attempts: &[Attempt]) -> String {
-    let mut lines =
-        vec![verdict.headline.clone(), format!("round {}, revision {}, judged by rules {}", verdict.round, verdict.revision, verdict.rules), String::new()];
-    for finding in &verdict.findings {
-        lines.push(format!("{} ({})", finding.cause, finding.tier));
-        for evidence in &finding.evidence {
-            lines.push(render::wrap(&format!("{}: {}", evidence.rule, evidence.text), "  ", "      "));
-            for id in &evidence.attempts {
-                lines.extend(attempts.iter().find(|attempt| attempt.id == *id).map(|attempt| format!("      {}", one_line(attempt))));
+async fn rejudge(client: &mut Client, words: &args::Rejudge, output: Output) -> Result<u8, Failure> {
+    let check = words.check.as_ref().map(ToString::to_string).unwrap_or_default();
+    let request = RejudgeVerdictsRequest { since_us: super::ago(words.since).as_micros(), until_us: 0, check, store: words.store };
+    let mut events = client.rejudge_verdicts(request).await?.into_inner();
+    let bar = render::progress::Count::new("rounds judged again");
+    let mut documents: Vec<Value> = Vec::new();
+    while let Some(response) = events.message().await? {
+        match response.event {
+            Some(Event::Changed(changed)) => {
+                let (before, after) = (super::read_verdict(&changed.before_json)?, super::read_verdict(&changed.after_json)?);
+                match output {
+                    Output::Json | Output::Yaml => documents.push(json!({"before": before, "after": after})),
+                    Output::Jsonl => render::json_line(&json!({"before": before, "after": after}))?,
+                    _ => bar.aside(|| render::answer(&render::rejudged::text(&before, &after))),
+                }
             }
+            Some(Event::Progress(so_far)) => bar.at(so_far.rounds),
+            Some(Event::Summary(tally)) => {
+                bar.end();
+                let counts = json!({
+                    "rules": tally.rules, "rounds": tally.rounds, "changed": tally.changed, "reworded": tally.reworded, "stored": tally.stored, "failed": tally.failed
+                });
+                match output {
+                    Output::Json => render::json(&json!({"summary": counts, "changes": documents}))?,
+                    Output::Yaml => render::yaml(&json!({"summary": counts, "changes": documents}))?,
+                    Output::Jsonl => render::json_line(&json!({"summary": counts}))?,
+                    _ => render::answer(&render::rejudged::summary(&tally)),
+                }
+                if tally.failed > 0 {
+                    return Err(Failure::new(ERROR, format!("{} rounds could not be judged; the coordinator's log names them", tally.failed)));
+                }
+                return Ok(if tally.changed > 0 { DIFFERENCE } else { DONE });
+            }
+            None => {}
         }
     }
-    lines.push(format!("\nAll attempts ({}; -o json shows their facts):", attempts.len()));
-    lines.extend(attempts.iter().map(|attempt| format!("  {}", one_line(attempt))));
-    lines.join("\n")
-}
-
-fn one_line(attempt: &Attempt) -> String {
-    let address = attempt.address.map_or_else(|| "-".to_owned(), |address| address.to_string());
-    let port = attempt.facts.tcp.as_ref().and_then(|tcp| tcp.local).map_or_else(String::new, |local| format!(" from port {}", local.port()));
-    let time = attempt.started_at.to_jiff().strftime("%H:%M:%S%.3f");
-    format!(
-        "{time} {} → {address}{port}  {} {}: {} in {:.1} ms",
-        attempt.vantage,
-        attempt.profile,
-        attempt.experiment,
-        Outcome::of(attempt),
-        attempt.elapsed_us as f64 / 1_000.0
-    )
+    Err(Failure::new(ERROR, "the coordinator ended the judgement without a summary; its log says why"))
 }

@@ -1,9 +1,12 @@
 //! The only place that prints: answers to standard output, everything else to standard error.
 
 pub mod audit;
+pub mod facts;
 pub mod listing;
 pub mod matrix;
 pub mod progress;
+pub mod proof;
+pub mod rejudged;
 mod survey;
 pub mod verdict;
 

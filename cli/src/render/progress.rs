@@ -78,3 +78,33 @@ impl Progress {
         bar.set_message(format!("{}   {}", vantages.join("   "), self.note));
     }
 }
+
+/// A number that grows, on standard error; silent where that is no terminal.
+pub struct Count(ProgressBar);
+
+impl Count {
+    /// Begins to count; `what` stands behind the number.
+    pub fn new(what: &str) -> Self {
+        let bar = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>4} {pos} {msg}") {
+            bar.set_style(style);
+        }
+        bar.set_message(what.to_owned());
+        Self(bar)
+    }
+
+    /// Shows how far it is.
+    pub fn at(&self, number: u64) {
+        self.0.set_position(number);
+    }
+
+    /// Prints something without disturbing the number.
+    pub fn aside(&self, print: impl FnOnce()) {
+        self.0.suspend(print);
+    }
+
+    /// Takes the number off the terminal.
+    pub fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}

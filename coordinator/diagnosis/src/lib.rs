@@ -12,6 +12,7 @@
 //! | `testimony` | what does a witness on the server's host say of a vantage's attempts? |
 //! | `suspicion` | who fails, who passes, and how independent are they? |
 //! | `rules` | the hypotheses, one per file |
+//! | `excluded` | which hypotheses were tried and did not hold? |
 //! | `survey`, `audit` | which clients can connect, and what can the server do? |
 //! | `explain`, `remedy`, `matrix` | the words |
 //!
@@ -33,6 +34,7 @@ mod cell;
 pub mod certificate;
 mod contrast;
 mod draft;
+mod excluded;
 mod explain;
 mod gates;
 mod matrix;
@@ -50,6 +52,7 @@ mod view;
 mod wanted;
 
 use draft::Draft;
+pub use excluded::excluded;
 use parallax_model::{
     clock::Timestamp,
     verdict::{Cause, Locus, Participation, Tier, Verdict},
@@ -60,8 +63,10 @@ pub use trust::Trust;
 pub use view::{History, RoundView, VantageView};
 pub use wanted::{Wanted, wanted};
 
-/// The version of the rules; stored with every verdict, so that history can be judged again when it grows.
-pub const RULES: &str = "1";
+/// The version of the rules; stored with every verdict.
+///
+/// Raised by one whenever the same facts may get another cause, tier or scope than before, so that `parallax verdict rejudge` tells what a new build sees in old rounds.
+pub const RULES: &str = "2";
 
 /// Computes what a round means; `now` is the coordinator's clock, by which certificates are judged, and the moment of closing.
 pub fn judge(round: &RoundView, history: &History, trust: &Trust, now: Timestamp) -> Verdict {

@@ -1,5 +1,6 @@
 //! The whole coordinator over real TLS on loopback, with agents that are scripted message by message.
 
+mod again;
 mod agent;
 mod enrolment;
 mod operators;

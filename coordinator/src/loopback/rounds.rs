@@ -12,7 +12,7 @@ use tonic::{Code, Status, Streaming};
 
 use super::{Agent, World, agent::attempt};
 
-async fn probe(world: &World) -> Streaming<RunRoundResponse> {
+pub(super) async fn probe(world: &World) -> Streaming<RunRoundResponse> {
     let mut check = Check::once("192.0.2.7".parse().unwrap(), Timestamp::default());
     check.limits.round_ms = 8_000;
     let request = v1::RunRoundRequest { what: Some(What::Check((&check).into())) };
@@ -20,7 +20,7 @@ async fn probe(world: &World) -> Streaming<RunRoundResponse> {
 }
 
 /// Collects what happens until the round ends.
-async fn to_the_end(events: &mut Streaming<RunRoundResponse>) -> (Vec<Event>, Result<Verdict, Status>) {
+pub(super) async fn to_the_end(events: &mut Streaming<RunRoundResponse>) -> (Vec<Event>, Result<Verdict, Status>) {
     let mut seen = Vec::new();
     loop {
         match events.message().await.map(|response| response.and_then(|response| response.event)) {
@@ -33,7 +33,7 @@ async fn to_the_end(events: &mut Streaming<RunRoundResponse>) -> (Vec<Event>, Re
 }
 
 /// Runs one row and whatever follow-ups come, with the same facts everywhere.
-async fn obey(mut agent: Agent, facts: Facts) -> Agent {
+pub(super) async fn obey(mut agent: Agent, facts: Facts) -> Agent {
     let row = agent.task().await;
     assert_eq!(row.work, Work::Row);
     let mut seen = attempt(row.check.id, row.round, row.start, facts);

@@ -48,7 +48,7 @@ pub(super) async fn judgement_base(app: &App, live: &Live) -> Result<Base, Store
     let responders = app.own_responder.responder.iter().cloned().chain(app.fleet.responders()).collect();
     let view = RoundView { check: live.check.clone(), round: live.id, started_at: live.start, vantages, attempts, responders };
     let verdicts = if live.check.name.is_some() { app.store.verdicts_of_check(live.check.id, None, Some(live.start), HISTORY).await? } else { Vec::new() };
-    let known_keys = app.store.known_keys(&live.check.target.authority()).await?;
+    let known_keys = app.store.known_keys(&live.check.target.authority(), None).await?;
     let closed = record.is_none_or(|record| record.closed_at.is_some());
     Ok(Base { view, history: History { verdicts, known_keys }, closed })
 }
@@ -142,4 +142,4 @@ fn key_sha256(certificate: &[u8]) -> Option<String> {
 }
 
 /// Former verdicts that a judgement looks at.
-const HISTORY: usize = 20;
+pub(super) const HISTORY: usize = 20;

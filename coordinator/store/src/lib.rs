@@ -25,8 +25,8 @@ mod store;
 
 pub use error::{Cause, Result, StoreError};
 pub use records::{
-    AuditEntry, EnrolOutcome, IngestResult, IssuedCertificate, JoinToken, OperatorToken, PutCheck, Retained, Role, RoundRecord, RoundVantage, ShareState,
-    VantageSeen,
+    AuditEntry, EnrolOutcome, IngestResult, IssuedCertificate, JoinToken, JudgedRound, JudgedSpan, OperatorToken, PutCheck, Retained, Role, RoundRecord,
+    RoundVantage, ShareState, VantageSeen,
 };
 pub use sqlite::SqliteStore;
 pub use store::Store;

@@ -6,8 +6,9 @@ use parallax_model::{
     bytes::Bytes,
     check::Check,
     clock::Timestamp,
-    id::{RoundId, VantageName},
+    id::{CheckId, RoundId, VantageName},
     vantage::{Group, Labels},
+    verdict::Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -228,6 +229,30 @@ pub struct RoundVantage {
     pub egress: Option<IpAddr>,
     /// What became of its share.
     pub share: ShareState,
+}
+
+/// A round that was judged, with every revision of its verdict.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JudgedRound {
+    /// The round.
+    pub record: RoundRecord,
+    /// The scheduled check that it belongs to, none for an ad-hoc one.
+    pub check: Option<CheckId>,
+    /// When each verdict was recorded, and the verdict; the first revision first, never empty.
+    pub revisions: Vec<(Timestamp, Verdict)>,
+}
+
+/// Which judged rounds are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JudgedSpan {
+    /// Of this scheduled check only.
+    pub check: Option<CheckId>,
+    /// Started at or after this.
+    pub since: Timestamp,
+    /// Started before this.
+    pub until: Timestamp,
+    /// Behind this round, by start and identifier.
+    pub after: Option<(Timestamp, RoundId)>,
 }
 
 /// What an ingest did.

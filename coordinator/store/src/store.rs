@@ -13,7 +13,10 @@ use parallax_model::{
 
 use crate::{
     error::Result,
-    records::{AuditEntry, EnrolOutcome, IngestResult, IssuedCertificate, JoinToken, OperatorToken, PutCheck, Retained, RoundRecord, ShareState, VantageSeen},
+    records::{
+        AuditEntry, EnrolOutcome, IngestResult, IssuedCertificate, JoinToken, JudgedRound, JudgedSpan, OperatorToken, PutCheck, Retained, RoundRecord,
+        ShareState, VantageSeen,
+    },
 };
 
 /// Everything that the coordinator keeps: one method per use case, each one transaction.
@@ -115,8 +118,10 @@ pub trait Store: Send + Sync + 'static {
     async fn verdicts_of_check(&self, check: CheckId, since: Option<Timestamp>, until: Option<Timestamp>, limit: usize) -> Result<Vec<Verdict>>;
     /// Returns the newest revision of every round that started at or after `since`, ad-hoc ones too, the newest round first.
     async fn recent_verdicts(&self, limit: usize, since: Option<Timestamp>) -> Result<Vec<Verdict>>;
-    /// Returns the public keys (SHA-256 of the SPKI, hexadecimal) that authenticated for this target before.
-    async fn known_keys(&self, target: &str) -> Result<BTreeSet<String>>;
+    /// Returns closed rounds that have a verdict, by start and identifier: at most `limit` of them, the next ones by [`JudgedSpan::after`].
+    async fn judged_rounds(&self, span: JudgedSpan, limit: usize) -> Result<Vec<JudgedRound>>;
+    /// Returns the public keys (SHA-256 of the SPKI, hexadecimal) that authenticated for this target before: before this instant, or ever.
+    async fn known_keys(&self, target: &str, before: Option<Timestamp>) -> Result<BTreeSet<String>>;
     /// Remembers public keys that authenticated for this target.
     async fn remember_keys(&self, target: &str, keys: &BTreeSet<String>, now: Timestamp) -> Result<()>;
 

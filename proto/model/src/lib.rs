@@ -32,6 +32,7 @@ pub mod id;
 pub mod lexicon;
 pub mod outcome;
 pub mod profile;
+pub mod proof;
 pub mod report;
 pub mod selector;
 pub mod target;

@@ -33,11 +33,13 @@ mod starttls;
 mod state_loss;
 mod throttling;
 mod tls_block;
+mod trial;
 mod upstream;
 mod version_filter;
 mod zone_broken;
 
 pub(crate) use throttling::trickles;
+pub(crate) use trial::Trial;
 
 use std::collections::HashSet;
 
@@ -137,13 +139,25 @@ pub(crate) struct Board<'s, 'a> {
     pub(crate) scene: &'s Scene<'a>,
     pub(crate) drafts: Vec<Draft>,
     explained: HashSet<(usize, usize, usize)>,
+    /// What was tried and how it ended, where somebody wants to know.
+    journal: Option<Vec<Trial>>,
 }
 
 /// Explains the matrix by the smallest set of causes: names and certificates first, then patterns in time and ports, then each layer from below.
 pub(crate) fn explain(scene: &mut Scene<'_>) -> Vec<Draft> {
+    solve(scene, None).drafts
+}
+
+/// Explains the matrix and notes each hypothesis that was tried on the way.
+pub(crate) fn explain_noting(scene: &mut Scene<'_>) -> (Vec<Draft>, Vec<Trial>) {
+    let board = solve(scene, Some(Vec::new()));
+    (board.drafts, board.journal.unwrap_or_default())
+}
+
+fn solve<'s, 'a>(scene: &'s mut Scene<'a>, journal: Option<Vec<Trial>>) -> Board<'s, 'a> {
     let lies = dns_tampering::test(scene);
     scene.ignored.extend(lies.iter().flat_map(|draft| draft.places.iter().copied()));
-    let mut board = Board { scene, drafts: lies, explained: HashSet::new() };
+    let mut board = Board { scene, drafts: lies, explained: HashSet::new(), journal };
     for run in [
         zone_broken::run,
         dns_blocked::run,
@@ -167,7 +181,7 @@ pub(crate) fn explain(scene: &mut Scene<'_>) -> Vec<Draft> {
     for run in [overloaded::run, leftovers::run, advice::run, audit::run] {
         run(&mut board);
     }
-    board.drafts
+    board
 }
 
 /// Joins findings of one cause, worst first.
@@ -251,7 +265,11 @@ impl<'s, 'a> Board<'s, 'a> {
             return false;
         }
         for hypothesis in hypotheses {
-            let Some(mut draft) = (hypothesis.test)(suspicion, seats).filter(&welcome) else { continue };
+            let found = (hypothesis.test)(suspicion, seats);
+            if let Some(journal) = &mut self.journal {
+                journal.push(Trial::of(hypothesis, suspicion, seats, found.as_ref()));
+            }
+            let Some(mut draft) = found.filter(&welcome) else { continue };
             if draft.counter.is_none() {
                 draft = draft.unless(hypothesis.counter, hypothesis.next);
             }

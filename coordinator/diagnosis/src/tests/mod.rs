@@ -3,6 +3,7 @@
 mod case;
 mod cases;
 mod certificates;
+mod excluded;
 mod expand;
 mod pki;
 mod scale;

@@ -1,6 +1,8 @@
 //! The operator's verbs, in the order of the .proto file; each lives in the file of its noun.
 
 mod checks;
+mod proof;
+mod rejudge;
 mod rounds;
 mod status;
 mod tokens;
@@ -25,6 +27,7 @@ type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 #[tonic::async_trait]
 impl OperatorService for Operators {
     type RunRoundStream = Responses<v1::RunRoundResponse>;
+    type RejudgeVerdictsStream = Responses<v1::RejudgeVerdictsResponse>;
     type WatchVerdictsStream = Responses<v1::WatchVerdictsResponse>;
 
     async fn run_round(&self, request: Request<v1::RunRoundRequest>) -> Result<Response<Self::RunRoundStream>, Status> {
@@ -76,6 +79,18 @@ impl OperatorService for Operators {
     async fn get_verdict(&self, request: Request<v1::GetVerdictRequest>) -> Result<Response<v1::GetVerdictResponse>, Status> {
         operator(&self.0, &request, Role::Viewer).await?;
         verdicts::get(&self.0, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn explain_verdict(&self, request: Request<v1::ExplainVerdictRequest>) -> Result<Response<v1::ExplainVerdictResponse>, Status> {
+        operator(&self.0, &request, Role::Viewer).await?;
+        proof::explain(&self.0, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn rejudge_verdicts(&self, request: Request<v1::RejudgeVerdictsRequest>) -> Result<Response<Self::RejudgeVerdictsStream>, Status> {
+        let needed = if request.get_ref().store { Role::Operator } else { Role::Viewer };
+        let who = operator(&self.0, &request, needed).await?;
+        let responses = rejudge::run(&self.0, &who, request.into_inner()).await?;
+        Ok(Response::new(Box::pin(responses)))
     }
 
     async fn watch_verdicts(&self, request: Request<v1::WatchVerdictsRequest>) -> Result<Response<Self::WatchVerdictsStream>, Status> {

@@ -30,18 +30,20 @@ pub(super) async fn list(app: &App, request: ListVerdictsRequest) -> Result<List
 
 /// Returns one verdict, with its attempts where they are wanted.
 pub(super) async fn get(app: &App, request: GetVerdictRequest) -> Result<GetVerdictResponse, Status> {
-    let round: RoundId = request
-        .round
-        .parse()
-        .map_err(|_| Status::invalid_argument(format!("{:?} is not a round's identifier: 'parallax verdict list' shows them", request.round)))?;
-    let revision = (request.revision > 0).then_some(request.revision);
-    let none = || match revision {
-        Some(revision) => Status::not_found(format!("the round {round} has no verdict of revision {revision}")),
-        None => Status::not_found(format!("there is no verdict of a round {round}: 'parallax verdict list' shows what is kept")),
-    };
-    let verdict = app.store.verdict(round, revision).await.map_err(of_store)?.ok_or_else(none)?;
-    let attempts = if request.with_attempts { app.store.attempts_of_round(round).await.map_err(of_store)? } else { Vec::new() };
+    let verdict = found(app, &request.round, request.revision).await?;
+    let attempts = if request.with_attempts { app.store.attempts_of_round(verdict.round).await.map_err(of_store)? } else { Vec::new() };
     Ok(GetVerdictResponse { verdict_json: document(&verdict)?, attempts: attempts.iter().map(Into::into).collect() })
+}
+
+/// Finds a verdict by its round; revision 0 is the newest.
+pub(super) async fn found(app: &App, round: &str, revision: u32) -> Result<Verdict, Status> {
+    let id: RoundId =
+        round.parse().map_err(|_| Status::invalid_argument(format!("{round:?} is not a round's identifier: 'parallax verdict list' shows them")))?;
+    let none = || match revision {
+        0 => Status::not_found(format!("there is no verdict of a round {id}: 'parallax verdict list' shows what is kept")),
+        _ => Status::not_found(format!("the round {id} has no verdict of revision {revision}")),
+    };
+    app.store.verdict(id, (revision > 0).then_some(revision)).await.map_err(of_store)?.ok_or_else(none)
 }
 
 /// Streams the verdicts of a check, or of everything, as they are made.
@@ -72,7 +74,7 @@ pub(super) async fn watch(app: &App, request: WatchVerdictsRequest) -> Result<Re
     Ok(ReceiverStream::new(responses))
 }
 
-fn document(verdict: &Verdict) -> Result<String, Status> {
+pub(super) fn document(verdict: &Verdict) -> Result<String, Status> {
     serde_json::to_string(verdict).map_err(|error| Status::internal(error.to_string()))
 }
 

@@ -9,6 +9,7 @@ use super::{
     Fixture,
     samples::{at, check, round, verdict},
 };
+use crate::JudgedSpan;
 
 fn headlines(verdicts: &[Verdict]) -> Vec<&str> {
     verdicts.iter().map(|verdict| verdict.headline.as_str()).collect()
@@ -64,9 +65,42 @@ pub(crate) async fn lists_keep_to_their_span_and_limit(fixture: impl Fixture) {
 pub(crate) async fn keys_are_remembered_per_target(fixture: impl Fixture) {
     let store = fixture.store();
     let keys = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<BTreeSet<_>>();
-    assert_eq!(store.known_keys("api.example.test:443").await.unwrap(), keys(&[]));
+    assert_eq!(store.known_keys("api.example.test:443", None).await.unwrap(), keys(&[]));
     store.remember_keys("api.example.test:443", &keys(&["aa", "bb"]), at(1)).await.unwrap();
     store.remember_keys("api.example.test:443", &keys(&["bb", "cc"]), at(2)).await.unwrap();
     store.remember_keys("other.example.test:443", &keys(&["dd"]), at(2)).await.unwrap();
-    assert_eq!(store.known_keys("api.example.test:443").await.unwrap(), keys(&["aa", "bb", "cc"]));
+    assert_eq!(store.known_keys("api.example.test:443", None).await.unwrap(), keys(&["aa", "bb", "cc"]));
+    assert_eq!(store.known_keys("api.example.test:443", Some(at(2))).await.unwrap(), keys(&["aa", "bb"]), "what was known at that time");
+}
+
+pub(crate) async fn judged_rounds_come_page_by_page_with_every_revision(fixture: impl Fixture) {
+    let store = fixture.store();
+    let (shop, blog) = (check(Some("shop")), check(Some("blog")));
+    for (check, second) in [(&shop, 60), (&blog, 60), (&shop, 120), (&shop, 180)] {
+        let round = round(check, at(second), &["north"]);
+        store.open_round(&round).await.unwrap();
+        if second < 180 {
+            store.put_verdict(Some(check.id), &verdict(&round, "first"), at(second + 30)).await.unwrap();
+            store.close_round(round.id, at(second + 30)).await.unwrap();
+        }
+    }
+    let late = round(&shop, at(120), &["north"]);
+    store.put_verdict(Some(shop.id), &verdict(&late, "second"), at(400)).await.unwrap();
+    let whole = JudgedSpan { check: None, since: at(0), until: at(1_000), after: None };
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.judged_rounds(JudgedSpan { after, ..whole }, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some((last.record.started_at, last.record.id));
+        seen.extend(page);
+    }
+    assert_eq!(seen.len(), 3, "a round without a verdict is none that was judged");
+    assert_eq!(seen[2].record.id, late.id);
+    assert_eq!(seen[2].check, Some(shop.id));
+    let revisions: Vec<_> = seen[2].revisions.iter().map(|(at, verdict)| (*at, verdict.revision, verdict.headline.as_str())).collect();
+    assert_eq!(revisions, [(at(150), 1, "first"), (at(400), 2, "second")]);
+    let of_shop = store.judged_rounds(JudgedSpan { check: Some(shop.id), ..whole }, 9).await.unwrap();
+    assert_eq!(of_shop.iter().map(|judged| judged.record.started_at).collect::<Vec<_>>(), [at(60), at(120)]);
+    assert_eq!(store.judged_rounds(JudgedSpan { since: at(61), until: at(120), ..whole }, 9).await.unwrap(), []);
 }

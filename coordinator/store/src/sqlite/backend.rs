@@ -26,7 +26,10 @@ use super::{
 };
 use crate::{
     error::{Result, StoreError},
-    records::{AuditEntry, EnrolOutcome, IngestResult, IssuedCertificate, JoinToken, OperatorToken, PutCheck, Retained, RoundRecord, ShareState, VantageSeen},
+    records::{
+        AuditEntry, EnrolOutcome, IngestResult, IssuedCertificate, JoinToken, JudgedRound, JudgedSpan, OperatorToken, PutCheck, Retained, RoundRecord,
+        ShareState, VantageSeen,
+    },
     settled::Settled,
     store::Store,
 };
@@ -247,9 +250,13 @@ impl Store for SqliteStore {
         self.readers.read_main("recent_verdicts", move |main| verdicts::recent(main, rows(limit), since)).await
     }
 
-    async fn known_keys(&self, target: &str) -> Result<BTreeSet<String>> {
+    async fn judged_rounds(&self, span: JudgedSpan, limit: usize) -> Result<Vec<JudgedRound>> {
+        self.readers.read_main("judged_rounds", move |main| rounds::judged(main, span, rows(limit))).await
+    }
+
+    async fn known_keys(&self, target: &str, before: Option<Timestamp>) -> Result<BTreeSet<String>> {
         let target = target.to_owned();
-        self.readers.read_main("known_keys", move |main| verdicts::known_keys(main, &target)).await
+        self.readers.read_main("known_keys", move |main| verdicts::known_keys(main, &target, before)).await
     }
 
     async fn remember_keys(&self, target: &str, keys: &BTreeSet<String>, now: Timestamp) -> Result<()> {

@@ -14,8 +14,9 @@ use uuid::Uuid;
 use super::{
     attempts::sha256,
     connection::{from_json, parsed, to_json, word},
+    verdicts,
 };
-use crate::records::{RoundRecord, RoundVantage, ShareState};
+use crate::records::{JudgedRound, JudgedSpan, RoundRecord, RoundVantage, ShareState};
 
 /// What of a vantage seldom changes, so that one wording serves many rounds.
 #[derive(Serialize, Deserialize)]
@@ -89,6 +90,20 @@ pub(super) fn one(main: &Connection, id: RoundId) -> rusqlite::Result<Option<Rou
 
 pub(super) fn all_open(main: &Connection) -> rusqlite::Result<Vec<RoundRecord>> {
     main.prepare_cached(ALL_OPEN)?.query_map([], |row| round_of(row, main))?.collect()
+}
+
+const JUDGED: &str = "-- judged_rounds
+SELECT r.id, s.body, r.started_at, r.deadline, r.adhoc, r.closed_at FROM rounds r JOIN snapshots s ON s.digest = r.check_snapshot
+WHERE r.closed_at IS NOT NULL AND r.started_at >= ?1 AND r.started_at < ?2 AND (r.started_at, r.id) > (?3, ?4)
+AND EXISTS (SELECT 1 FROM verdicts v WHERE v.round = r.id AND (?5 IS NULL OR v.check_id = ?5)) ORDER BY r.started_at, r.id LIMIT ?6";
+
+pub(super) fn judged(main: &Connection, span: JudgedSpan, limit: i64) -> rusqlite::Result<Vec<JudgedRound>> {
+    let JudgedSpan { check, since, until, after } = span;
+    let (at, id) = after.map_or((i64::MIN, [0; 16]), |(at, id)| (at.as_micros(), *id.0.as_bytes()));
+    let since = since.as_micros().max(at);
+    let values = params![since, until.as_micros(), at, id, check.map(|check| *check.0.as_bytes()), limit];
+    let records = main.prepare_cached(JUDGED)?.query_map(values, |row| round_of(row, main))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    records.into_iter().map(|record| verdicts::judged(main, record)).collect()
 }
 
 fn round_of(row: &Row<'_>, main: &Connection) -> rusqlite::Result<RoundRecord> {

@@ -8,8 +8,10 @@ use parallax_model::{
     verdict::Verdict,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
 
 use super::connection::from_json;
+use crate::records::{JudgedRound, RoundRecord};
 
 const PUT: &str = "-- put_verdict
 INSERT INTO verdicts (round, revision, check_id, started_at, recorded_at, body)
@@ -48,17 +50,31 @@ pub(super) fn recent(main: &Connection, limit: i64, since: Option<Timestamp>) ->
     main.prepare_cached(RECENT)?.query_map(params![since.map_or(i64::MIN, Timestamp::as_micros), limit], verdict_of)?.collect()
 }
 
+const REVISIONS: &str = "-- judged_rounds: revisions
+SELECT revision, body, recorded_at, check_id FROM verdicts WHERE round = ?1 ORDER BY revision";
+
+/// Returns a round with every revision of its verdict, and the check that they were made for.
+pub(super) fn judged(main: &Connection, record: RoundRecord) -> rusqlite::Result<JudgedRound> {
+    let mut check = None;
+    let mut read = |row: &Row<'_>| {
+        check = row.get::<_, Option<[u8; 16]>>(3)?.map(|id| CheckId(Uuid::from_bytes(id)));
+        Ok((Timestamp::from_micros(row.get(2)?), verdict_of(row)?))
+    };
+    let revisions = main.prepare_cached(REVISIONS)?.query_map([record.id.0.as_bytes()], &mut read)?.collect::<rusqlite::Result<_>>()?;
+    Ok(JudgedRound { record, check, revisions })
+}
+
 fn verdict_of(row: &Row<'_>) -> rusqlite::Result<Verdict> {
     Ok(Verdict { revision: row.get(0)?, ..from_json(row, 1)? })
 }
 
 const KNOWN_KEYS: &str = "-- known_keys
-SELECT key_sha256 FROM known_keys WHERE target = ?1";
+SELECT key_sha256 FROM known_keys WHERE target = ?1 AND first_seen < ?2";
 const REMEMBER_KEY: &str = "-- remember_keys
 INSERT INTO known_keys (target, key_sha256, first_seen) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
 
-pub(super) fn known_keys(main: &Connection, target: &str) -> rusqlite::Result<BTreeSet<String>> {
-    main.prepare_cached(KNOWN_KEYS)?.query_map([target], |row| row.get(0))?.collect()
+pub(super) fn known_keys(main: &Connection, target: &str, before: Option<Timestamp>) -> rusqlite::Result<BTreeSet<String>> {
+    main.prepare_cached(KNOWN_KEYS)?.query_map(params![target, before.map_or(i64::MAX, Timestamp::as_micros)], |row| row.get(0))?.collect()
 }
 
 pub(super) fn remember_keys(main: &Connection, target: &str, keys: &BTreeSet<String>, now: Timestamp) -> rusqlite::Result<()> {

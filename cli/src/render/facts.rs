@@ -1,0 +1,204 @@
+//! The facts of one attempt in a few words each: what an engineer looks for first.
+
+use parallax_model::{
+    attempt::Attempt,
+    facts::{DnsFacts, EndKind, Facts, Reply, ReplyTtlFacts, Sender, StepEnd, TcpFacts, TcpInfo, TlsFacts, TtlRange, WalkFacts, WalkPayload, WitnessFacts},
+    outcome::Outcome,
+};
+use parallax_tls::registry::{AlertDescription, CipherSuite, NamedGroup, ProtocolVersion};
+
+/// Writes an attempt as one line, without its facts.
+pub fn line(attempt: &Attempt) -> String {
+    let address = attempt.address.map_or_else(|| "-".to_owned(), |address| address.to_string());
+    let port = attempt.facts.tcp.as_ref().and_then(|tcp| tcp.local).map_or_else(String::new, |local| format!(" from port {}", local.port()));
+    format!(
+        "{} {} → {address}{port}  {} {}: {} in {:.1} ms",
+        clock(attempt),
+        attempt.vantage,
+        attempt.profile,
+        attempt.experiment,
+        Outcome::of(attempt),
+        attempt.elapsed_us as f64 / 1_000.0
+    )
+}
+
+/// Returns the time of day at which an attempt began.
+pub fn clock(attempt: &Attempt) -> String {
+    attempt.started_at.to_jiff().strftime("%H:%M:%S%.3f").to_string()
+}
+
+/// Says what an attempt saw, the facts that matter first; empty when there is nothing beyond its outcome.
+pub fn of(facts: &Facts) -> Vec<String> {
+    let mut said = Vec::new();
+    said.extend(facts.dns.as_ref().map(dns));
+    said.extend(facts.reply_ttl.as_ref().map(reply_ttl));
+    said.extend(facts.walk.as_ref().map(walk));
+    said.extend(facts.witness.as_deref().map(witness));
+    if let Some(starttls) = &facts.starttls {
+        let reply = starttls.reply.as_ref().map(|reply| format!(", reply {reply:?}")).unwrap_or_default();
+        said.push(format!("before TLS {:?}{reply}", starttls.end));
+    }
+    said.extend(facts.tls.as_ref().map(hello));
+    said.extend(facts.tls.as_ref().and_then(answer));
+    if let Some(quic) = &facts.quic {
+        said.push(format!("QUIC {:?}, {} datagrams sent, {} received", quic.end, quic.datagrams_sent, quic.datagrams_received));
+    }
+    if let Some(http) = &facts.http {
+        let server = http.server.as_ref().map(|server| format!(" by {server:?}")).unwrap_or_default();
+        said.extend(http.status.map(|status| format!("HTTP {status}{server}")));
+    }
+    said.extend(facts.tcp.as_ref().and_then(tcp));
+    said
+}
+
+fn dns(facts: &DnsFacts) -> String {
+    let addresses: Vec<String> = facts.addresses.iter().map(ToString::to_string).collect();
+    let came = if addresses.is_empty() { "nothing".to_owned() } else { addresses.join(", ") };
+    let twice = if facts.answers.iter().any(|answer| answer.second_answer) { ", two different answers came" } else { "" };
+    format!("{} is {came}{twice}", facts.name)
+}
+
+/// Says with which TTL a packet came.
+fn range(ttl: TtlRange) -> String {
+    if ttl.least == ttl.most { ttl.least.to_string() } else { format!("{} to {}", ttl.least, ttl.most) }
+}
+
+fn reply_ttl(facts: &ReplyTtlFacts) -> String {
+    let mut parts = Vec::new();
+    parts.extend(facts.syn_ack.map(|ttl| format!("SYN-ACK with TTL {}", range(ttl))));
+    parts.extend(facts.reply.zip(facts.reply_ttl).map(|(reply, ttl)| format!("{} with TTL {}", reply_name(reply), range(ttl))));
+    parts.extend(facts.passed_when_filtered.map(|passed| {
+        let went = if passed { "went on" } else { "did not go on" };
+        format!("the handshake {went} with packets of that TTL filtered out")
+    }));
+    if parts.is_empty() { "no TTL could be measured".to_owned() } else { parts.join(", ") }
+}
+
+/// Names what somebody answered with.
+pub fn reply_name(reply: Reply) -> &'static str {
+    match reply {
+        Reply::SynAck => "SYN-ACK",
+        Reply::Refusal => "refusal",
+        Reply::Reset => "reset",
+        Reply::Close => "close",
+        Reply::Alert => "alert",
+        Reply::Data => "data",
+    }
+}
+
+fn walk(facts: &WalkFacts) -> String {
+    let what = match &facts.payload {
+        WalkPayload::Syn => "SYNs".to_owned(),
+        WalkPayload::Hello(Some(name)) => format!("ClientHellos for {name}"),
+        WalkPayload::Hello(None) => "ClientHellos without a name".to_owned(),
+    };
+    let steps: Vec<String> = facts.steps.iter().map(|step| format!("{} {}", step.hop_limit, step_name(step.end))).collect();
+    format!("{what} by hop limit: {}", steps.join(", "))
+}
+
+/// Says what came of one step of a walk.
+pub fn step_name(end: StepEnd) -> String {
+    match end {
+        StepEnd::Expired(Some(router)) => format!("expired at {router}"),
+        StepEnd::Expired(None) => "expired".to_owned(),
+        StepEnd::Prohibited(Some(router)) => format!("prohibited by {router}"),
+        StepEnd::Prohibited(None) => "prohibited".to_owned(),
+        StepEnd::Answered => "answered".to_owned(),
+        StepEnd::Refused => "refused".to_owned(),
+        StepEnd::Reset => "reset".to_owned(),
+        StepEnd::Closed => "closed".to_owned(),
+        StepEnd::Alert(number) => format!("alert {number}"),
+        StepEnd::Silent => "silence".to_owned(),
+        StepEnd::NotConnected => "not connected".to_owned(),
+    }
+}
+
+fn witness(facts: &WitnessFacts) -> String {
+    let flows: Vec<String> = facts
+        .flows
+        .iter()
+        .map(|flow| {
+            let hello =
+                flow.hello.as_ref().map_or_else(|| "no ClientHello arrived whole".to_owned(), |hello| format!("ClientHello of {} bytes arrived", hello.bytes));
+            let ends: Vec<String> =
+                flow.ends.iter().map(|end| format!("{} in the name of the {} (TTL {})", end_name(end.kind), sender(end.by), end.ttl)).collect();
+            let ends = if ends.is_empty() { String::new() } else { format!(", {}", ends.join(", ")) };
+            format!("from {}: {hello}, {} bytes left{ends}", flow.client, flow.server_bytes)
+        })
+        .collect();
+    if flows.is_empty() { "no connection arrived at the server's host".to_owned() } else { format!("at the server's host, {}", flows.join("; ")) }
+}
+
+fn end_name(kind: EndKind) -> String {
+    match kind {
+        EndKind::Reset => "reset".to_owned(),
+        EndKind::Close => "FIN".to_owned(),
+        EndKind::Alert(number) => format!("alert {number}"),
+    }
+}
+
+fn sender(by: Sender) -> &'static str {
+    match by {
+        Sender::Client => "client",
+        Sender::Server => "server",
+    }
+}
+
+fn hello(tls: &TlsFacts) -> String {
+    if tls.hello.bytes == 0 {
+        return "sent bytes that are no ClientHello".to_owned();
+    }
+    let name = tls.hello.server_name.as_ref().map_or_else(|| "without a name".to_owned(), |name| format!("for {name}"));
+    let writes = if tls.hello.writes > 1 { format!(" in {} writes", tls.hello.writes) } else { String::new() };
+    format!("ClientHello {name}, {} bytes{writes}", tls.hello.bytes)
+}
+
+fn answer(tls: &TlsFacts) -> Option<String> {
+    let mut parts: Vec<String> = Vec::new();
+    if let Some(version) = tls.handshake.as_ref().and_then(|handshake| handshake.version).or(tls.answer.version) {
+        let suite = tls.handshake.as_ref().and_then(|handshake| handshake.cipher_suite).or(tls.answer.cipher_suite);
+        let group = tls.handshake.as_ref().and_then(|handshake| handshake.group).or(tls.answer.group);
+        let chosen = [suite.map(|suite| CipherSuite(suite).to_string()), group.map(|group| NamedGroup(group).to_string())];
+        parts.push([vec![ProtocolVersion(version).to_string()], chosen.into_iter().flatten().collect()].concat().join(" "));
+    }
+    for alert in &tls.answer.alerts {
+        let how = if alert.encrypted { "under the handshake's keys" } else { "in clear" };
+        let level = if alert.level == 1 { "warning" } else { "fatal" };
+        parts.push(format!("{level} alert {} ({}) {how}", alert.description, AlertDescription(alert.description)));
+    }
+    if tls.handshake.as_ref().is_some_and(|handshake| handshake.signature_verified == Some(true)) {
+        parts.push("key proven".to_owned());
+    }
+    if !tls.certificates.is_empty() {
+        parts.push(format!("{} certificate{}", tls.certificates.len(), if tls.certificates.len() == 1 { "" } else { "s" }));
+    }
+    if tls.bytes_read == 0 {
+        parts.push("no byte came back".to_owned());
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+fn tcp(tcp: &TcpFacts) -> Option<String> {
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(tcp.icmp_from.map(|from| format!("ICMP from {from}")));
+    parts.extend(tcp.hop_limit.map(|limit| format!("hop limit {limit}")));
+    parts.extend(tcp.mss_clamp.map(|clamp| format!("MSS clamped to {clamp}")));
+    parts.extend(tcp.ack_ttl.map(|ttl| format!("TTL {ttl} on the acknowledgement of the hello")));
+    parts.extend(tcp.at_end.as_ref().and_then(unusual));
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Says what of the kernel's view at the end is out of the ordinary.
+fn unusual(info: &TcpInfo) -> Option<String> {
+    let mut parts = Vec::new();
+    if info.unacked > 0 {
+        parts.push(format!("{} segments never acknowledged", info.unacked));
+    }
+    if info.total_retransmissions > 0 {
+        parts.push(format!("{} retransmissions", info.total_retransmissions));
+    }
+    if info.out_of_order_in > 0 {
+        parts.push(format!("{} segments came out of order", info.out_of_order_in));
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
