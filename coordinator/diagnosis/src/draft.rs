@@ -13,6 +13,7 @@ use crate::{
     remedy,
     route::{self, Ending},
     scene::Scene,
+    segments,
 };
 
 /// A finding by index.
@@ -106,14 +107,16 @@ impl Draft {
         self
     }
 
-    /// Tells whether this finding may stand in one with `other`: the same cause, and, where the cause sits with some vantages, seen from a common group.
+    /// Tells whether this finding may stand in one with `other`: the same cause, and, where the cause sits with some vantages, seen from a common group or
+    /// from behind one segment.
     pub(crate) fn joins(&self, other: &Self, scene: &Scene<'_>) -> bool {
         let groups = |draft: &Self| draft.seats.iter().map(|seat| scene.seats[*seat].group).collect::<BTreeSet<usize>>();
-        let common = match self.cause.locus() {
+        let common = || match self.cause.locus() {
             Locus::Server | Locus::Edge | Locus::Policy | Locus::Vantage | Locus::Undetermined => true,
-            Locus::Path | Locus::Dns => !groups(self).is_disjoint(&groups(other)),
+            Locus::Path => !groups(self).is_disjoint(&groups(other)) || segments::one_fault_explains(scene, self, other),
+            Locus::Dns => !groups(self).is_disjoint(&groups(other)),
         };
-        self.cause == other.cause && common && (self.share - other.share).abs() < 0.35
+        self.cause == other.cause && common() && (self.share - other.share).abs() < 0.35
     }
 
     /// Takes in a finding about further addresses, profiles or seats.

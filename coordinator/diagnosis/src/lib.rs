@@ -14,6 +14,7 @@
 //! | `rules` | the hypotheses, one per file |
 //! | `excluded` | which hypotheses were tried and did not hold? |
 //! | `survey`, `audit` | which clients can connect, and what can the server do? |
+//! | `segments` | what do the ways of failing vantages share that no passing one uses? |
 //! | `explain`, `remedy`, `matrix` | the words |
 //!
 //! ```
@@ -42,6 +43,7 @@ mod remedy;
 mod route;
 mod rules;
 mod scene;
+mod segments;
 mod survey;
 mod suspicion;
 mod testimony;
@@ -79,7 +81,8 @@ pub fn judge(round: &RoundView, history: &History, trust: &Trust, now: Timestamp
         findings.push(nothing_judged(&scene, &vantages));
     }
     findings.append(&mut gates.findings);
-    let findings = rules::join(&scene, findings);
+    let mut findings = rules::join(&scene, findings);
+    segments::name(&scene, &mut findings);
     let harmless = |draft: &Draft| draft.cause.is_informational() || draft.cause.locus() == Locus::Vantage;
     let healthy = judged && findings.iter().all(harmless);
     let headline = explain::headline(&scene, &findings, &vantages, healthy);

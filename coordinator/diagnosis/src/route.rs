@@ -118,6 +118,12 @@ pub(crate) fn extent<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option
     if routers(walk).any(|router| last_routers.contains(&router)) {
         return Some(Extent::LastRouter { router, look });
     }
+    // One step that was lost looks like a walk that ends one router before the last.
+    let mut walked = walks(scene, seat, place, Experiment::SynWalk);
+    let once = walked.next().is_some() && walked.next().is_none();
+    if once && router.is_some_and(|router| stands_before_the_last(scene, place, router)) {
+        return None;
+    }
     let short = || Some(Extent::Short { heard, router, look });
     if !last_routers.is_empty() && (router.is_some() || own_walks_hear_more(scene, seat, place, heard)) {
         return short();
@@ -127,6 +133,12 @@ pub(crate) fn extent<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option
         Some(_) if own_walks_hear_more(scene, seat, place, heard) => short(),
         Some(_) | None => None,
     }
+}
+
+/// Tells whether a walk that was answered met this router right before the server's last one.
+fn stands_before_the_last(scene: &Scene<'_>, place: usize, router: IpAddr) -> bool {
+    let all = (0..scene.seats.len()).flat_map(|seat| walks(scene, seat, place, Experiment::SynWalk));
+    all.filter_map(|(_, walk)| Some((walk, answered_at(walk)?))).any(|(walk, server)| server > 2 && router_at(walk, server - 2) == Some(router))
 }
 
 /// Returns the routers just before the server, as walks that were answered saw them (of the same family).
@@ -175,6 +187,12 @@ fn routers(walk: &WalkFacts) -> impl Iterator<Item = IpAddr> + '_ {
         StepEnd::Expired(router) => router,
         _ => None,
     })
+}
+
+/// Returns the routers that a seat's SYN walks met, wherever they went.
+pub(crate) fn met<'s, 'a>(scene: &'s Scene<'a>, seat: usize) -> impl Iterator<Item = (IpAddr, Look<'a>)> + use<'s, 'a> {
+    let walks = scene.everywhere(seat, Experiment::SynWalk).iter().filter_map(|look| Some((*look, look.attempt.facts.walk.as_ref()?)));
+    walks.flat_map(|(look, walk)| routers(walk).map(move |router| (router, look)))
 }
 
 fn router_at(walk: &WalkFacts, hop: u8) -> Option<IpAddr> {
@@ -351,7 +369,9 @@ pub(crate) fn stopped<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Optio
         let speaker = if let StepEnd::Prohibited(speaker) = step.end { speaker } else { None };
         let met = routers(walk).any(|router| last_routers.contains(&router)) || speaker.is_some_and(|speaker| last_routers.contains(&speaker));
         let heard_any = routers(walk).next().is_some() || step.hop_limit == 1 || speaker.is_some();
-        heard_any.then_some(Stopped { hop: step.hop_limit, speaker, past_last_router: met, look })
+        // The router of a silent step just before may be the last one.
+        let lost = walk.steps.iter().any(|before| before.hop_limit + 1 == step.hop_limit && before.end == StepEnd::Silent);
+        (heard_any && !lost).then_some(Stopped { hop: step.hop_limit, speaker, past_last_router: met, look })
     })
 }
 

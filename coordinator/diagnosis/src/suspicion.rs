@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use parallax_model::{outcome::Outcome, verdict::Tier};
+use parallax_model::{assignment::Experiment, outcome::Outcome, verdict::Tier};
 
 use crate::{
     cell::{Layer, Look, Silence, State, agreed, family},
@@ -23,8 +23,10 @@ pub(crate) struct Suspicion<'s, 'a> {
     pub(crate) mixed: Vec<usize>,
     /// Seats with one failure and nothing else.
     pub(crate) thin: Vec<usize>,
-    /// Seats that fail and are explained already: they are no contrast.
+    /// Seats that fail and are explained already, and such whose TLS somebody else terminates: they are no contrast.
     pub(crate) explained: Vec<usize>,
+    /// Seats that pass with a key for which nobody vouches, where one is vouched for elsewhere or no second group sees it: who knows whom they reach.
+    pub(crate) doubtful: Vec<usize>,
 }
 
 /// How the failures are spread over the groups.
@@ -45,10 +47,12 @@ pub(crate) enum Shape {
 impl<'s, 'a> Suspicion<'s, 'a> {
     /// Collects who fails and who passes; `explained` tells which cells have a cause already.
     pub(crate) fn at(scene: &'s Scene<'a>, place: usize, profile: usize, layer: Layer, explained: &dyn Fn(usize) -> bool) -> Self {
-        let mut suspicion = Self { scene, place, profile, layer, failing: vec![], passing: vec![], mixed: vec![], thin: vec![], explained: vec![] };
+        let mut suspicion =
+            Self { scene, place, profile, layer, failing: vec![], passing: vec![], mixed: vec![], thin: vec![], explained: vec![], doubtful: vec![] };
         for seat in (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place)) {
             let list = match scene.state(seat, place, profile, layer) {
                 State::Empty => continue,
+                State::Pass if is_doubtful(scene, seat, place, profile) => &mut suspicion.doubtful,
                 State::Pass => &mut suspicion.passing,
                 _ if explained(seat) => &mut suspicion.explained,
                 State::Fail => &mut suspicion.failing,
@@ -62,7 +66,7 @@ impl<'s, 'a> Suspicion<'s, 'a> {
 
     pub(crate) fn shape(&self) -> Shape {
         let groups = self.scene.groups(&self.failing).len();
-        let outside_pass = self.passing.iter().chain(&self.mixed).any(|seat| !self.scene.seats[*seat].inside);
+        let outside_pass = self.passing.iter().chain(&self.mixed).chain(&self.doubtful).any(|seat| !self.scene.seats[*seat].inside);
         let inside_passes = self.passing.iter().any(|seat| self.scene.seats[*seat].inside);
         match (outside_pass, inside_passes) {
             (true, _) => Shape::Some,
@@ -134,6 +138,16 @@ impl<'s, 'a> Suspicion<'s, 'a> {
         self.passing.iter().copied().find(|other| *other != seat && self.scene.seats[*other].group == group)
     }
 
+    /// Tells whether anybody outside is seen to reach the server: then the server's own edge lets connections through.
+    pub(crate) fn passes_outside(&self) -> bool {
+        self.shape() == Shape::Some && self.passing.iter().chain(&self.mixed).any(|seat| !self.scene.seats[*seat].inside)
+    }
+
+    /// Tells whether a seat gets through after a pause: then it is how often it comes, and not who it is or where it goes.
+    pub(crate) fn passes_after_a_pause(&self, seat: usize) -> bool {
+        self.scene.bench(seat, Experiment::Slow, self.place).any(|look| look.reach.is_ok())
+    }
+
     /// Returns the tier of a contrast: what a path, policy or DNS finding may claim for these seats, none when it may claim nothing.
     ///
     /// An artefact settles it. Without one, two other groups must pass and the difference be beyond chance; one passing group gives no more than a suspicion,
@@ -145,8 +159,10 @@ impl<'s, 'a> Suspicion<'s, 'a> {
         if self.shape() != Shape::Some || self.chance(seats) > BEYOND_CHANCE {
             return None;
         }
+        let only_inside = self.passing.iter().all(|seat| self.scene.seats[*seat].inside);
         match self.other_groups_passing() {
             0 => None,
+            _ if only_inside => None,
             1 => Some(Tier::Suspected),
             _ => Some(Tier::Likely),
         }
@@ -157,7 +173,9 @@ impl<'s, 'a> Suspicion<'s, 'a> {
         if act {
             return Some(Tier::Confirmed);
         }
-        (self.passing.is_empty() && self.scene.groups(seats).len() > 1).then_some(Tier::Likely)
+        // What the inside vantage sees of another kind is the server's, and not what the others see.
+        let inside_differs = self.failing.iter().chain(&self.mixed).any(|seat| self.scene.seats[*seat].inside && !seats.contains(seat));
+        (self.passing.is_empty() && !inside_differs && self.scene.groups(seats).len() > 1).then_some(Tier::Likely)
     }
 
     /// Returns the probability that these seats fail so much more often than the passing ones by chance, over all profiles that fail there alike.
@@ -171,7 +189,8 @@ impl<'s, 'a> Suspicion<'s, 'a> {
                 failed += u32::from(look.fails(self.layer));
                 passed += u32::from(look.passes(self.layer));
             }
-            for look in self.passing.iter().flat_map(|seat| self.scene.cell(*seat, self.place, profile)) {
+            // Who fails now and then is no proof that the place is fine.
+            for look in self.passing.iter().chain(&self.mixed).flat_map(|seat| self.scene.cell(*seat, self.place, profile)) {
                 other_failed += u32::from(look.fails(self.layer));
                 other_passed += u32::from(look.passes(self.layer));
             }
@@ -184,4 +203,25 @@ impl<'s, 'a> Suspicion<'s, 'a> {
         let families: BTreeSet<Outcome> = outcomes.map(family).collect();
         class.is_some_and(|class| families.len() == 1 && families.contains(&class))
     }
+}
+
+/// Tells whether what a seat reaches shows nothing but keys for which no trusted authority vouches, while one vouches for a key that the target shows to others, or no other group
+/// and no inside vantage sees it.
+fn is_doubtful(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> bool {
+    if scene.seats[seat].inside {
+        return false;
+    }
+    let keys =
+        |seat: usize| scene.looks_of(seat, place).filter(|look| look.reach.is_ok()).filter_map(|look| scene.chains[look.chain?].key()).collect::<BTreeSet<_>>();
+    let mut cell = scene.cell(seat, place, profile).iter().filter(|look| look.reach.is_ok()).peekable();
+    let vouched = |look: &Look<'_>| look.chain.is_none_or(|at| scene.chains[at].judgement.anchored);
+    if cell.peek().is_none() || cell.any(vouched) {
+        return false;
+    }
+    let own = keys(seat);
+    let known = own.iter().any(|key| scene.history.known_keys.contains(&key.to_string()) || scene.round.check.expected_keys.contains(*key));
+    let group = scene.seats[seat].group;
+    let others = (0..scene.seats.len()).filter(|other| scene.seats[*other].group != group);
+    let another_is_vouched = (0..scene.places.len()).any(|place| scene.looks_at(place).any(|look| look.chain.is_some() && look.reach.is_ok() && vouched(look)));
+    !known && (another_is_vouched || others.into_iter().all(|other| keys(other).is_disjoint(&own)))
 }

@@ -34,6 +34,9 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         return None;
     }
     let (scene, place) = (suspicion.scene, suspicion.place);
+    if suspicion.passes_after_a_pause(seat) {
+        return None;
+    }
     let (family, outcome) = suspicion.class(seats)?;
     let (rule, text, looks, location) = match (suspicion.layer, family) {
         (Layer::Tcp, Outcome::TcpRefused | Outcome::TlsReset) => match route::author(scene, seat, place, &[Reply::Refusal, Reply::Reset]) {
@@ -120,7 +123,7 @@ fn any_payload<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize) -> Option<Artefac
     let (scene, place) = (suspicion.scene, suspicion.place);
     let names = names(scene, seat, place);
     let other = payload(scene, seat, place, Experiment::NonTls);
-    if names.control.always(1) || !names.do_not_matter() || other.always(1) {
+    if names.control.always(1) || !names.do_not_matter() || !other.never(1) {
         return None;
     }
     if let Some(artefact) = refused_nearer(scene, seat, place) {

@@ -70,6 +70,8 @@ fn finding(scene: &Scene<'_>, place: usize, fault: CertificateFault, chain: usiz
     let vouched = judgement.anchored && fault != CertificateFault::NameMismatch && fault != CertificateFault::KeyUnexpected;
     let tier = match (seen_by, vouched && proven) {
         (_, true) => Tier::Confirmed,
+        // Somebody may stand on the way of several groups: where each vantage sees but one of two keys, nothing tells him from one of several servers.
+        (2.., false) if !judgement.anchored && follows_the_vantage(scene, place, looks, &seeing) => return None,
         (2.., false) if proven => Tier::Confirmed,
         (2.., false) => Tier::Likely,
         _ => return None,
@@ -110,6 +112,22 @@ fn finding(scene: &Scene<'_>, place: usize, fault: CertificateFault, chain: usiz
     };
     let some = if share < 1.0 { format!(" (in {:.0} % of the attempts: one backend of several)", share * 100.0) } else { String::new() };
     Some(draft.unless(counter, next).in_words(format!("{what} at {WHERE}{some}")))
+}
+
+/// Tells whether none of the outside seats that see the chain sees an authentic one too and others do, or more groups reach nobody there.
+fn follows_the_vantage(scene: &Scene<'_>, place: usize, looks: &[(usize, Look<'_>)], seeing: &[usize]) -> bool {
+    let authentic: BTreeSet<usize> = looks.iter().filter(|(_, look)| scene.is_authentic(look)).map(|(seat, _)| *seat).collect();
+    let inside_sees = seeing.iter().any(|seat| scene.seats[*seat].inside);
+    if inside_sees {
+        return false;
+    }
+    // A proxy answers even where the server does not.
+    let failing: Vec<usize> = (0..scene.seats.len())
+        .filter(|seat| scene.is_scored(*seat, place) && !seeing.contains(seat))
+        .filter(|seat| scene.looks_of(*seat, place).next().is_some() && scene.looks_of(*seat, place).all(|look| look.reach.is_failure()))
+        .collect();
+    let splits = !authentic.is_empty() && seeing.iter().all(|seat| !authentic.contains(seat));
+    splits || scene.groups(&failing).len() > scene.groups(seeing).len()
 }
 
 pub(super) fn cause_of(fault: CertificateFault) -> Cause {

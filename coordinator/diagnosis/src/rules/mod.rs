@@ -45,7 +45,7 @@ use std::collections::HashSet;
 
 use parallax_model::{
     outcome::Outcome,
-    verdict::{Cause, Locus, Tier},
+    verdict::{Cause, Counter, Locus, Tier},
 };
 
 use crate::{
@@ -181,6 +181,7 @@ fn solve<'s, 'a>(scene: &'s mut Scene<'a>, journal: Option<Vec<Trial>>) -> Board
     for run in [overloaded::run, leftovers::run, advice::run, audit::run] {
         run(&mut board);
     }
+    board.name_the_edge();
     board
 }
 
@@ -199,7 +200,12 @@ pub(crate) fn join(scene: &Scene<'_>, drafts: Vec<Draft>) -> Vec<Draft> {
 
 impl<'s, 'a> Board<'s, 'a> {
     pub(crate) fn suspicion(&self, place: usize, profile: usize, layer: Layer) -> Suspicion<'s, 'a> {
-        Suspicion::at(self.scene, place, profile, layer, &|seat| self.explained.contains(&(seat, place, profile)))
+        let mut suspicion = Suspicion::at(self.scene, place, profile, layer, &|seat| self.explained.contains(&(seat, place, profile)));
+        // Who reaches somebody else says nothing about the server.
+        let (elsewhere, passing) = std::mem::take(&mut suspicion.passing).into_iter().partition(|seat| self.is_intercepted(*seat, place));
+        suspicion.passing = passing;
+        suspicion.explained.extend::<Vec<usize>>(elsewhere);
+        suspicion
     }
 
     /// Finds the causes of one cell column at one layer.
@@ -228,7 +234,9 @@ impl<'s, 'a> Board<'s, 'a> {
             (_, true) => &PATH_OF_VARIANT,
             (_, false) => &PATH,
         };
-        for seat in first.failing.clone() {
+        // No path leads from the server's own segment to the server.
+        let outside = |seat: &usize| layer == Layer::Http || !self.scene.seats[*seat].inside;
+        for seat in first.failing.iter().copied().filter(outside).collect::<Vec<usize>>() {
             self.try_each(&first, &[seat], path, |draft| draft.tier == Tier::Confirmed);
         }
         let rest = narrowed(self);
@@ -253,6 +261,7 @@ impl<'s, 'a> Board<'s, 'a> {
         for seat in narrowed(self).failing {
             let rest = narrowed(self);
             let acts = || if layer == Layer::Tls { answers_of(layer) } else { &[] };
+            let path = if layer == Layer::Http || !self.scene.seats[seat].inside { path } else { &[] };
             if !self.try_each(&rest, &[seat], path, |_| true) {
                 self.try_each(&rest, &[seat], acts(), |draft| draft.tier == Tier::Confirmed);
             }
@@ -302,6 +311,21 @@ impl<'s, 'a> Board<'s, 'a> {
             }
         }
         self.drafts.push(draft);
+    }
+
+    /// Where nobody looks from inside, what rests on no act of the server may be its edge's as well.
+    fn name_the_edge(&mut self) {
+        let scene = self.scene;
+        for draft in self.drafts.iter_mut().filter(|draft| draft.cause.locus() == Locus::Server && draft.tier == Tier::Likely) {
+            let looks_inside = |seat: usize| scene.seats[seat].inside && draft.places.iter().any(|place| scene.is_scored(seat, *place));
+            let names_edge = draft.counter.as_ref().is_some_and(|counter| counter.cause.locus() == Locus::Edge);
+            if draft.places.is_empty() || names_edge || (0..scene.seats.len()).any(looks_inside) {
+                continue;
+            }
+            let before_tls = draft.mechanism.as_ref().is_none_or(|mechanism| mechanism.starts_with("tcp"));
+            let cause = if before_tls { Cause::EdgeBlocked } else { Cause::EdgeFilter };
+            draft.counter = Some(Counter { cause, next: "look from a vantage on the server's own segment (role=inside)".to_owned() });
+        }
     }
 
     /// Marks a cell as explained.

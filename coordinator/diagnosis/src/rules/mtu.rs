@@ -7,7 +7,7 @@ use parallax_model::{
 use super::{Hypothesis, throttling::trickles};
 use crate::{
     bench::{Tally, payload, tally, tally_of},
-    cell::{Layer, Silence},
+    cell::{Layer, Look, Silence},
     draft::Draft,
     explain::{WHERE, WHO, count, seats as named, whereabouts},
     route,
@@ -26,6 +26,10 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
 fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let &[seat] = seats else { return None };
     if suspicion.layer != Layer::Tls || !matches!(suspicion.shape(), Shape::Some) {
+        return None;
+    }
+    // A cure shows a hole, and only a group that passes beside it shows that it is not the server's own link.
+    if suspicion.other_groups_passing() == 0 || !suspicion.passes_outside() {
         return None;
     }
     let hole = hole(suspicion, seat)?;
@@ -56,7 +60,13 @@ pub(super) fn hole<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize) -> Option<Hol
     if !small.always(1) {
         return None;
     }
-    let direction = match suspicion.silence(&[seat])? {
+    let silences: Vec<Silence> = suspicion.failures(&[seat]).iter().filter_map(Look::silence).collect();
+    let (unheard, of_all) = (silences.iter().filter(|silence| **silence == Silence::Unacknowledged).count(), silences.len());
+    // What is left of an answer differs from attempt to attempt; that the ClientHello arrived does not.
+    let silence = if unheard * 5 <= of_all { Silence::Acknowledged } else { suspicion.silence(&[seat])? };
+    let direction = match silence {
+        // Every profile's answer takes a full segment: one that got through passes no hole.
+        Silence::Gap | Silence::Partial | Silence::Acknowledged if scene.looks_of(seat, place).any(|look| look.reach.is_ok()) => return None,
         Silence::Gap | Silence::Partial | Silence::Acknowledged => "server to client",
         // One small segment fits any link: what cures that is the cut through the name.
         Silence::Unacknowledged if hello_bytes(suspicion, seat) < FULL_SEGMENT => return None,

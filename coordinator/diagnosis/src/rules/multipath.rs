@@ -9,7 +9,7 @@ use parallax_model::{
 use super::Board;
 use crate::{
     cell::{Layer, Look, agreed},
-    contrast::{BEYOND_CHANCE, at_least},
+    contrast::at_least,
     draft::Draft,
     explain::{WHERE, WHO, count, fate, seats as named},
     scene::Scene,
@@ -50,7 +50,7 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
     // Two tries agree by chance this often when ports do not matter.
     let by_chance = failing.powi(2) + (1.0 - failing).powi(2);
     let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    if repeated(&pass) < 2 || repeated(&fail) < 2 || at_least(size(same), size(agree.count()), by_chance) > BEYOND_CHANCE {
+    if repeated(&pass) < 2 || repeated(&fail) < 2 || at_least(size(same), size(agree.count()), by_chance) > PORTS_BEYOND_CHANCE {
         return None;
     }
     let group = scene.seats[seat].group;
@@ -95,3 +95,6 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
     let draft = draft.unless(Cause::ServerOverloaded, "repeat the same source ports from another group");
     Some(draft.in_words(format!("one of several legs on the path of {WHO} to {WHERE} fails, fixed by source port: there a connection {}", fate(outcome))))
 }
+
+/// Ports that agree with themselves by less luck than this show that they decide: a limit on rate looks much the same.
+const PORTS_BEYOND_CHANCE: f64 = 0.02;

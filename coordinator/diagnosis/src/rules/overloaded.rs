@@ -7,6 +7,7 @@ use parallax_model::{
 use super::Board;
 use crate::{
     cell::{Layer, Look, State, agreed, family},
+    contrast::{BEYOND_CHANCE, fisher},
     draft::Draft,
     explain::{WHERE, count, fate, groups, seats as named},
     suspicion::Suspicion,
@@ -14,7 +15,7 @@ use crate::{
 
 /// `server.overloaded`, and a fault of one backend of several that shows as a share: successes and failures mix in two groups or more, at similar rates.
 ///
-/// Excluded by a pause that cures it (then a limit on rate explains it), by failures in one group only, and by failures that all came first. Counter: `undetermined.flaky`; more attempts separate the two.
+/// Excluded by outside groups that pass too often for that rate, by a pause that cures it (then a limit on rate explains it), by failures in one group only, and by failures that all came first. Counter: `undetermined.flaky`; more attempts separate the two.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     for place in 0..board.scene.places.len() {
         for profile in board.scene.profiles_by_need().into_iter().filter(|profile| board.scene.is_required(*profile)) {
@@ -40,7 +41,14 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     let reached = looks(&everybody).into_iter().filter(|look| look.at(suspicion.layer).is_some()).count();
     let (class, outcome) = agreed(failed.iter().filter_map(|look| look.at(suspicion.layer)))?;
     let slow: Vec<Look<'_>> = blamed.iter().flat_map(|seat| scene.bench(*seat, Experiment::Slow, suspicion.place)).copied().collect();
-    let cured = slow.len() >= 4 && slow.iter().all(|look| look.passes(suspicion.layer));
+    let share = failed.len() as f64 / reached.max(1) as f64;
+    // So many successes in a row after pauses are no luck, given how often attempts fail without them.
+    let luck = (1.0 - share).powi(i32::try_from(slow.len()).unwrap_or(i32::MAX));
+    let cured = slow.len() >= 4 && slow.iter().all(|look| look.passes(suspicion.layer)) && luck <= BEYOND_CHANCE;
+    let tried: Vec<usize> = blamed.iter().copied().filter(|seat| suspicion.looks(*seat).len() >= ENOUGH).collect();
+    if scene.groups(&tried).len() < 2 || !is_alike_everywhere(suspicion, &blamed) {
+        return None;
+    }
     let cause = match family(class) {
         _ if cured => Cause::PolicyRateLimited,
         Outcome::TlsNotTls | Outcome::StartTlsNotProtocol => Cause::ServerNotTls,
@@ -53,7 +61,6 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
         Outcome::Http(500..=599) => Cause::ServerUpstreamFailure,
         _ => Cause::ServerOverloaded,
     };
-    let share = failed.len() as f64 / reached.max(1) as f64;
     let place = scene.places[suspicion.place];
     let text = format!(
         "{} of {reached} attempts at {place} fail, in {} ({}): a connection {}",
@@ -85,6 +92,19 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     Some(draft.unless(Cause::UndeterminedFlaky, "make more attempts from each group, and watch with a scheduled check").in_words(gist))
 }
 
+/// Tells whether the outside groups that pass every time may do so by luck: what hits some groups only sits on their way, or minds where they come from.
+fn is_alike_everywhere(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> bool {
+    let scene = suspicion.scene;
+    let groups = scene.groups(blamed);
+    let count = |seats: &[usize], fails: bool| {
+        let looks = seats.iter().flat_map(|seat| suspicion.looks(*seat));
+        u32::try_from(looks.filter(|look| if fails { look.fails(suspicion.layer) } else { look.passes(suspicion.layer) }).count()).unwrap_or(u32::MAX)
+    };
+    let others: Vec<usize> = suspicion.passing.iter().copied().filter(|seat| !groups.contains_key(&scene.seats[*seat].group)).collect();
+    let among: Vec<usize> = blamed.iter().chain(suspicion.passing.iter().filter(|seat| groups.contains_key(&scene.seats[**seat].group))).copied().collect();
+    fisher(count(&among, true), count(&among, false), count(&others, true), count(&others, false)) > ALIKE
+}
+
 /// Tells whether all failures of a seat came before its first success: a server that is being started, and neither a load nor a limit.
 fn came_up(suspicion: &Suspicion<'_, '_>, seat: usize) -> bool {
     let looks = suspicion.looks(seat);
@@ -93,3 +113,8 @@ fn came_up(suspicion: &Suspicion<'_, '_>, seat: usize) -> bool {
     let last_failure = looks.iter().filter(|look| look.fails(suspicion.layer)).map(|look| started(&look)).max();
     first_pass.is_some() && last_failure < first_pass
 }
+
+/// Below this, luck is no good reason for groups that pass every time.
+const ALIKE: f64 = 0.2;
+/// Attempts in a cell below which a mixture says nothing of a rate (methods 3.3 wants eight).
+const ENOUGH: usize = 6;

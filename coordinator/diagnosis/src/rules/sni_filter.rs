@@ -8,7 +8,7 @@ use parallax_model::{
 use super::{Board, Hypothesis, throttling::trickles};
 use crate::{
     bench::{Names, name_at_responder, names, split_in_name, tally},
-    cell::{Layer, Look, State, agreed, family},
+    cell::{Layer, Look, Silence, State, agreed, family},
     contrast::{BEYOND_CHANCE, fisher},
     draft::Draft,
     explain::{WHO, count, fate, seats as named, whereabouts},
@@ -52,6 +52,9 @@ fn judge(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Optio
     let artefacts = artefacts(suspicion, seat, names);
     let decides = names.wanted.never(1) && names.control.always(1) && names.wanted.failed.len() + names.control.passed.len() >= 3;
     let name_alone = decides || artefacts.evidence.iter().any(|(rule, ..)| matches!(*rule, "split-name" | "name-at-responder"));
+    if !is_about_the_name(suspicion, seat, names) {
+        return None;
+    }
     let slow = names.wanted.failed.iter().all(|look| look.reach == Outcome::TlsTimeout) && trickles(scene, seat, place);
     if !name_alone || slow || names.do_not_matter() || artefacts.is_server || artefacts.at_the_edge {
         return None;
@@ -110,6 +113,14 @@ fn judge(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Optio
     Some(draft.in_words(gist))
 }
 
+/// Where the ClientHello is acknowledged and the answer is what is lost, a control that is answered in few bytes shows no difference of names but one of sizes.
+fn is_about_the_name(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> bool {
+    let silences: Vec<Silence> = suspicion.failures(&[seat]).iter().filter_map(Look::silence).collect();
+    let answer_is_lost = !silences.is_empty() && silences.iter().all(|silence| *silence != Silence::Unacknowledged);
+    let cured = tally(suspicion.scene, seat, suspicion.place, Experiment::SmallMss);
+    !answer_is_lost || (cured.passed.is_empty() && names.control.passed.iter().any(|look| look.reach.is_ok()))
+}
+
 const NEXT_WHEN_SETTLED: &str = "look with a second address behind the same path: what sits on the path cuts both";
 
 fn contrast(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Option<Tier> {
@@ -131,7 +142,7 @@ fn artefacts<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize, names: &Names<'a>) 
     let who = named(scene, &[seat]);
     let split = split_in_name(scene, seat, place);
     // What all groups see alike may be cut in two for the server's own edge just as well.
-    if names.wanted.never(3) && split.always(3) && !names.do_not_matter() && suspicion.shape() == Shape::Some {
+    if names.wanted.never(3) && split.always(3) && !names.do_not_matter() && suspicion.passes_outside() {
         let times = count(split.passed.len(), "attempt");
         let text = format!("the same ClientHello cut in two inside the name passed in all {times} from {who}: something reads single packets");
         found.evidence.push(("split-name", text, split.all()));
@@ -183,7 +194,7 @@ impl<'a> Artefacts<'a> {
         let (scene, place) = (suspicion.scene, suspicion.place);
         let who = named(scene, &[seat]);
         // Where everybody outside fails, whoever stands within two hops of the server is its own edge.
-        let edge = if suspicion.shape() == Shape::Some { 1 } else { 2 };
+        let edge = if suspicion.passes_outside() { 1 } else { 2 };
         // Where nobody passes, a nearer answer may be the server's own front, met on another way.
         let proxied = if let (Answerer::Proxy(text, looks), Shape::Some) = (route::answerer(scene, seat, place), suspicion.shape()) {
             self.evidence.push(("nearer-answer", text, looks));
@@ -202,6 +213,8 @@ impl<'a> Artefacts<'a> {
                 self.location = Some(route::location(scene, seat, place, hop.saturating_sub(1), hop));
                 self.evidence.push(("reply-ttl", text, vec![look]));
             }
+            // Where everybody outside fails, the injector may stand at the server's own edge.
+            Some(Author::Injector { .. }) if !suspicion.passes_outside() => {}
             Some(Author::Injector { look }) => {
                 let text = format!("with packets of the reply's TTL filtered out, the handshake of {who} went on: somebody else had sent it");
                 self.evidence.push(("reply-ttl", text, vec![look]));

@@ -6,7 +6,6 @@ use parallax_model::{
 
 use super::Hypothesis;
 use crate::{
-    bench::names,
     cell::{Layer, Look},
     draft::Draft,
     explain::{WHERE, WHO, fate, seats as named},
@@ -30,8 +29,12 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         return None;
     }
     let (scene, place) = (suspicion.scene, suspicion.place);
-    let (family, outcome) = suspicion.class(seats)?;
+    // Neither does a list of sources mind what is offered, nor how fast one comes.
     let neighbour = suspicion.neighbour_passes(seat);
+    if suspicion.passes_after_a_pause(seat) || (neighbour.is_none() && scene.looks_of(seat, place).any(|look| look.reach.is_ok())) {
+        return None;
+    }
+    let (family, outcome) = suspicion.class(seats)?;
     let who = named(scene, seats);
     let mut draft = Draft::new(Cause::PolicySourceBlocked, Tier::Suspected).blaming(seats).by(outcome, None);
     let mut witnessed = false;
@@ -42,8 +45,8 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
                 Author::AsFarAsServer { .. } if suspicion.layer == Layer::Tls && !matches!(route::answerer(scene, seat, place), Answerer::Server) => {
                     return None;
                 }
-                // Whoever minds the name alone need not be the server: a TTL can be copied. Only a neighbour that passes, or a record of what was sent, tells.
-                Author::AsFarAsServer { .. } if suspicion.layer == Layer::Tls && neighbour.is_none() && names(scene, seat, place).decide() => return None,
+                // Whoever has seen a SYN-ACK can copy its TTL. Only a neighbour that passes, or a record of what was sent, tells.
+                Author::AsFarAsServer { .. } if suspicion.layer == Layer::Tls && neighbour.is_none() => return None,
                 Author::AsFarAsServer { ttl, look } => {
                     draft.add("reply-ttl", format!("the refusal reached {who} with TTL {}, the one that the server's own packets have", ttl.most), &[look]);
                     true
@@ -86,7 +89,8 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     } else if !act {
         return None;
     }
-    draft.tier = suspicion.tier(seats, act && (witnessed || neighbour.is_some()))?;
+    let contrast = suspicion.tier(seats, false);
+    draft.tier = if act && (witnessed || (neighbour.is_some() && contrast.is_some())) { Tier::Confirmed } else { contrast? };
     let gist = format!("the server's side refuses the source {WHO} at {WHERE}: a connection {}", fate(outcome));
     draft.add(
         "other-groups",

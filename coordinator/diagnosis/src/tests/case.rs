@@ -17,6 +17,12 @@ pub(super) struct Case {
     /// `name:group`; the group `inside` makes an inside vantage.
     #[serde(default = "vantages")]
     pub(super) vantages: Vec<String>,
+    /// `name key=value` of further labels, each on its own.
+    #[serde(default)]
+    pub(super) labels: Vec<String>,
+    /// `name build` of agents of another build.
+    #[serde(default)]
+    pub(super) builds: Vec<String>,
     /// Profiles that the operator named; none takes the defaults.
     #[serde(default)]
     pub(super) profiles: Vec<String>,
@@ -78,7 +84,7 @@ pub(super) struct See {
     /// `reply=TTL`, `syn-ack=TTL`, `filtered`, `sibling:PORT:REPLY=TTL`, separated by spaces.
     #[serde(default)]
     pub(super) ttl: String,
-    /// Steps of a walk: `e` (expired, unknown), `e:ADDRESS`, `a` answered, `f` refused, `r` reset, `c` closed, `s` silent, `p:ADDRESS` prohibited, with an optional `*n`.
+    /// Steps of a walk: `e` (expired, unknown), `e:ADDRESS`, `a` answered, `f` refused, `r` reset, `c` closed, `s` silent, `p:ADDRESS` prohibited, `l:NUMBER` alert, with an optional `*n`.
     #[serde(default)]
     pub(super) walk: String,
     /// What an audit found, as it is stored.
@@ -177,6 +183,9 @@ pub(super) struct Expect {
     /// Rules that must be among the evidence.
     #[serde(default)]
     pub(super) rules: Vec<String>,
+    /// Words that a piece of its evidence must hold.
+    #[serde(default)]
+    pub(super) says: Vec<String>,
     /// Rules that must not.
     #[serde(default)]
     pub(super) without: Vec<String>,

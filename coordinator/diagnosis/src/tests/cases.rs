@@ -106,6 +106,9 @@ fn differences(expect: &Expect, finding: &Finding) -> Vec<String> {
     for rule in expect.rules.iter().filter(|rule| !finding.evidence.iter().any(|evidence| evidence.rule == **rule)) {
         found.push(format!("{}: the rule {rule} did not fire", expect.cause));
     }
+    for words in expect.says.iter().filter(|words| !finding.evidence.iter().any(|evidence| evidence.text.contains(*words))) {
+        found.push(format!("{}: nothing says {words:?}", expect.cause));
+    }
     for rule in expect.without.iter().filter(|rule| finding.evidence.iter().any(|evidence| evidence.rule == **rule)) {
         found.push(format!("{}: the rule {rule} fired", expect.cause));
     }

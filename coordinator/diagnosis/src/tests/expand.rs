@@ -68,17 +68,25 @@ fn vantage(text: &str, case: &Case) -> VantageView {
     if group == "inside" {
         labels.insert("role".to_owned(), "inside".to_owned());
     }
+    for (key, value) in of(&case.labels, name).filter_map(|label| label.split_once('=')) {
+        labels.insert(key.to_owned(), value.to_owned());
+    }
     let offset = case.clocks.iter().filter_map(|clock| clock.split_once('=')).find(|(whose, _)| *whose == name).map(|(_, offset)| offset.parse().unwrap());
     VantageView {
         name: name.parse().unwrap(),
         group: Group::of(&labels, None),
         labels,
-        build: "0.1.0".to_owned(),
+        build: of(&case.builds, name).next().unwrap_or("0.1.0").to_owned(),
         clock_offset_ms: offset.or(Some(3)),
         egress: Some("198.51.100.7".parse().unwrap()),
         reported: true,
         witness: case.witness.iter().any(|record| record.by == name),
     }
+}
+
+/// Returns what rows of `name what` say of one vantage.
+fn of<'c>(rows: &'c [String], name: &str) -> impl Iterator<Item = &'c str> {
+    rows.iter().filter_map(|text| text.split_once(' ')).filter(move |(whose, _)| *whose == name).map(|(_, what)| what)
 }
 
 fn reach_responders(round: &mut RoundView, case: &Case) {
@@ -115,7 +123,7 @@ fn expand(round: &mut RoundView, see: &See) {
     }
 }
 
-fn push(round: &mut RoundView, from: &str, profile: &str, experiment: Experiment, address: Option<SocketAddr>, second: f64, facts: Facts) {
+pub(super) fn push(round: &mut RoundView, from: &str, profile: &str, experiment: Experiment, address: Option<SocketAddr>, second: f64, facts: Facts) {
     let sequence = u32::try_from(round.attempts.len()).unwrap();
     round.attempts.push(Attempt {
         id: AttemptId::new(),
@@ -139,13 +147,22 @@ fn outcomes(text: &str) -> Vec<String> {
 }
 
 #[derive(Clone, Copy)]
-struct SourcePort {
-    port: Option<u16>,
-    turn: usize,
+pub(super) struct SourcePort {
+    pub(super) port: Option<u16>,
+    pub(super) turn: usize,
 }
 
 #[expect(clippy::too_many_arguments, reason = "everything that one attempt depends on")]
-fn facts(round: &RoundView, see: &See, seat: usize, address: SocketAddr, profile: &str, experiment: Experiment, outcome: &str, source: SourcePort) -> Facts {
+pub(super) fn facts(
+    round: &RoundView,
+    see: &See,
+    seat: usize,
+    address: SocketAddr,
+    profile: &str,
+    experiment: Experiment,
+    outcome: &str,
+    source: SourcePort,
+) -> Facts {
     let mut facts = Facts::default();
     if outcome == "denied" {
         facts.not_completed = Some(NotCompleted::PolicyDenied(address));
@@ -424,6 +441,7 @@ fn walk(see: &See, experiment: Experiment) -> WalkFacts {
             "c" => StepEnd::Closed,
             "s" => StepEnd::Silent,
             "n" => StepEnd::NotConnected,
+            "l" => StepEnd::Alert(address.parse().unwrap()),
             other => panic!("no step is called {other}"),
         };
         WalkStep { hop_limit, end, elapsed_us: 1_000 }
@@ -431,7 +449,7 @@ fn walk(see: &See, experiment: Experiment) -> WalkFacts {
     WalkFacts { payload, source_port: 41_000, steps: steps.collect() }
 }
 
-fn lookup_facts(lookup: &Resolve) -> Facts {
+pub(super) fn lookup_facts(lookup: &Resolve) -> Facts {
     let addresses: Vec<IpAddr> = lookup.gives.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     let end = match lookup.gives.as_str() {
         "dns.nxdomain" => LookupEnd::Response(3),

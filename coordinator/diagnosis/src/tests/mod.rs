@@ -7,5 +7,6 @@ mod excluded;
 mod expand;
 mod pki;
 mod scale;
+mod simulator;
 mod wanted;
 mod witnessed;
