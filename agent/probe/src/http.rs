@@ -24,20 +24,21 @@ pub(crate) async fn head<C: Connection>(channel: &mut Channel<'_, C>, target: &T
         stopped = channel.read(deadline).await.err();
     }
     let received = channel.plaintext();
-    let mut facts = HttpFacts { bytes_read: received.len() as u64, elapsed_us: micros(started.elapsed()), ..empty(HttpEnd::NotHttp) };
-    match status_of(received) {
-        Some(status) => {
-            facts.end = HttpEnd::Answered;
-            facts.status = Some(status);
-            facts.server = header(received, "server", MAX_SERVER_CHARS);
-            facts.alt_svc = header(received, "alt-svc", MAX_ALT_SVC_CHARS);
-            facts.location = header(received, "location", MAX_LOCATION_CHARS);
-        }
-        None => {
-            facts.end = stopped.filter(|_| received.is_empty() || b"HTTP/1.".starts_with(&received[..received.len().min(7)])).map_or(HttpEnd::NotHttp, http_end)
-        }
-    }
-    facts
+    let facts = read_head(received).unwrap_or_else(|| {
+        empty(stopped.filter(|_| received.is_empty() || b"HTTP/1.".starts_with(&received[..received.len().min(7)])).map_or(HttpEnd::NotHttp, http_end))
+    });
+    HttpFacts { bytes_read: received.len() as u64, elapsed_us: micros(started.elapsed()), ..facts }
+}
+
+/// Reads the head of a response; none when it begins with no status line.
+pub(crate) fn read_head(received: &[u8]) -> Option<HttpFacts> {
+    Some(HttpFacts {
+        status: Some(status_of(received)?),
+        server: header(received, "server", MAX_SERVER_CHARS),
+        alt_svc: header(received, "alt-svc", MAX_ALT_SVC_CHARS),
+        location: header(received, "location", MAX_LOCATION_CHARS),
+        ..empty(HttpEnd::Answered)
+    })
 }
 
 /// Reads once, to see whether the server takes the handshake back: a demand for a client certificate shows only here in TLS 1.3.

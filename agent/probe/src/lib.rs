@@ -10,6 +10,7 @@
 //! | `audit` | everything that a server can do, by many small hellos: one file per question |
 //! | `quic` | versions and a handshake over UDP |
 //! | `path` | whose packets arrive (`authorship`) and where they stop (`hops`) |
+//! | [`messages`] | the readers of single messages, for fuzzing |
 //! | [`followup`] | which experiments explain a failure, in which order |
 //!
 //! ```no_run
@@ -39,6 +40,7 @@ mod capture;
 pub mod dns;
 pub mod followup;
 mod http;
+pub mod messages;
 pub mod net;
 mod path;
 pub mod plan;

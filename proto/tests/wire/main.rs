@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests may unwrap")]
 
 mod audit;
+mod corpus;
 mod facts;
 mod hostile;
 mod round_trip;

@@ -18,6 +18,7 @@ use parallax_model::{
 use tokio::time::{Instant, timeout_at};
 
 use query::ask;
+pub(crate) use query::read_answer;
 use system::SystemConfig;
 
 /// Whom to ask.

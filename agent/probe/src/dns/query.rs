@@ -44,6 +44,21 @@ impl Answered {
     }
 }
 
+/// Reads a datagram as the answer to a lookup of the addresses of `x.test` that was sent with the number 0.
+pub(crate) fn read_answer(datagram: &[u8]) -> Option<(Vec<DnsRecord>, Vec<ServiceRecord>)> {
+    let mut query = Message::query();
+    query.metadata.id = 0;
+    query.add_query(Query::query(Name::from_ascii("x.test.").ok()?, RecordType::A));
+    let Response::Matches(message) = response_to(&query, datagram) else { return None };
+    Some(contents(&message))
+}
+
+/// Returns the records of an answer, and what it says of the service.
+fn contents(message: &Message) -> (Vec<DnsRecord>, Vec<ServiceRecord>) {
+    let records = message.answers.iter().map(record_facts).collect();
+    (records, message.answers.iter().filter_map(service_facts).take(MAX_SERVICES).collect())
+}
+
 /// Asks by UDP, and by TCP when the answer was truncated.
 pub(super) async fn ask(name: &Name, record_type: RecordType, server: SocketAddr, deadline: Instant) -> Answered {
     let started = Instant::now();
@@ -66,9 +81,8 @@ pub(super) async fn ask(name: &Name, record_type: RecordType, server: SocketAddr
             answered.answer.elapsed_us = micros(after);
             answered.answer.second_answer = second.is_some();
             answered.answer.second_records = second.iter().flat_map(|message| &message.answers).map(record_facts).collect();
-            answered.services = message.answers.iter().filter_map(service_facts).take(MAX_SERVICES).collect();
             answered.addresses = message.answers.iter().filter_map(|record| record.data.ip_addr()).collect();
-            answered.answer.records = message.answers.iter().map(record_facts).collect();
+            (answered.answer.records, answered.services) = contents(&message);
         }
         Err(end) => {
             answered.answer.end = end;

@@ -18,6 +18,7 @@ use crate::{
     tcp, tls,
 };
 use drive::{Drive, Noted};
+pub(crate) use negotiation::read_versions;
 use negotiation::{Negotiated, ask};
 
 /// Makes one attempt; when UDP brings nothing, a TCP connection to the same address tells whether it is UDP alone.

@@ -34,6 +34,11 @@ pub(super) async fn ask<D: Datagrams>(socket: &D, deadline: Instant) -> Negotiat
     Negotiated::default()
 }
 
+/// Reads a datagram as the answer to the question with these identifiers.
+pub(crate) fn read_versions(datagram: &[u8], destination: [u8; ID_LEN], source: [u8; ID_LEN]) -> Option<Vec<u32>> {
+    Question { destination, source }.answered_by(datagram)
+}
+
 /// A question, known by its connection identifiers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Question {
