@@ -69,6 +69,10 @@ pub(crate) struct Options {
     /// Witnesses on the server's own host what arrives there of the fleet's connections and what leaves; needs CAP_NET_RAW.
     #[arg(long, env = "PARALLAX_WITNESS")]
     pub(crate) witness: bool,
+    /// Reads this log of the server on this host (nginx or Apache httpd error or access log, HAProxy log) and tells what it says of the fleet's connections; needs no
+    /// capability, only the right to read it. Repeatable.
+    #[arg(long, env = "PARALLAX_WITNESS_LOG", value_name = "FILE", value_delimiter = ',')]
+    pub(crate) witness_log: Vec<PathBuf>,
     /// Coordinator to connect to instead of those in the join string. Repeatable.
     #[arg(long, env = "PARALLAX_COORDINATOR", value_name = "HOST:PORT", value_delimiter = ',')]
     pub(crate) coordinator: Vec<String>,
@@ -91,9 +95,9 @@ mod tests {
     #[test]
     fn everything_that_is_promised_parses() {
         let line = "parallax-agent run --data-dir d --name fra-1 --label site=fra --label asn=64500 --allow 10.0.0.0/8 --allow ::1 --deny 10.1.0.0/16 \
-                    --responder [::]:7444 --responder 0.0.0.0:7444 --advertise 192.0.2.7 --witness --coordinator c.test:7443 --config f.toml";
+                    --responder [::]:7444 --responder 0.0.0.0:7444 --advertise 192.0.2.7 --witness --witness-log error.log --witness-log access.log --coordinator c.test:7443 --config f.toml";
         let Command::Run(options) = Cli::try_parse_from(line.split_whitespace()).unwrap().command else { panic!("it is a run") };
-        assert_eq!((options.label.len(), options.allow.len(), options.responder.len()), (2, 2, 2));
+        assert_eq!((options.label.len(), options.allow.len(), options.responder.len(), options.witness_log.len()), (2, 2, 2, 2));
         Cli::try_parse_from(["parallax-agent", "config", "show", "--name", "x"]).unwrap();
         Cli::try_parse_from(["parallax-agent", "spool", "--data-dir", "d"]).unwrap();
     }

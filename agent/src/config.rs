@@ -59,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) advertise: Setting<Vec<IpAddr>>,
     /// Whether to witness, where the host allows it.
     pub(crate) witness: Setting<bool>,
+    /// Logs of the server on this host.
+    pub(crate) witness_log: Setting<Vec<PathBuf>>,
     pub(crate) coordinator: Setting<Vec<String>>,
 }
 
@@ -99,6 +101,7 @@ struct File {
     responder: Option<Vec<SocketAddr>>,
     advertise: Option<Vec<IpAddr>>,
     witness: Option<bool>,
+    witness_log: Option<Vec<PathBuf>>,
     coordinator: Option<Vec<String>>,
 }
 
@@ -141,6 +144,7 @@ impl Settings {
             responder: or(pick(of("responder"), Some(options.responder), file.responder), Vec::new),
             advertise: or(pick(of("advertise"), Some(options.advertise), file.advertise), Vec::new),
             witness: or(pick(of("witness"), Some(options.witness), file.witness), || false),
+            witness_log: or(pick(of("witness_log"), Some(options.witness_log), file.witness_log), Vec::new),
             coordinator: or(pick(of("coordinator"), Some(options.coordinator), file.coordinator), Vec::new),
         })
     }
@@ -162,6 +166,7 @@ impl Settings {
             ("responder", listed(&self.responder.value), self.responder.origin),
             ("advertise", listed(&self.advertise.value), self.advertise.origin),
             ("witness", self.witness.value.to_string(), self.witness.origin),
+            ("witness-log", self.witness_log.value.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(","), self.witness_log.origin),
             ("coordinator", listed(&self.coordinator.value), self.coordinator.origin),
         ];
         let width = rows.iter().map(|row| row.1.chars().count()).max().unwrap_or(0);
@@ -228,7 +233,7 @@ mod tests {
         assert_eq!(settings.allow.value.len(), 2);
         assert_eq!((settings.deny.value.len(), settings.deny.origin), (0, Origin::Default));
         let table = settings.to_table();
-        assert!(table.contains("from-flag") && table.contains("site=fra") && table.lines().count() == 10, "{table}");
+        assert!(table.contains("from-flag") && table.contains("site=fra") && table.lines().count() == 11, "{table}");
     }
 
     #[test]

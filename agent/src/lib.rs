@@ -9,6 +9,7 @@
 //! | `schedule` | which round starts when, also while the coordinator is away |
 //! | `runner` | shares: row, follow-ups, interruption |
 //! | `witness` | on the server's host: what arrives there of the fleet's connections, and what leaves |
+//! | `server_log` | on the server's host: what its own log says of the fleet's connections |
 //! | `guard` | the site owner's say on every resolved address |
 //! | `spool` | results on disk until they are acknowledged |
 //! | `agent` | all of it put together |
@@ -23,6 +24,7 @@ mod identity;
 mod memory;
 mod runner;
 mod schedule;
+pub mod server_log;
 mod session;
 mod spool;
 mod telemetry;

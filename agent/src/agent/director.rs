@@ -247,6 +247,7 @@ mod tests {
         let runner = Runner::new(Parts {
             look: lookups.clone(),
             witness: None,
+            log: None,
             guard: Arc::new(Guard::new(vec![], vec![])),
             clock: Arc::clone(&clock),
             spool: spool.clone(),

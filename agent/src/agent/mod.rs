@@ -24,6 +24,7 @@ use crate::{
     memory::TimeMemory,
     runner::{Journal, Parts, Runner, SystemLook},
     schedule::Sealed,
+    server_log::ServerLog,
     session::{Context, Introduction, keep},
     spool::{self, Caps, Spool},
     vantage,
@@ -97,9 +98,12 @@ pub(crate) async fn run(settings: &Settings) -> Result<(), AgentError> {
     let (journal, left) = Journal::open(folder.path())?;
     let (outgoing, to_send) = mpsc::channel(OUTGOING);
     let witness = witness(settings, &clock);
+    let paths = &settings.witness_log.value;
+    let log = (!paths.is_empty()).then(|| ServerLog::open(paths, Arc::clone(&clock)));
     let runner = Runner::new(Parts {
         look: SystemLook,
         witness: witness.clone(),
+        log: log.clone(),
         guard: Arc::clone(&guard),
         clock: Arc::clone(&clock),
         spool: spool.clone(),
@@ -110,7 +114,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<(), AgentError> {
     runner.report_interrupted(left).await;
     let introduction = Introduction {
         boot,
-        capabilities: vantage::capabilities(witness.is_some()),
+        capabilities: vantage::capabilities(witness.is_some() || log.is_some()),
         policy_sha256: guard.digest(),
         labels: settings.label.value.clone(),
         responder_addresses: responders.addresses.iter().map(ToString::to_string).collect(),

@@ -35,7 +35,7 @@ pub(crate) use look::{Look, SystemLook};
 use pace::Manners;
 use share::{Share, Tools};
 
-use crate::{fleet_clock::FleetClock, guard::Guard, spool::Spool, witness::Witness};
+use crate::{fleet_clock::FleetClock, guard::Guard, server_log::ServerLog, spool::Spool, witness::Witness};
 
 /// Runs shares, each to its end or to its deadline.
 pub(crate) struct Runner<L> {
@@ -62,6 +62,8 @@ pub(crate) struct Parts<L> {
     pub(crate) look: L,
     /// The witness, where this agent is one.
     pub(crate) witness: Option<Rc<Witness>>,
+    /// The server's own log, where this agent reads it.
+    pub(crate) log: Option<Rc<ServerLog>>,
     /// The site owner's policy.
     pub(crate) guard: Arc<Guard>,
     /// The coordinator's time.
@@ -79,8 +81,8 @@ pub(crate) struct Parts<L> {
 impl<L: Look> Runner<L> {
     /// Makes a runner that does nothing yet.
     pub(crate) fn new(parts: Parts<L>) -> Rc<Self> {
-        let Parts { look, witness, guard, clock, spool, outgoing, vantage, journal } = parts;
-        let tools = Tools { look, witness, guard, clock, spool, outgoing, vantage, responders: RwLock::default(), manners: Manners::new() };
+        let Parts { look, witness, log, guard, clock, spool, outgoing, vantage, journal } = parts;
+        let tools = Tools { look, witness, log, guard, clock, spool, outgoing, vantage, responders: RwLock::default(), manners: Manners::new() };
         Rc::new(Self {
             tools: Rc::new(tools),
             journal,

@@ -12,7 +12,7 @@ use parallax_model::{
     attempt::Attempt,
     check::Limits,
     clock::Timestamp,
-    facts::{DnsFacts, Facts, NotCompleted},
+    facts::{DnsFacts, Facts, NotCompleted, WitnessFacts},
     id::{AttemptId, CheckId, ProfileName, RoundId, VantageName},
     outcome::Outcome,
     profile::{Depth, Profile},
@@ -34,6 +34,7 @@ use super::{
 use crate::{
     fleet_clock::FleetClock,
     guard::Guard,
+    server_log::ServerLog,
     spool::{Entry, Kind, Spool},
     witness::Witness,
 };
@@ -44,6 +45,8 @@ pub(crate) struct Tools<L> {
     pub(crate) look: L,
     /// The witness, where this agent is one.
     pub(crate) witness: Option<Rc<Witness>>,
+    /// The server's own log, where this agent reads it.
+    pub(crate) log: Option<Rc<ServerLog>>,
     /// The site owner's policy.
     pub(crate) guard: Arc<Guard>,
     /// The coordinator's time.
@@ -137,13 +140,21 @@ impl<L: Look> Share<L> {
         if let Some(witness) = &self.tools.witness {
             witness.watch(self.assignment.check.target.port, addresses, self.assignment.deadline);
         }
+        if let Some(log) = &self.tools.log {
+            log.watch(self.assignment.deadline);
+        }
     }
 
     /// Records what the witness saw of connections from these sources to an address; no connection is made.
     pub(super) fn testify(&self, task: &Task, address: SocketAddr) {
-        let facts = match &self.tools.witness {
-            Some(witness) => Facts { witness: Some(Box::new(witness.testify(address, &task.sources))), ..Facts::default() },
-            None => Facts { not_completed: Some(NotCompleted::Unsupported), ..Facts::default() },
+        let Tools { witness, log, .. } = &*self.tools;
+        let packets = witness.as_ref().map(|witness| witness.testify(address, &task.sources));
+        let log = log.as_ref().and_then(|log| log.testify(address, &task.sources));
+        let facts = if packets.is_none() && log.is_none() {
+            Facts { not_completed: Some(NotCompleted::Unsupported), ..Facts::default() }
+        } else {
+            let packets = packets.unwrap_or_else(|| WitnessFacts { sources: task.sources.clone(), ..WitnessFacts::default() });
+            Facts { witness: Some(Box::new(WitnessFacts { log: log.map(Box::new), ..packets })), ..Facts::default() }
         };
         self.record(&task.profile, task.experiment, Some(address), (self.tools.clock.now(), Duration::ZERO), facts);
     }

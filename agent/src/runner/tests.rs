@@ -103,6 +103,7 @@ fn world(script: Script, allow: &[&str]) -> World {
     let runner = Runner::new(Parts {
         look: Rc::clone(&script),
         witness: None,
+        log: None,
         guard: Arc::new(Guard::new(allow.iter().map(|net| crate::guard::parse_range(net).unwrap()).collect(), vec![])),
         clock: Arc::new(FleetClock::new(Arc::new(ManualClock::at(Timestamp::from_micros(0))), None)),
         spool: spool.clone(),

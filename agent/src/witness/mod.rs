@@ -143,6 +143,7 @@ impl Witness {
             on_host,
             lost_packets: watch.map_or(0, |watch| u64::from(state.lost.wrapping_sub(watch.lost_before))),
             flows: state.ledger.flows(is_server, |source| sources.contains(&source), MOST_FLOWS),
+            log: None,
         }
     }
 

@@ -11,7 +11,7 @@ use parallax_model::{
 use crate::{
     cell::Look,
     scene::Scene,
-    testimony::{self, Fate, Testimony},
+    testimony::{self, Testimony},
 };
 
 /// Who sent the packet that ended an attempt.
@@ -30,7 +30,7 @@ pub(crate) enum Author<'a> {
 /// Returns who sent the replies that ended a seat's attempts at a place, when a witness or their TTL tells; a TTL can be copied, a record of what was sent cannot.
 pub(crate) fn author<'a>(scene: &Scene<'a>, seat: usize, place: usize, replies: &[Reply]) -> Option<Author<'a>> {
     let testimony = testimony::of(scene, seat, place);
-    if let Some(testimony) = testimony.filter(|testimony| testimony.fate.clears_the_server() || matches!(testimony.fate, Fate::EndedByServer(_))) {
+    if let Some(testimony) = testimony.filter(|testimony| testimony.fate.clears_the_server() || testimony.fate.is_the_servers_will()) {
         return Some(Author::Witnessed { by_server: !testimony.fate.clears_the_server(), testimony });
     }
     let measured = scene.bench(seat, Experiment::ReplyTtl, place).filter_map(|look| Some((look, look.attempt.facts.reply_ttl.as_ref()?)));

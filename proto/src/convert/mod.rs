@@ -15,6 +15,7 @@ mod http;
 mod id;
 mod path;
 mod quic;
+mod server_log;
 mod starttls;
 mod tcp;
 mod tls;

@@ -20,6 +20,7 @@ impl From<&WitnessFacts> for v1::WitnessFacts {
             on_host: facts.on_host,
             lost_packets: facts.lost_packets,
             flows: cut(&facts.flows).iter().map(Into::into).collect(),
+            log: facts.log.as_deref().map(Into::into),
         }
     }
 }
@@ -34,6 +35,7 @@ impl TryFrom<v1::WitnessFacts> for WitnessFacts {
             on_host: message.on_host,
             lost_packets: message.lost_packets,
             flows: messages(message.flows, "flows")?,
+            log: inner(message.log, "log")?.map(Box::new),
         })
     }
 }

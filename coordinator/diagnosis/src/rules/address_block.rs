@@ -56,7 +56,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let mut draft = Draft::new(Cause::PathAddressBlock, tier).blaming(seats).by(outcome, None).because(rule, text, &looks).in_words(gist);
     match testimony::of(scene, seat, place) {
         Some(testimony) if testimony.fate.is_the_servers() => return None,
-        Some(testimony) => draft.add("witness", testimony.text, &testimony.looks),
+        Some(testimony) => draft.add(testimony.rule, testimony.text, &testimony.looks),
         None => {}
     }
     draft.location = location;

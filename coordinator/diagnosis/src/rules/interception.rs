@@ -181,7 +181,7 @@ fn artefacts(scene: &Scene<'_>, seat: usize, place: usize, own_issuer: &str, dra
         draft.add("nearer-answer", text, &looks);
     }
     if let Some(testimony) = testimony::of_successes(scene, seat, place) {
-        draft.add("witness", testimony.text, &testimony.looks);
+        draft.add(testimony.rule, testimony.text, &testimony.looks);
     }
     draft.evidence.len() > before
 }

@@ -189,7 +189,10 @@ fn failing(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> Draft {
     };
     let mut draft = Draft::new(cause, Tier::Insufficient).blaming(blamed).by(outcome, None).because("open", seen, &failures);
     for testimony in blamed.iter().filter_map(|seat| testimony::of(scene, *seat, suspicion.place)).take(2) {
-        draft.add("witness", testimony.text, &testimony.looks);
+        draft.add(testimony.rule, testimony.text, &testimony.looks);
+    }
+    for (text, looks) in blamed.iter().filter_map(|seat| testimony::silence(scene, *seat, suspicion.place)).take(2) {
+        draft.add("witness-log", text, &looks);
     }
     draft.unless(counter, next).in_words(gist)
 }

@@ -75,7 +75,7 @@ fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
         Some(Author::Nearer { reply, server, look }) => {
             draft.add("reply-ttl", format!("the refusals reach {who} with TTL {}, the server's own packets with {}", reply.most, server.least), &[look])
         }
-        Some(Author::Witnessed { testimony, .. }) => draft.add("witness", testimony.text, &testimony.looks),
+        Some(Author::Witnessed { testimony, .. }) => draft.add(testimony.rule, testimony.text, &testimony.looks),
         Some(Author::Injector { look }) => draft.add("reply-ttl", "the refusals come from somebody other than the server".to_owned(), &[look]),
         None => {}
     }

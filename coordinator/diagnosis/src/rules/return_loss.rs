@@ -46,7 +46,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         draft.add("tcp-info", text, &failures);
     }
     if let Some(testimony) = witnessed {
-        draft.add("witness", testimony.text, &testimony.looks);
+        draft.add(testimony.rule, testimony.text, &testimony.looks);
     }
     draft.add("small-mss", format!("small segments were lost as well ({})", count(small.failed.len(), "attempt")), &small.all());
     let draft = draft.in_words(format!("the answers of {WHERE} are lost on the way back to {WHO}"));

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use parallax_model::{
     assignment::Experiment,
-    facts::{EndKind, LocalRefusal, ServerAnswerFacts, TlsEnd},
+    facts::{EndKind, LocalRefusal, LogEvent, ServerAnswerFacts, TlsEnd},
     outcome::Outcome,
     verdict::Cause,
 };
@@ -90,7 +90,12 @@ fn draft(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, what: &st
     if witnessed.iter().any(|testimony| testimony.fate.clears_the_server()) {
         return None;
     }
-    let sent_there = witnessed.into_iter().find(|testimony| matches!(testimony.fate, Fate::EndedByServer(EndKind::Alert(_))));
+    let sent_there = witnessed.into_iter().find(|testimony| match testimony.fate {
+        Fate::EndedByServer(EndKind::Alert(_)) => true,
+        // A log does not tell whether the hello came as it was sent: where others pass, it may have been changed on the way.
+        Fate::Logged(LogEvent::HandshakeFailed(_)) => suspicion.passing.is_empty(),
+        _ => false,
+    });
     let tier = suspicion.server_tier(seats, act || sent_there.is_some())?;
     let (_, outcome) = suspicion.class(seats)?;
     let place = scene.places[suspicion.place];
@@ -107,7 +112,7 @@ fn draft(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, what: &st
         draft.add("authenticated-alert", "the alert came under the handshake's own keys, which only the server has".to_owned(), &failures);
     }
     if let Some(testimony) = sent_there {
-        draft.add("witness", testimony.text, &testimony.looks);
+        draft.add(testimony.rule, testimony.text, &testimony.looks);
     }
     Some(draft.in_words(format!("the server at {WHERE} {what}")))
 }

@@ -89,7 +89,7 @@ fn everywhere(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, is_i
         draft.add("reply-ttl", "the answer reached the inside vantage undiminished: it was sent on the server's own segment".to_owned(), &[look]);
     }
     for testimony in witnessed.into_iter().filter(|testimony| testimony.fate.is_the_servers()).take(2) {
-        draft.add("witness", testimony.text, &testimony.looks);
+        draft.add(testimony.rule, testimony.text, &testimony.looks);
     }
     let gist = format!("at {WHERE} a connection {} from every vantage ({WHO})", fate(outcome));
     Some(draft.in_words(gist))

@@ -223,7 +223,7 @@ impl<'a> Artefacts<'a> {
             Some(Author::Witnessed { by_server, testimony }) => {
                 self.is_server = by_server;
                 if !by_server {
-                    self.evidence.push(("witness", testimony.text, testimony.looks));
+                    self.evidence.push((testimony.rule, testimony.text, testimony.looks));
                 }
             }
             None => self.is_server = testimony::of(scene, seat, place).is_some_and(|testimony| testimony.fate == Fate::Mute),

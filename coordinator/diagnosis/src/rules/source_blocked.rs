@@ -52,7 +52,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
                     true
                 }
                 Author::Witnessed { by_server: true, testimony } => {
-                    draft.add("witness", testimony.text, &testimony.looks);
+                    draft.add(testimony.rule, testimony.text, &testimony.looks);
                     witnessed = true;
                     true
                 }
@@ -70,7 +70,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         }
         Outcome::TcpTimeout if testimony::of(scene, seat, place).is_some_and(|testimony| testimony.fate == Fate::Unanswered) => {
             if let Some(testimony) = testimony::of(scene, seat, place) {
-                draft.add("witness", testimony.text, &testimony.looks);
+                draft.add(testimony.rule, testimony.text, &testimony.looks);
             }
             witnessed = true;
             true

@@ -1,11 +1,13 @@
 //! What a witness on the server's host says of a vantage's attempts: what arrived there, and what left.
 
+mod log;
+
 use std::net::IpAddr;
 
 use parallax_model::{
     assignment::Experiment,
     attempt::Attempt,
-    facts::{EndKind, Sender, WitnessFacts, WitnessedFlow},
+    facts::{EndKind, LogEvent, Sender, WitnessFacts, WitnessedFlow},
     outcome::Outcome,
 };
 
@@ -14,6 +16,8 @@ use crate::{
     explain::{count, seats as named},
     scene::Scene,
 };
+
+pub(crate) use log::{logged, silence};
 
 /// What became of an attempt at the server's host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +40,16 @@ pub(crate) enum Fate {
     EndedByServer(EndKind),
     /// The host never sent what ended it.
     EndedByAnother,
+    /// The server's own log says that it ended it.
+    Logged(LogEvent),
 }
 
 /// The same word of a witness on most of a vantage's failed attempts at a place.
 #[derive(Debug, Clone)]
 pub(crate) struct Testimony<'a> {
     pub(crate) fate: Fate,
+    /// The rule that it is evidence by.
+    pub(crate) rule: &'static str,
     /// The sentence for a person.
     pub(crate) text: String,
     /// The attempts, and the witness's own record.
@@ -56,7 +64,12 @@ impl Fate {
 
     /// Tells whether it is the act of the server's host, or its lack of one.
     pub(crate) fn is_the_servers(self) -> bool {
-        matches!(self, Self::Unanswered | Self::Mute | Self::EndedByServer(_))
+        matches!(self, Self::Unanswered | Self::Mute | Self::EndedByServer(_) | Self::Logged(_))
+    }
+
+    /// Tells whether it is the server's own doing whatever came: a hello that was changed on the way fails by the server's hand too.
+    pub(crate) fn is_the_servers_will(self) -> bool {
+        matches!(self, Self::EndedByServer(_) | Self::Logged(LogEvent::Denied | LogEvent::Limited))
     }
 
     fn in_words(self) -> &'static str {
@@ -72,13 +85,16 @@ impl Fate {
             Self::EndedByServer(EndKind::Close) => "the close was sent there",
             Self::EndedByServer(EndKind::Alert(_)) => "the alert was sent there",
             Self::EndedByAnother => "what ended them was never sent there",
+            Self::Logged(_) => "the server's log says that it ended them",
         }
     }
 }
 
 /// Returns what the witnesses of a place say of a seat's plain attempts that failed there; none when they cannot tell, or tell of different things.
+///
+/// What was seen of packets goes before what a log says.
 pub(crate) fn of<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Testimony<'a>> {
-    heard(scene, seat, place, |look| look.reach.is_failure())
+    heard(scene, seat, place, |look| look.reach.is_failure()).or_else(|| logged(scene, seat, place))
 }
 
 /// Returns what the witnesses say of attempts that got through, where it shows that somebody stands between.
@@ -100,7 +116,7 @@ fn heard<'a>(scene: &Scene<'a>, seat: usize, place: usize, wanted: impl Fn(&Look
     }
     let attempts = count(same.len(), "attempt");
     let text = format!("{} witnessed {attempts} from {} on the server's host: {}", scene.seats[witness].name, named(scene, &[seat]), fate.in_words());
-    Some(Testimony { fate, text, looks: same.into_iter().chain([record]).collect() })
+    Some(Testimony { fate, rule: "witness", text, looks: same.into_iter().chain([record]).collect() })
 }
 
 /// A witness's record of a place, as far as it speaks of one seat.

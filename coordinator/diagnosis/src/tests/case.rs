@@ -152,7 +152,11 @@ pub(super) struct Witnessed {
     #[serde(default = "address")]
     pub(super) at: String,
     /// `vantage=word`, separated by spaces: `never`, `unanswered`, `refused`, `hello-lost`, `changed`, `mute`, `answer-lost`, `reset`, `alert`, `forged`, `ok`.
+    #[serde(default)]
     pub(super) saw: String,
+    /// What the server's log has of each, likewise: `proxy`, `protocol`, `denied`, `reset`, `served`.
+    #[serde(default)]
+    pub(super) log: String,
     /// Packets that it missed.
     #[serde(default)]
     pub(super) lost: u64,

@@ -9,7 +9,7 @@ use parallax_model::{
     assignment::Experiment,
     attempt::Attempt,
     bytes::Bytes,
-    facts::{EndKind, EndWitnessed, Facts, HelloArrived, Sender, WitnessFacts, WitnessedFlow},
+    facts::{EndKind, EndWitnessed, Facts, HelloArrived, LogEvent, LogFacts, LogLine, Sender, WitnessFacts, WitnessedFlow},
     id::AttemptId,
 };
 
@@ -58,7 +58,9 @@ fn testify(round: &RoundView, record: &Witnessed) -> Attempt {
         on_host: true,
         lost_packets: record.lost,
         flows: plain.filter_map(seen).collect(),
+        log: log(round, record, address),
     };
+    let facts = if record.saw.is_empty() { WitnessFacts { since: None, until: None, on_host: false, ..facts } } else { facts };
     Attempt {
         id: AttemptId::new(),
         round: round.round,
@@ -73,6 +75,27 @@ fn testify(round: &RoundView, record: &Witnessed) -> Attempt {
         clock_offset_us: None,
         facts: Facts { witness: Some(Box::new(facts)), ..Facts::default() },
     }
+}
+
+/// Writes what the server's log has; none when the witness does not read it.
+fn log(round: &RoundView, record: &Witnessed, address: SocketAddr) -> Option<Box<LogFacts>> {
+    let plain = round.attempts.iter().filter(|attempt| attempt.experiment == Experiment::Baseline && attempt.address == Some(address));
+    let line = |attempt: &Attempt| {
+        let word = record.log.split_whitespace().filter_map(|pair| pair.split_once('=')).find(|(whose, _)| *whose == attempt.vantage.as_str())?.1;
+        let event = match word {
+            "proxy" => LogEvent::ProxyHeaderMissing,
+            "protocol" => LogEvent::HandshakeFailed(258),
+            "denied" => LogEvent::Denied,
+            "reset" => LogEvent::PeerReset,
+            "served" => LogEvent::Served(200),
+            other => panic!("a log does not say {other:?}"),
+        };
+        let client = attempt.facts.tcp.as_ref()?.local?.ip();
+        Some(LogLine { at: attempt.started_at + Duration::from_millis(30), client, client_port: None, server_port: Some(443), event })
+    };
+    let lines: Vec<LogLine> = plain.filter_map(line).collect();
+    let (since, until) = (round.started_at - Duration::from_secs(1), round.started_at + Duration::from_secs(60));
+    (!record.log.is_empty()).then(|| Box::new(LogFacts { since, until, read: lines.len() as u64, lost: 0, lines }))
 }
 
 /// Writes the connection that the word describes; none for `never`.

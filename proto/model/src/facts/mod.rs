@@ -8,6 +8,7 @@ mod http;
 mod path;
 mod quic;
 mod rung;
+mod server_log;
 mod starttls;
 mod tcp;
 mod tls;
@@ -25,6 +26,7 @@ pub use path::{Reply, ReplyTtlFacts, Sibling, StepEnd, TtlRange, WalkFacts, Walk
 pub use quic::{QuicEnd, QuicFacts};
 pub use rung::{Rung, RungFacts};
 use serde::{Deserialize, Serialize};
+pub use server_log::{LogEvent, LogFacts, LogLine};
 pub use starttls::{StartTlsFacts, UpgradeEnd};
 pub use tcp::{ConnectEnd, TcpFacts, TcpInfo};
 pub use tls::{AlertSeen, Direction, HandshakeFacts, HelloSent, LocalRefusal, ServerAnswerFacts, TlsEnd, TlsFacts, TranscriptEntry};

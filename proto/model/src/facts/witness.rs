@@ -2,6 +2,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use super::LogFacts;
 use crate::{bytes::Bytes, clock::Timestamp};
 
 /// What a witness on the server's host saw of connections, packet by packet: what arrived there, and what left.
@@ -23,6 +24,9 @@ pub struct WitnessFacts {
     pub lost_packets: u64,
     /// The connections from these sources, oldest first.
     pub flows: Vec<WitnessedFlow>,
+    /// What the server's own log says of them, where the witness reads it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<Box<LogFacts>>,
 }
 
 /// One connection as the server's host saw it, from its SYN on.

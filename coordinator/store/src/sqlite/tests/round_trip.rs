@@ -9,9 +9,9 @@ use parallax_model::{
     clock::Timestamp,
     facts::{
         Accepted, AlertSeen, AuditAnswer, AuditFacts, AuditStop, ConnectEnd, Direction, DnsAnswer, DnsFacts, DnsRecord, DnsTransport, EndKind, EndWitnessed,
-        Facts, HandshakeFacts, HelloArrived, HelloSent, HttpEnd, HttpFacts, LookupEnd, NotCompleted, QuicEnd, QuicFacts, Reply, ReplyTtlFacts, ResolverKind,
-        Sender, ServerAnswerFacts, ServiceRecord, Sibling, StartTlsFacts, StepEnd, TcpFacts, TcpInfo, TlsEnd, TlsFacts, TranscriptEntry, TtlRange, UpgradeEnd,
-        VersionFacts, WalkFacts, WalkPayload, WalkStep, WitnessFacts, WitnessedFlow,
+        Facts, HandshakeFacts, HelloArrived, HelloSent, HttpEnd, HttpFacts, LogEvent, LogFacts, LogLine, LookupEnd, NotCompleted, QuicEnd, QuicFacts, Reply,
+        ReplyTtlFacts, ResolverKind, Sender, ServerAnswerFacts, ServiceRecord, Sibling, StartTlsFacts, StepEnd, TcpFacts, TcpInfo, TlsEnd, TlsFacts,
+        TranscriptEntry, TtlRange, UpgradeEnd, VersionFacts, WalkFacts, WalkPayload, WalkStep, WitnessFacts, WitnessedFlow,
     },
     id::{AttemptId, BootId, CheckId, RoundId},
 };
@@ -210,13 +210,22 @@ fn witness() -> impl Strategy<Value = WitnessFacts> {
         server_bytes: 0,
         ends,
     });
-    (of(any::<u32>()), any::<u64>(), vec(flow, 0..3)).prop_map(|(since, lost_packets, flows)| WitnessFacts {
+    let line = (any::<u32>(), of(1_u16..), any::<u16>()).prop_map(|(when, client_port, reason)| LogLine {
+        at: at(i64::from(when)),
+        client: "198.18.1.10".parse().unwrap(),
+        client_port,
+        server_port: None,
+        event: LogEvent::HandshakeFailed(reason),
+    });
+    let log = vec(line, 0..3).prop_map(|lines| Box::new(LogFacts { since: at(0), until: at(1), read: 7, lost: 0, lines }));
+    (of(any::<u32>()), any::<u64>(), vec(flow, 0..3), of(log)).prop_map(|(since, lost_packets, flows, log)| WitnessFacts {
         sources: vec!["198.18.1.10".parse().unwrap()],
         since: since.map(|since| at(i64::from(since))),
         until: None,
         on_host: true,
         lost_packets,
         flows,
+        log,
     })
 }
 
