@@ -84,7 +84,11 @@ impl Lab {
         for value in environment.values_mut().filter(|value| *value == requirements::FAKETIME) {
             *value = requirements::faketime()?.display().to_string();
         }
-        let command = if name == topology::WITNESS.name {
+        let logs = &self.scenario.witness_logs;
+        if name == topology::WITNESS.name {
+            words.extend(logs.iter().flat_map(|log| ["--witness-log".to_owned(), format!("{HOME}/origins/{name}/{log}")]));
+        }
+        let command = if name == topology::WITNESS.name && logs.is_empty() {
             words.push("--witness".to_owned());
             let mut command = self.with_rights(name, CAPTURING);
             command.arg("env").args(environment.iter().map(|(name, value)| format!("{name}={value}"))).arg(format!("{PROGRAMS}/parallax-agent")).args(&words);

@@ -43,6 +43,9 @@ pub struct Scenario {
     /// Environment variables of single agents, by vantage.
     #[serde(default)]
     pub environment: BTreeMap<String, BTreeMap<String, String>>,
+    /// Logs of the server's nginx, such as `error.log`, that the witness reads instead of packets, without any capability.
+    #[serde(default)]
+    pub witness_logs: Vec<String>,
     /// How late frames are on the link between edge and core, in milliseconds each way.
     #[serde(default)]
     pub delay_ms: u64,
