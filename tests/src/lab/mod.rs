@@ -18,6 +18,7 @@ mod requirements;
 pub mod run;
 pub mod sandbox;
 pub mod scenario;
+pub mod serve;
 pub mod topology;
 
 use std::{
@@ -182,6 +183,11 @@ impl Lab {
             self.sandbox.write(&format!("{HOME}/pki/{}.pem", certificate.id), issued.chain)?;
             self.sandbox.write(&format!("{HOME}/pki/{}.key", certificate.id), issued.key)?;
         }
+        let Scenario { issued, prepare, .. } = &self.scenario;
+        if !issued.is_empty() || !prepare.is_empty() {
+            let made = if issued.is_empty() { String::new() } else { catalogue::authorities() + &catalogue::script(issued) + "cat root.crt >> root.pem\n" };
+            self.sandbox.script(None, &format!("cd {HOME}/pki\n{made}{prepare}").replace("NAME", "www.example.test"))?;
+        }
         Ok(())
     }
 
@@ -197,6 +203,13 @@ impl Lab {
                 "nginx",
                 Awaited::File(format!("{folder}/nginx.pid")),
             ));
+        }
+        for (number, server) in self.scenario.servers.iter().enumerate() {
+            let own = format!("{HOME}/origins/{}-{number}", server.at);
+            self.sandbox.script(None, &format!("mkdir -p {own}"))?;
+            let text = server.kind.configuration(&own, &server.filled());
+            let command = serve::command(self, &server.at, server.kind, &own, &text)?;
+            awaited.push((Daemon::start(&self.sandbox, command, &format!("{own}/output.log"))?, server.kind.program(), Awaited::Port(server.port)));
         }
         for resolver in &self.scenario.resolvers {
             let mut command = self.sandbox.command(Some(&resolver.at), "dnsmasq");

@@ -27,6 +27,7 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), LabError> {
     for (program, package) in TOOLS {
         installed(program, package)?;
     }
+    scenario.servers.iter().try_for_each(|server| server.kind.check())?;
     if scenario.environment.values().flat_map(|variables| variables.values()).any(|value| value == FAKETIME) {
         faketime()?;
     }

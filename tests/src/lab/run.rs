@@ -17,7 +17,7 @@ use super::{
     effort::{Effort, Explained},
     judge::{Document, Grade, Judgement, judge},
     sandbox::{HOME, PROGRAMS},
-    scenario::Probe,
+    scenario::{Event, Probe},
     topology,
 };
 
@@ -147,7 +147,12 @@ pub fn side_by_side<I: Sync, T: Send>(items: &[I], jobs: usize, each: impl Fn(&I
 /// Asks the fleet for one round and judges the verdict.
 pub fn ask(lab: &Lab, probe: &Probe) -> ProbeReport {
     let started = Instant::now();
-    let output = probe_command(lab, probe, &["-o", "json"]).output().map_err(|source| LabError::Spawn { program: "parallax".into(), source });
+    let output = thread::scope(|scope| {
+        for event in &probe.meanwhile {
+            scope.spawn(move || happen(lab, event));
+        }
+        probe_command(lab, probe, &["-o", "json"]).output().map_err(|source| LabError::Spawn { program: "parallax".into(), source })
+    });
     let seconds = started.elapsed().as_secs_f64();
     let mut report = ProbeReport {
         target: probe.target.clone(),
@@ -187,6 +192,17 @@ fn weigh(lab: &Lab, mut report: ProbeReport) -> ProbeReport {
     // Beside the logs, which are kept where the verdict is not right.
     let _ = lab.sandbox().write(&format!("{HOME}/logs/round-{round}.json"), output.stdout);
     report
+}
+
+/// Lets something happen in its time; what goes wrong with it shows in the verdict.
+fn happen(lab: &Lab, event: &Event) {
+    thread::sleep(Duration::from_millis(event.after_ms));
+    if let Some(agent) = lab.fleet.agents.get(&event.at).filter(|_| event.kill_agent) {
+        let _ = agent.signal(nix::sys::signal::Signal::SIGKILL);
+    }
+    if !event.run.is_empty() {
+        let _ = lab.sandbox().script(Some(&event.at), &event.run);
+    }
 }
 
 /// Prepares `parallax probe` for a scenario's probe, with further arguments.

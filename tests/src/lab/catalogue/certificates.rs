@@ -36,7 +36,7 @@ pub struct Certificate {
 }
 
 /// Returns the script that makes the authorities `root` and `intermediate` in the folder that it runs in.
-pub(super) fn authorities() -> String {
+pub(in crate::lab) fn authorities() -> String {
     let authority = |id: &str, subject: &str, issuer: &str| Certificate {
         id: id.to_owned(),
         subject: subject.to_owned(),
@@ -52,7 +52,7 @@ pub(super) fn authorities() -> String {
 }
 
 /// Returns the script that makes the row's certificates, the good one first, in a folder that has the authorities.
-pub(super) fn script(certificates: &[Certificate]) -> String {
+pub(in crate::lab) fn script(certificates: &[Certificate]) -> String {
     let good = Certificate {
         id: "good".to_owned(),
         subject: row_name(),

@@ -8,7 +8,9 @@ mod row;
 mod run;
 mod servers;
 
+pub use super::serve::Kind;
 pub use certificates::Certificate;
+pub(super) use certificates::{authorities, script};
 pub use report::{line, summary};
-pub use row::{Cure, Kind, Row, Server};
+pub use row::{Cure, Row, Server};
 pub use run::{RowReport, has_failed, run_all};

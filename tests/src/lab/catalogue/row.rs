@@ -7,7 +7,7 @@ use parallax_model::{
 use serde::Deserialize;
 
 use super::Certificate;
-use crate::lab::LabError;
+use crate::lab::{LabError, serve::Kind};
 
 /// One misconfiguration: the servers that have it, the causes that are right, and the cure that the causes' pages name.
 ///
@@ -63,25 +63,6 @@ pub struct Server {
     pub port: u16,
     /// Its configuration, or its arguments.
     pub text: String,
-}
-
-/// A program that serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// nginx; the text is put into `http { }`, and into a `server { }` that listens at `ADDRESS` for `NAME` unless it has one.
-    #[default]
-    Nginx,
-    /// Apache httpd; the text is the end of its configuration.
-    Apache,
-    /// HAProxy; the text is the end of its configuration.
-    Haproxy,
-    /// `openssl s_server`; the text is its arguments.
-    Openssl,
-    /// `gnutls-serv`; the text is its arguments.
-    Gnutls,
-    /// `lab-device`; the text is its arguments.
-    Device,
 }
 
 /// One change of a server's text.
@@ -159,7 +140,7 @@ fn settings(page: &Page, kind: Kind) -> Vec<&String> {
         Kind::Apache => &[&page.apache],
         Kind::Haproxy => &[&page.haproxy],
         // These stand for any server: what a page says in words is shown with what is at hand.
-        Kind::Openssl | Kind::Gnutls | Kind::Device => &[&page.nginx, &page.apache, &page.haproxy],
+        Kind::Stunnel | Kind::Openssl | Kind::Gnutls | Kind::Python | Kind::Device => &[&page.nginx, &page.apache, &page.haproxy],
     };
     own.iter().filter_map(|text| text.as_ref()).chain(&page.steps).chain([&page.remedy]).collect()
 }

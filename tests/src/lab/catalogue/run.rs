@@ -99,6 +99,7 @@ fn probe(lab: &Lab, row: &Row, place: &Place, servers: &[Server], findings: &[Ex
     let probe = Probe {
         target: place.fill(&row.target),
         args: row.args.clone(),
+        meanwhile: Vec::new(),
         healthy: Some(row.causes.iter().all(|cause| cause.is_informational()) || findings.is_empty()),
         findings: findings.to_vec(),
         allowed: if findings.is_empty() { Vec::new() } else { row.allowed.iter().map(ToString::to_string).collect() },

@@ -14,6 +14,9 @@ pub struct Probe {
     /// Further arguments of `parallax probe`.
     #[serde(default)]
     pub args: Vec<String>,
+    /// What happens while the round runs.
+    #[serde(default)]
+    pub meanwhile: Vec<Event>,
     /// Whether the target is healthy; checked when it is given.
     pub healthy: Option<bool>,
     /// Findings that must be there, and no others but `allowed` ones.
@@ -25,6 +28,22 @@ pub struct Probe {
     /// Loci of which any finding is a wrong verdict, whatever else it says.
     #[serde(default)]
     pub forbidden: Vec<String>,
+}
+
+/// Something that happens while a round runs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// How long after the command.
+    pub after_ms: u64,
+    /// The namespace; of a vantage, if its agent is killed.
+    pub at: String,
+    /// Lines of a shell there.
+    #[serde(default)]
+    pub run: String,
+    /// Whether the vantage's agent is killed.
+    #[serde(default)]
+    pub kill_agent: bool,
 }
 
 /// A finding that must be there.

@@ -7,16 +7,16 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::Deserialize;
 
-use super::{error::LabError, topology};
+use super::{catalogue, error::LabError, topology};
 
 mod expected;
 mod measure;
 mod network;
 mod symptom;
 
-pub use expected::{Expected, Probe, Tier};
+pub use expected::{Event, Expected, Probe, Tier};
 pub use measure::{Either, Measure};
-pub use network::{Certificate, ChainPart, Fault, Origin, Resolver, Validity};
+pub use network::{Certificate, ChainPart, Fault, Origin, Resolver, Server, Validity};
 pub use symptom::{Hello, Symptom};
 
 /// The addresses, with ports, that the default origin listens on.
@@ -55,9 +55,18 @@ pub struct Scenario {
     /// Certificates beside the default `www`.
     #[serde(default, rename = "certificate")]
     pub certificates: Vec<Certificate>,
-    /// Servers.
+    /// Certificates that OpenSSL makes, for what is beyond the others; they come from an authority of their own, which is trusted too.
+    #[serde(default, rename = "issued")]
+    pub issued: Vec<catalogue::Certificate>,
+    /// Lines of a shell that run in the folder of the certificates, before any server starts.
+    #[serde(default)]
+    pub prepare: String,
+    /// Virtual hosts of nginx.
     #[serde(default = "network::default_origins", rename = "origin")]
     pub origins: Vec<Origin>,
+    /// Other servers.
+    #[serde(default, rename = "server")]
+    pub servers: Vec<Server>,
     /// Resolvers.
     #[serde(default = "network::default_resolvers", rename = "resolver")]
     pub resolvers: Vec<Resolver>,
@@ -101,7 +110,8 @@ impl Scenario {
     fn validate(&self) -> Result<(), String> {
         let places = self.origins.iter().map(|origin| &origin.at).chain(self.faults.iter().map(|fault| &fault.at));
         let places = places.chain(self.resolvers.iter().map(|resolver| &resolver.at)).chain(self.symptoms.iter().flat_map(|symptom| &symptom.from));
-        let places = places.chain(self.measures.iter().map(|measure| &measure.from));
+        let places = places.chain(self.measures.iter().map(|measure| &measure.from)).chain(self.servers.iter().map(|server| &server.at));
+        let places = places.chain(self.probes.iter().flat_map(|probe| &probe.meanwhile).map(|event| &event.at));
         if let Some(place) = places.into_iter().find(|place| !topology::is_node(place)) {
             return Err(format!("the lab has no namespace {place:?}"));
         }
@@ -111,7 +121,9 @@ impl Scenario {
         if let Some(name) = self.vantages.iter().chain(self.environment.keys()).chain(blamed).find(|name| !is_vantage(name)) {
             return Err(format!("the lab has no vantage {name:?}"));
         }
-        let known = |id: &str| id == "www" || self.certificates.iter().any(|certificate| certificate.id == id);
+        let known = |id: &str| {
+            id == "www" || self.certificates.iter().any(|certificate| certificate.id == id) || self.issued.iter().any(|certificate| certificate.id == id)
+        };
         if let Some(origin) = self.origins.iter().find(|origin| !known(&origin.certificate)) {
             return Err(format!("there is no certificate {:?}", origin.certificate));
         }

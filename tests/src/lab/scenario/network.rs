@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::lab::topology;
+use crate::lab::{sandbox::HOME, serve::Kind, topology};
 
 use super::{WWW_ADDRESSES, www_name};
 
@@ -87,6 +87,29 @@ pub struct Origin {
     pub location: String,
 }
 
+/// Another server than the nginx of the origins.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// The namespace.
+    #[serde(default = "first_server")]
+    pub at: String,
+    /// The program.
+    pub kind: Kind,
+    /// The port that shows that it is ready.
+    #[serde(default = "https_port")]
+    pub port: u16,
+    /// Its configuration, its arguments or its text; `/pki/` is the folder of the certificates.
+    pub text: String,
+}
+
+impl Server {
+    /// Returns the text with the folder of the certificates in its place.
+    pub(in crate::lab) fn filled(&self) -> String {
+        self.text.replace("/pki/", &format!("{HOME}/pki/"))
+    }
+}
+
 /// A name server: dnsmasq in one namespace.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -162,6 +185,10 @@ fn answer_ok() -> String {
 
 fn resolver_node() -> String {
     topology::RESOLVER.0.to_owned()
+}
+
+const fn https_port() -> u16 {
+    443
 }
 
 const fn dns_port() -> u16 {
