@@ -150,12 +150,26 @@ pub(crate) fn family(outcome: Outcome) -> Outcome {
 }
 
 /// Returns the family that four failures of five share, and the commonest outcome in it; none when they disagree.
+///
+/// Silence and a router's late word that there is nobody are one where they mix: which of the two comes first is a matter of time.
 pub(crate) fn agreed(outcomes: impl Iterator<Item = Outcome>) -> Option<(Outcome, Outcome)> {
     let all: Vec<Outcome> = outcomes.collect();
+    agreed_by(&all, family).or_else(|| agreed_by(&all, nobody))
+}
+
+fn agreed_by(all: &[Outcome], family: fn(Outcome) -> Outcome) -> Option<(Outcome, Outcome)> {
     let count = |wanted: Outcome, by: fn(Outcome) -> Outcome| all.iter().filter(|outcome| by(**outcome) == wanted).count();
     let family_of_most = all.iter().map(|outcome| family(*outcome)).max_by_key(|wanted| count(*wanted, family))?;
     let commonest = all.iter().copied().filter(|outcome| family(*outcome) == family_of_most).max_by_key(|wanted| count(*wanted, |same| same))?;
     (count(family_of_most, family) * 5 >= all.len() * 4).then_some((family_of_most, commonest))
+}
+
+/// Returns the wider family of outcomes that show nobody at the address.
+pub(crate) fn nobody(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::TcpUnreachable => Outcome::TcpTimeout,
+        other => family(other),
+    }
 }
 
 /// Returns what most of the failures showed, `Ok` when there is none.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use parallax_model::{assignment::Experiment, outcome::Outcome, verdict::Tier};
 
 use crate::{
-    cell::{Layer, Look, Silence, State, agreed, family},
+    cell::{Layer, Look, Silence, State, agreed, family, nobody},
     contrast::{BEYOND_CHANCE, fisher},
     route::is_by_somebody_nearer,
     scene::Scene,
@@ -117,7 +117,7 @@ impl<'s, 'a> Suspicion<'s, 'a> {
 
     /// Returns the failing seats of the family that most groups share, and that family.
     pub(crate) fn majority(&self) -> Option<(Outcome, Vec<usize>)> {
-        let classed: Vec<(usize, Outcome)> = self.failing.iter().filter_map(|seat| Some((*seat, self.class(&[*seat])?.0))).collect();
+        let classed: Vec<(usize, Outcome)> = self.failing.iter().filter_map(|seat| Some((*seat, nobody(self.class(&[*seat])?.0)))).collect();
         let seats_of = |wanted: Outcome| classed.iter().filter(|(_, class)| *class == wanted).map(|(seat, _)| *seat).collect::<Vec<usize>>();
         let most = classed.iter().map(|(_, class)| *class).max_by_key(|class| self.scene.groups(&seats_of(*class)).len())?;
         let seats = seats_of(most);
