@@ -124,6 +124,7 @@ mod tests {
             findings: causes.iter().map(finding).collect(),
             matrix: Vec::new(),
             audit: Vec::new(),
+            digest: None,
         }
     }
 

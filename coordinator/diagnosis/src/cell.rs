@@ -127,6 +127,11 @@ pub(crate) fn state<'a>(looks: impl Iterator<Item = &'a Look<'a>>, layer: Layer)
         passed += u32::from(look.passes(layer));
         failed += u32::from(look.fails(layer));
     }
+    of_counts(passed, failed)
+}
+
+/// Judges counts of successes and failures by the same test.
+pub(crate) fn of_counts(passed: u32, failed: u32) -> State {
     let score = f64::from(failed) * 3.81 - f64::from(passed) * 2.28;
     match (passed, failed) {
         (0, 0) => State::Empty,

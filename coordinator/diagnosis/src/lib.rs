@@ -15,7 +15,8 @@
 //! | `excluded` | which hypotheses were tried and did not hold? |
 //! | `survey`, `audit` | which clients can connect, and what can the server do? |
 //! | `segments` | what do the ways of failing vantages share that no passing one uses? |
-//! | `explain`, `remedy`, `matrix` | the words |
+//! | `explain`, `remedy`, `matrix`, `digest` | the words |
+//! | [`time`] | what do many rounds say together? |
 //!
 //! ```
 //! use parallax_diagnosis::{History, RoundView, Trust, judge};
@@ -34,6 +35,7 @@ mod bench;
 mod cell;
 pub mod certificate;
 mod contrast;
+mod digest;
 mod draft;
 mod excluded;
 mod explain;
@@ -49,6 +51,7 @@ mod suspicion;
 mod testimony;
 #[cfg(test)]
 mod tests;
+pub mod time;
 mod trust;
 mod view;
 mod wanted;
@@ -102,6 +105,7 @@ pub fn judge(round: &RoundView, history: &History, trust: &Trust, now: Timestamp
         findings: findings.into_iter().map(|draft| draft.into_finding(&scene)).collect(),
         matrix: matrix::cells(&scene),
         audit: audit::reports(round),
+        digest: Some(digest::of(&scene)),
     }
 }
 

@@ -125,6 +125,10 @@ id! {
     RoundId
 }
 id! {
+    /// Identifies one incident of one check.
+    IncidentId
+}
+id! {
     /// Identifies one attempt; made by the agent, so that a batch sent twice is stored once.
     AttemptId
 }
@@ -142,6 +146,24 @@ impl RoundId {
         let milliseconds = u64::try_from(start.as_micros() / 1_000).unwrap_or(0);
         bytes[..6].copy_from_slice(&milliseconds.to_be_bytes()[2..]);
         bytes[6] = 0x80 | (bytes[6] & 0x0f);
+        Self(Uuid::from_bytes(bytes))
+    }
+}
+
+impl IncidentId {
+    /// Computes the identifier of the incident that began in `round` by `cause`, alike on every machine; `nth` tells those apart that began together by the same cause.
+    pub fn begun(round: RoundId, cause: &str, nth: usize) -> Self {
+        const PRIME: u64 = 0x0100_0000_01b3;
+        let mut bytes = *round.0.as_bytes();
+        // FNV-1a over the cause and number, mixed into the part that is not time.
+        let seed = bytes[8..]
+            .iter()
+            .chain(cause.as_bytes())
+            .chain(&nth.to_le_bytes())
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME));
+        bytes[8..].copy_from_slice(&seed.to_be_bytes());
+        bytes[6] = 0x80 | (bytes[6] & 0x0f);
+        bytes[8] = 0x80 | (bytes[8] & 0x3f);
         Self(Uuid::from_bytes(bytes))
     }
 }

@@ -10,6 +10,7 @@
 //! | [`facts`], [`attempt`], [`echo`] | what an agent saw |
 //! | [`outcome`] | what one attempt means, from its facts alone |
 //! | [`verdict`], [`report`], [`catalogue`] | what a round means, what an audited server can do, and the page of every cause |
+//! | [`digest`], [`incident`] | what a round saw in short, and what happened over many |
 //! | [`lexicon`] | what a pasted error line says |
 //!
 //! ```
@@ -26,9 +27,11 @@ pub mod cadence;
 pub mod catalogue;
 pub mod check;
 pub mod clock;
+pub mod digest;
 pub mod echo;
 pub mod facts;
 pub mod id;
+pub mod incident;
 pub mod lexicon;
 pub mod outcome;
 pub mod profile;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
+    digest::Digest,
     facts::TlsFacts,
     id::{AttemptId, RoundId},
     outcome::Outcome,
@@ -52,6 +53,9 @@ pub struct Verdict {
     /// What the server can do, one entry per address, of a round with audits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audit: Vec<AuditReport>,
+    /// What was seen of the target in short, so that later rounds can say what changed; none in verdicts of older coordinators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
 }
 
 /// Who took part in a round.

@@ -187,5 +187,6 @@ pub(crate) fn verdict(round: &RoundRecord, headline: &str) -> Verdict {
         findings: vec![finding],
         matrix: vec![cell],
         audit: Vec::new(),
+        digest: None,
     }
 }
