@@ -90,7 +90,7 @@ pub enum Command {
     Vantage(Vantage),
     /// Sets the matrix side by side: which vantage, site, network, address or profile differs, and since when.
     Compare(Compare),
-    /// Shows the rounds of a check, oldest first.
+    /// Shows the rounds of a check, oldest first, gaps and incidents; -o wide shows each round.
     History(History),
     /// Shows verdicts and what they rest on.
     #[command(subcommand)]
@@ -102,7 +102,7 @@ pub enum Command {
     Profile(Profile),
     /// Writes checks, vantages and verdicts out.
     Export(Export),
-    /// Prints each verdict of a check as it is made.
+    /// Prints each verdict of a check as it is made, and what becomes of incidents.
     Watch(Watch),
     /// Shows or keeps the context that commands use.
     #[command(subcommand)]
@@ -293,7 +293,7 @@ pub struct Compare {
     /// The window that is looked at.
     #[arg(long, value_name = "D", default_value = "1h", value_parser = duration)]
     pub since: Duration,
-    /// Compares with the window of this length before it; exit code 8 when they differ.
+    /// Compares with the window of this length before it: cells, incidents, keys, addresses; exit code 8 when they differ.
     #[arg(long, value_name = "D", value_parser = duration)]
     pub vs: Option<Duration>,
     /// What stands side by side.
@@ -323,6 +323,9 @@ pub struct History {
     /// Only the rounds whose findings differ from the round before.
     #[arg(long)]
     pub changes_only: bool,
+    /// Only the incidents.
+    #[arg(long, conflicts_with = "changes_only")]
+    pub incidents: bool,
 }
 
 #[derive(Subcommand)]

@@ -17,6 +17,7 @@ use tracing::error;
 use crate::{
     bus::Bus,
     fleet::{Advertised, Fleet, TargetCaps},
+    incidents::Incidents,
     pki::{AssignmentKey, Authority},
     round::Rounds,
     schedule::Planner,
@@ -41,6 +42,8 @@ pub(crate) struct App {
     pub(crate) rounds: Rounds,
     /// Who holds which checks.
     pub(crate) plan: Planner,
+    /// What many rounds say together.
+    pub(crate) incidents: Incidents,
     /// News of verdicts.
     pub(crate) bus: Bus,
     /// Numbers.

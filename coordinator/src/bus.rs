@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parallax_model::{id::CheckId, verdict::Verdict};
+use parallax_model::{id::CheckId, incident::IncidentNews, verdict::Verdict};
 use tokio::sync::broadcast;
 
 /// A verdict that was just stored.
@@ -12,6 +12,8 @@ pub(crate) struct Announced {
     pub(crate) check: CheckId,
     /// The verdict.
     pub(crate) verdict: Arc<Verdict>,
+    /// What it did to the check's incidents.
+    pub(crate) news: Arc<[IncidentNews]>,
 }
 
 /// Carries each verdict to everybody who watches; a watcher that is slow misses the oldest.

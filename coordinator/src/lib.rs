@@ -8,6 +8,7 @@
 //! | `fleet` | who is connected |
 //! | `schedule` | who holds which check, when rounds start, what is ordered further |
 //! | `round` | one round from its opening to its verdict |
+//! | `incidents` | what many rounds of a check say together |
 //! | `rpc` | the gRPC services, a file per verb or noun |
 //! | `view`, `web` | what people see |
 //!
@@ -27,6 +28,7 @@ pub mod args;
 mod bus;
 pub mod config;
 mod fleet;
+mod incidents;
 #[cfg(test)]
 mod loopback;
 mod pki;

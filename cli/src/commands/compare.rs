@@ -1,21 +1,23 @@
 //! `parallax compare`: which vantage, site, network, address or profile differs from the others, and since when.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use parallax_model::{
     check::Check,
     clock::Timestamp,
+    incident::Difference,
     outcome::Outcome,
     target::Target,
     verdict::{MatrixCell, Verdict},
 };
-use parallax_proto::v1::run_round_request::What;
-use serde_json::json;
+use parallax_proto::v1::{CompareWindowsRequest, run_round_request::What};
+use serde_json::{Value, json};
+use tonic::Code;
 
 use crate::{
     args::{By, Compare, Output},
     client::Client,
-    exit::{DIFFERENCE, DONE, Failure},
+    exit::{DIFFERENCE, DONE, ERROR, Failure},
     render::{self, listing::Listing},
 };
 
@@ -35,12 +37,47 @@ pub(super) async fn run(client: &mut Client, words: &Compare, output: Output) ->
         }
         None => None,
     };
-    let differs = before.as_ref().is_some_and(|before| changed(before, &now));
-    listing(&now, before.as_ref()).print(output)?;
+    let found = match words.vs {
+        Some(span) => difference(client, words, span, until).await?,
+        None => None,
+    };
+    let differs = before.as_ref().is_some_and(|before| changed(before, &now)) || found.as_ref().is_some_and(|found| !found.is_empty());
     if matches!(output, Output::Table | Output::Wide) {
+        listing(&now, before.as_ref()).print(output)?;
         render::answer(&format!("\n{}", conclusion(words, &now, verdicts.len())));
+        found.iter().for_each(|found| render::answer(&format!("\n{}", render::incident::difference(found))));
+    } else {
+        let mut rows = listing(&now, before.as_ref());
+        rows.documents.extend(found.as_ref().map(differing));
+        rows.print(output)?;
     }
     Ok(if differs { DIFFERENCE } else { DONE })
+}
+
+/// Asks what differs between the two windows; only a check has a time line.
+async fn difference(client: &mut Client, words: &Compare, span: Duration, until: Timestamp) -> Result<Option<Difference>, Failure> {
+    let since = super::ago(words.since);
+    let request = CompareWindowsRequest {
+        check: words.subject.clone(),
+        since_us: since.as_micros(),
+        until_us: until.as_micros(),
+        vs_since_us: (since - span).as_micros(),
+        vs_until_us: since.as_micros(),
+    };
+    match client.compare_windows(request).await {
+        Ok(found) => serde_json::from_str(&found.into_inner().difference_json).map(Some).map_err(|error| {
+            Failure::new(ERROR, format!("the coordinator sent a comparison that this version cannot read ({error}); use the same version on both sides"))
+        }),
+        Err(status) if matches!(status.code(), Code::Unimplemented | Code::NotFound | Code::InvalidArgument) => Ok(None),
+        Err(status) => Err(status.into()),
+    }
+}
+
+/// Returns the difference as a document of its own kind, behind those of the columns.
+fn differing(found: &Difference) -> Value {
+    let mut document = json!(found);
+    document["kind"] = json!("Difference");
+    document
 }
 
 /// Finds the verdicts of the window; a target that was never probed is probed now.
@@ -55,7 +92,7 @@ async fn window(client: &mut Client, words: &Compare, since: Timestamp, until: T
     }
     render::remark(&format!("no rounds of {target} in this window: probing it now"));
     let check = Check::once(target, super::now());
-    let limit = std::time::Duration::from_millis(check.limits.round_ms);
+    let limit = Duration::from_millis(check.limits.round_ms);
     Ok(vec![super::probe::round(client, What::Check((&check).into()), limit).await?])
 }
 

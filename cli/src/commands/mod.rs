@@ -26,7 +26,7 @@ use crate::{
     client::{self, Client},
     config,
     exit::{DONE, ERROR, Failure},
-    render,
+    render::{self, instant},
 };
 
 /// Runs the command and returns the exit code.
@@ -92,9 +92,4 @@ fn now() -> Timestamp {
 
 fn ago(span: Duration) -> Timestamp {
     now() - span
-}
-
-/// Returns an instant in seconds, as lists show it.
-fn instant(at: Timestamp) -> String {
-    at.to_jiff().strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }

@@ -2,17 +2,20 @@
 
 pub mod audit;
 pub mod facts;
+pub mod incident;
 pub mod listing;
 pub mod matrix;
 pub mod progress;
 pub mod proof;
 pub mod rejudged;
 mod survey;
+pub mod timeline;
 pub mod verdict;
 
 use std::{io::IsTerminal, process::ExitCode};
 
 use owo_colors::OwoColorize;
+use parallax_model::clock::Timestamp;
 use serde::Serialize;
 
 use crate::exit::{ERROR, Failure};
@@ -49,6 +52,11 @@ pub fn json_line(value: &impl Serialize) -> Result<(), Failure> {
 pub fn yaml(value: &impl Serialize) -> Result<(), Failure> {
     answer(&serde_saphyr::to_string(value).map_err(|error| Failure::new(ERROR, error.to_string()))?);
     Ok(())
+}
+
+/// Returns an instant in seconds, as lists show it.
+pub fn instant(at: Timestamp) -> String {
+    at.to_jiff().strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 /// Returns how wide text may run: the terminal's width, at most 120, and 100 where there is no terminal.

@@ -7,6 +7,7 @@ use parallax_model::{
     assignment::Experiment,
     facts::{NotCompleted, TlsEnd},
     id::VantageName,
+    incident::IncidentNews,
     outcome::Outcome,
     verdict::Verdict,
 };
@@ -14,7 +15,7 @@ use parallax_store::{RoundRecord, RoundVantage, ShareState, StoreError};
 use tracing::{info, warn};
 
 use super::live::{Event, Live};
-use crate::{app::App, bus::Announced, telemetry::Counters};
+use crate::{app::App, bus::Announced, incidents, telemetry::Counters};
 
 /// Everything that a judgement is handed.
 #[derive(Debug)]
@@ -86,9 +87,18 @@ pub(super) async fn close(app: &Arc<App>, live: &Live) -> Result<(), StoreError>
     info!(round.id = %live.id, check.name = live.check.name.as_ref().map(tracing::field::display), verdict.healthy = verdict.healthy, verdict.revision = verdict.revision, "judged");
     let refused = refused_by_every_policy(&base.view);
     let verdict = Arc::new(verdict);
-    app.bus.announce(Announced { check: live.check.id, verdict: Arc::clone(&verdict) });
+    let news = if check.is_some() { news(app, live, &verdict).await } else { Vec::new() };
+    app.bus.announce(Announced { check: live.check.id, verdict: Arc::clone(&verdict), news: news.into() });
     live.tell(if refused.is_empty() { Event::Verdict(verdict) } else { Event::Refused(refused) });
     Ok(())
+}
+
+/// Says what the verdict did to the check's incidents; the verdict stands even where that cannot be told.
+async fn news(app: &App, live: &Live, verdict: &Verdict) -> Vec<IncidentNews> {
+    incidents::take(app, &live.check, verdict).await.unwrap_or_else(|failure| {
+        warn!(round.id = %live.id, error = &failure as &dyn std::error::Error, "the incidents of a check could not be read; the next round tries again");
+        Vec::new()
+    })
 }
 
 /// Returns the addresses that were refused, when the own policy of every vantage that reported refuses the target and nothing else was tried.

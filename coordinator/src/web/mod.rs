@@ -41,7 +41,7 @@ async fn index(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let text = app.counters.exposition(app.fleet.len(), app.rounds.under_way());
+    let text = app.counters.exposition(app.fleet.len(), app.rounds.under_way(), app.incidents.open().iter().filter(|incident| !incident.informational).count());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 

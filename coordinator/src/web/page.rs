@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use parallax_model::{check::Check, verdict::Verdict};
+use parallax_model::{check::Check, incident::Incident, verdict::Verdict};
 use parallax_proto::convert::ListedVantage;
 use parallax_store::StoreError;
 
@@ -13,7 +13,12 @@ pub(super) async fn render(app: &App) -> Result<String, StoreError> {
     let vantages: Vec<ListedVantage> = app.store.vantages().await?.into_iter().map(|vantage| listed(app, vantage)).collect();
     let checks = app.store.checks().await?;
     let verdicts = app.store.recent_verdicts(VERDICTS, None).await?;
-    let sections = [section("Last verdicts", &verdict_rows(&verdicts)), section("Checks", &check_rows(&checks)), section("Vantages", &vantage_rows(&vantages))];
+    let sections = [
+        section("Open incidents", &incident_rows(&app.incidents.open())),
+        section("Last verdicts", &verdict_rows(&verdicts)),
+        section("Checks", &check_rows(&checks)),
+        section("Vantages", &vantage_rows(&vantages)),
+    ];
     let head = "<meta charset=utf-8><meta name=viewport content=\"width=device-width\"><meta http-equiv=refresh content=10><title>Parallax</title>";
     Ok(format!("<!doctype html><html lang=en><head>{head}<style>{STYLE}</style></head><body><h1>Parallax</h1>{}</body></html>\n", sections.concat()))
 }
@@ -21,6 +26,22 @@ pub(super) async fn render(app: &App) -> Result<String, StoreError> {
 fn section(title: &str, rows: &str) -> String {
     let body = if rows.is_empty() { "<p>None yet.</p>".to_owned() } else { format!("<table>{rows}</table>") };
     format!("<section><h2>{title}</h2>{body}</section>")
+}
+
+fn incident_rows(incidents: &[Incident]) -> String {
+    let row = |incident: &Incident| {
+        let (class, mark) = if incident.informational { ("fine", "·") } else { ("fault", "✗") };
+        let cells = [
+            incident.started_at.to_string(),
+            incident.check.clone().unwrap_or_default(),
+            incident.target.clone(),
+            format!("{} ({}, {})", incident.cause, incident.tier, incident.state),
+            incident.scope.vantages.join(", "),
+            incident.headline.clone(),
+        ];
+        format!("<tr class={class}><td>{mark}</td>{}</tr>", cells_of(&cells))
+    };
+    with_head(&["", "Since", "Check", "Target", "Cause", "Vantages", "Headline"], incidents.iter().map(row))
 }
 
 fn verdict_rows(verdicts: &[Verdict]) -> String {

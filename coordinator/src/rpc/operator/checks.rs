@@ -93,6 +93,7 @@ pub(super) async fn list(app: &App, request: ListChecksRequest) -> Result<ListCh
 pub(super) async fn delete(app: &App, who: &Operator, request: DeleteCheckRequest) -> Result<DeleteCheckResponse, Status> {
     let check = by_name(app, &request.name).await?;
     app.store.delete_check(check.id).await.map_err(of_store)?;
+    app.incidents.forget(check.id);
     app.audit(&who.name, "delete-check", &request.name, check.target.to_string()).await;
     app.plan.invalidate();
     Ok(DeleteCheckResponse {})

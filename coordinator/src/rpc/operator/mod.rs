@@ -5,6 +5,7 @@ mod proof;
 mod rejudge;
 mod rounds;
 mod status;
+mod timeline;
 mod tokens;
 mod vantages;
 mod verdicts;
@@ -97,6 +98,16 @@ impl OperatorService for Operators {
         operator(&self.0, &request, Role::Viewer).await?;
         let responses = verdicts::watch(&self.0, request.into_inner()).await?;
         Ok(Response::new(Box::pin(responses)))
+    }
+
+    async fn get_timeline(&self, request: Request<v1::GetTimelineRequest>) -> Result<Response<v1::GetTimelineResponse>, Status> {
+        operator(&self.0, &request, Role::Viewer).await?;
+        timeline::get(&self.0, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn compare_windows(&self, request: Request<v1::CompareWindowsRequest>) -> Result<Response<v1::CompareWindowsResponse>, Status> {
+        operator(&self.0, &request, Role::Viewer).await?;
+        timeline::compare(&self.0, request.into_inner()).await.map(Response::new)
     }
 
     async fn get_status(&self, request: Request<v1::GetStatusRequest>) -> Result<Response<v1::GetStatusResponse>, Status> {

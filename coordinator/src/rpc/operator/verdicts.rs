@@ -60,9 +60,7 @@ pub(super) async fn watch(app: &App, request: WatchVerdictsRequest) -> Result<Re
                 heard = news.recv() => heard,
             };
             let reply = match heard {
-                Ok(Announced { check: about, verdict }) if check.is_none_or(|check| check == about) => {
-                    document(&verdict).map(|verdict_json| WatchVerdictsResponse { verdict_json })
-                }
+                Ok(announced) if check.is_none_or(|check| check == announced.check) => reply(&announced),
                 Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => continue,
                 Err(broadcast::error::RecvError::Closed) => return,
             };
@@ -72,6 +70,12 @@ pub(super) async fn watch(app: &App, request: WatchVerdictsRequest) -> Result<Re
         }
     });
     Ok(ReceiverStream::new(responses))
+}
+
+fn reply(announced: &Announced) -> Result<WatchVerdictsResponse, Status> {
+    let news = announced.news.iter().map(serde_json::to_string).collect::<Result<_, _>>();
+    let incident_news_json = news.map_err(|error| Status::internal(error.to_string()))?;
+    Ok(WatchVerdictsResponse { verdict_json: document(&announced.verdict)?, incident_news_json })
 }
 
 pub(super) fn document(verdict: &Verdict) -> Result<String, Status> {
