@@ -34,9 +34,10 @@ struct Arguments {
 
 type Promise = fn(&mut Lab, &Arguments) -> anyhow::Result<()>;
 
-const PROMISES: [(&str, Promise); 2] = [
+const PROMISES: [(&str, Promise); 3] = [
     ("every round is kept while the coordinator is away, and the network that differs is named", keeps_rounds_without_coordinator),
     ("nothing is lost or doubled when coordinator and agent are killed", loses_nothing_when_killed),
+    ("a fault put in and taken out is one incident, and an agent that restarts is a gap", tells_one_incident),
 ];
 
 fn main() -> ExitCode {
@@ -125,6 +126,50 @@ fn loses_nothing_when_killed(lab: &mut Lab, arguments: &Arguments) -> anyhow::Re
     ensure!(lost.is_empty(), "{} of {} attempts that were spooled or stored are gone, for example {}", lost.len(), ledger.len(), lost[0]);
     ensure!(ledger.len() > 100, "only {} attempts were ever spooled or stored when something was killed", ledger.len());
     Ok(())
+}
+
+fn tells_one_incident(lab: &mut Lab, _arguments: &Arguments) -> anyhow::Result<()> {
+    create_check(lab)?;
+    thread::sleep(3 * EVERY);
+    kill_agent(lab, "b")?;
+    thread::sleep(2 * EVERY);
+    lab.start_agent("b", None)?;
+    lab.wait_online(Duration::from_secs(20))?;
+    wait_for_moment(2_500);
+    let block =
+        "table inet fault { chain forward { type filter hook forward priority 0; tcp dport 443 tcp flags & (syn|ack) == syn reject with tcp reset; }; }";
+    let put_in = now_s();
+    lab.sandbox().script(Some("mb-a"), &format!("nft '{block}'\n"))?;
+    thread::sleep(3 * EVERY);
+    wait_for_moment(2_500);
+    lab.sandbox().script(Some("mb-a"), "nft delete table inet fault\n")?;
+    let taken_out = now_s();
+    thread::sleep(4 * EVERY);
+    answer(lab, &["check", "pause", "watched"])?;
+    writeln!(io::stderr(), "{}", answer(lab, &["history", "watched"])?)?;
+    let incidents: Vec<Value> = serde_json::from_str(&answer(lab, &["history", "watched", "--incidents", "-o", "json"])?)?;
+    let [incident] = incidents.as_slice() else { anyhow::bail!("{} incidents: {incidents:#?}", incidents.len()) };
+    ensure!(incident["state"] == "ended" && incident["locus"] == "path", "it is {} and {}", incident["state"], incident["cause"]);
+    ensure!(incident["scope"]["vantages"] == serde_json::json!(["a"]), "it blames {}", incident["scope"]);
+    ensure!(incident["changed_at_onset"] == serde_json::json!([]), "something else changed: {}", incident["changed_at_onset"]);
+    let (start, end) = (moment_s(&incident["started_at"])?, moment_s(&incident["ended_at"])?);
+    let step = i64::try_from(EVERY.as_secs()).unwrap_or(i64::MAX);
+    ensure!((0..=step).contains(&(start - put_in)), "put in at {put_in}, and it started at {start}");
+    ensure!((0..=step).contains(&(end - taken_out)), "taken out at {taken_out}, and it ended at {end}");
+    let rounds = history(lab)?;
+    let away = |verdict: &&Value| verdict["vantages"]["missing"].as_array().is_some_and(|missing| missing.iter().any(|name| name == "b"));
+    ensure!(rounds.iter().any(|verdict| away(&verdict)), "no round missed the agent that was away");
+    ensure!(rounds.iter().any(|verdict| verdict["gaps_before"].is_array()), "no gap is told");
+    Ok(())
+}
+
+fn now_s() -> i64 {
+    SystemClock.now().as_micros() / 1_000_000
+}
+
+fn moment_s(value: &Value) -> anyhow::Result<i64> {
+    let moment: parallax_model::clock::Timestamp = value.as_str().context("no instant")?.parse()?;
+    Ok(moment.as_micros() / 1_000_000)
 }
 
 /// Waits until so many milliseconds after the next round of the check has started, by the wall clock that rounds follow.
