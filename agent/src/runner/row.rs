@@ -5,6 +5,7 @@ use std::{net::SocketAddr, rc::Rc, time::Duration};
 use parallax_model::{
     assignment::Experiment,
     attempt::Attempt,
+    facts::{DnsFacts, LookupEnd},
     outcome::Outcome,
     profile::{Profile, REQUIRED_PROFILE},
 };
@@ -50,7 +51,16 @@ pub(super) async fn resolve<L: Look>(share: &Share<L>) -> Vec<SocketAddr> {
         sleep_until(started + BETWEEN_TRIES).await;
         facts = share.resolve(profile).await;
     }
+    if is_silent(&facts) {
+        share.resolve_another(profile).await;
+    }
     facts.addresses.iter().take(MOST_ADDRESSES).map(|address| SocketAddr::new(*address, check.target.port)).collect()
+}
+
+/// Tells whether a resolver was asked and never answered: then another name tells whether it lives.
+fn is_silent(facts: &DnsFacts) -> bool {
+    let mut asked = facts.answers.iter().filter(|answer| matches!(answer.record_type, 1 | 28)).peekable();
+    asked.peek().is_some() && asked.all(|answer| answer.end == LookupEnd::TimedOut)
 }
 
 /// Tries one profile at one address until the cell is decided.

@@ -169,6 +169,14 @@ impl<L: Look> Share<L> {
         facts
     }
 
+    /// Resolves a name that has nothing to do with the target, at a resolver that was silent for it, and records the lookup.
+    pub(super) async fn resolve_another(&self, profile: &ProfileName) {
+        let Ok(other) = ANY_NAME.parse::<Target>() else { return };
+        let (started_at, started) = (self.tools.clock.now(), Instant::now());
+        let facts = self.tools.look.resolve(&other, OTHER_LOOKUP).await;
+        self.record(profile, Experiment::Resolve, None, (started_at, started.elapsed()), Facts { dns: Some(facts), ..Facts::default() });
+    }
+
     /// Makes one attempt as soon as policy, budget and manners allow, and records it.
     pub(super) async fn attempt(&self, wanted: Try<'_>) -> Attempt {
         let Try { profile, experiment, address, .. } = wanted;
@@ -291,3 +299,7 @@ pub(super) fn name_of(reason: NotCompleted) -> &'static str {
 const MOST_RESPONDERS: usize = 2;
 /// How much of the time that a share has left an audit may take; the rest is for its last answers and the report.
 const AUDIT_SHARE: f64 = 0.75;
+/// Every resolver answers for it, be it that it knows nothing (RFC 9462, section 4).
+const ANY_NAME: &str = "tls://resolver.arpa:443";
+/// A resolver that lives answers for it at once.
+const OTHER_LOOKUP: Duration = Duration::from_secs(3);

@@ -11,7 +11,7 @@ use parallax_tests::{
     device::{
         client::{Call, call},
         defect::Defect,
-        front::Front,
+        front::{End, Front},
         inject::{Forgery, Injector},
         intercept, measure,
         outrun::Outrunner,
@@ -37,17 +37,24 @@ enum Device {
     Front {
         #[arg(long)]
         listen: SocketAddr,
+        /// The server; where a firewall redirected the connection from, if absent.
         #[arg(long)]
-        upstream: SocketAddr,
-        /// Resets connections whose ClientHello does not hold this name.
+        upstream: Option<SocketAddr>,
+        /// Ends connections whose ClientHello does not hold this name.
         #[arg(long)]
         only_name: Option<String>,
+        /// Ends connections whose ClientHello holds this name.
+        #[arg(long)]
+        not_name: Option<String>,
         /// Reads once, at most so many bytes, and closes if the ClientHello is not complete.
         #[arg(long)]
         read_once: Option<usize>,
-        /// Resets connections whose ClientHello has this.
+        /// Ends connections whose ClientHello has this.
         #[arg(long, value_enum)]
         defect: Option<Defect>,
+        /// How connections are ended: `reset`, `close`, `silence`, or the number of an alert.
+        #[arg(long, default_value = "reset")]
+        end: End,
     },
     /// Makes two TAP interfaces and carries frames between them, late and with loss.
     Wire {
@@ -113,7 +120,9 @@ fn main() -> anyhow::Result<()> {
             let contact = call(&Call { address, name, hello, mss });
             writeln!(std::io::stdout(), "{}", serde_json::to_string(&contact)?)?;
         }
-        Device::Front { listen, upstream, only_name, read_once, defect } => Front { listen, upstream, only_name, read_once, defect }.serve()?,
+        Device::Front { listen, upstream, only_name, not_name, read_once, defect, end } => {
+            Front { listen, upstream, only_name, not_name, read_once, defect, end }.serve()?;
+        }
         Device::Wire { left, right, delay_ms, lost_per_million } => Wire { delay: Duration::from_millis(delay_ms), lost_per_million }.serve(&left, &right)?,
         Device::Inject { name, forge, ttl, least_ttl } => Injector { name, forge, ttl, least_ttl }.serve()?,
         Device::Outrun { name, address } => Outrunner { name, address }.serve()?,

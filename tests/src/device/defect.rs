@@ -2,8 +2,8 @@
 
 use clap::ValueEnum;
 use parallax_tls::{
-    ClientHello,
-    registry::{NamedGroup, is_grease},
+    ClientHello, Extension,
+    registry::{NamedGroup, ProtocolVersion, is_grease},
 };
 
 /// What a device cannot bear in a ClientHello.
@@ -20,6 +20,12 @@ pub enum Defect {
     Ech,
     /// Anything but version 0x0301 in the record header.
     RecordVersion,
+    /// TLS 1.3 among the versions on offer.
+    #[value(name = "tls13")]
+    Tls13,
+    /// No TLS 1.3 among them.
+    #[value(name = "no-tls13")]
+    NoTls13,
 }
 
 impl Defect {
@@ -34,17 +40,20 @@ impl Defect {
             Self::Grease => hello.cipher_suites.iter().any(|suite| is_grease(suite.0)) || has_extension(is_grease),
             Self::Ech => has_extension(|number| number == 0xfe0d),
             Self::RecordVersion => version != [3, 1],
+            Self::Tls13 => offers_tls13(&hello),
+            Self::NoTls13 => !offers_tls13(&hello),
         }
     }
+}
+
+fn offers_tls13(hello: &ClientHello) -> bool {
+    hello.extensions.iter().any(|extension| matches!(extension, Extension::SupportedVersions(versions) if versions.contains(&ProtocolVersion::TLS13)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parallax_tls::{
-        Extension,
-        registry::{CipherSuite, ProtocolVersion},
-    };
+    use parallax_tls::registry::CipherSuite;
 
     fn record(hello: &ClientHello) -> Vec<u8> {
         hello.to_records(ProtocolVersion::TLS10)
@@ -55,11 +64,12 @@ mod tests {
         let plain = ClientHello { cipher_suites: vec![CipherSuite(0x1301)], ..ClientHello::default() };
         let greased = ClientHello { cipher_suites: vec![CipherSuite(0x1a1a), CipherSuite(0x1301)], ..plain.clone() };
         let hybrid = ClientHello { extensions: vec![Extension::KeyShare(vec![(NamedGroup(0x11ec), vec![1; 100])])], ..plain.clone() };
-        for defect in Defect::value_variants() {
+        for defect in Defect::value_variants().iter().filter(|defect| **defect != Defect::NoTls13) {
             assert!(!defect.is_triggered_by(&record(&plain)), "{defect:?}");
         }
         assert!(Defect::Grease.is_triggered_by(&record(&greased)) && !Defect::Hybrid.is_triggered_by(&record(&greased)));
         assert!(Defect::Hybrid.is_triggered_by(&record(&hybrid)) && !Defect::Length256To511.is_triggered_by(&record(&hybrid)));
+        assert!(Defect::NoTls13.is_triggered_by(&record(&plain)));
         assert!(Defect::RecordVersion.is_triggered_by(&plain.to_records(ProtocolVersion::TLS12)));
     }
 }

@@ -3,25 +3,55 @@
 use std::{
     io::{self, Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    str::FromStr,
     thread,
     time::Duration,
 };
 
-use super::defect::Defect;
+use super::{defect::Defect, intercept::original_destination};
 
 /// What the relay does with a ClientHello.
 #[derive(Debug, Clone)]
 pub struct Front {
     /// Where it listens.
     pub listen: SocketAddr,
-    /// Where good connections go.
-    pub upstream: SocketAddr,
-    /// Any connection whose first bytes do not hold this name is reset.
+    /// Where good connections go; where the client wanted to, if a firewall redirected it here.
+    pub upstream: Option<SocketAddr>,
+    /// Any connection whose first bytes do not hold this name is ended.
     pub only_name: Option<String>,
+    /// Any connection whose first bytes hold this name is ended.
+    pub not_name: Option<String>,
     /// Reads once, at most so many bytes, and closes if the first record is not complete by then.
     pub read_once: Option<usize>,
-    /// Connections whose ClientHello has this are reset.
+    /// Connections whose ClientHello has this are ended.
     pub defect: Option<Defect>,
+    /// How connections are ended.
+    pub end: End,
+}
+
+/// How the relay ends a connection that it does not carry on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// By a reset.
+    Reset,
+    /// By a FIN.
+    Close,
+    /// Not at all: it reads on and never answers.
+    Silence,
+    /// By a fatal alert in clear.
+    Alert(u8),
+}
+
+impl FromStr for End {
+    type Err = std::num::ParseIntError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "reset" => Ok(Self::Reset),
+            "close" => Ok(Self::Close),
+            "silence" => Ok(Self::Silence),
+            number => number.parse().map(Self::Alert),
+        }
+    }
 }
 
 impl Front {
@@ -51,10 +81,15 @@ impl Front {
         }
         let is_known = |name: &String| first.windows(name.len()).any(|window| window == name.as_bytes());
         let is_unbearable = self.defect.is_some_and(|defect| defect.is_triggered_by(first));
-        if is_unbearable || !self.only_name.as_ref().is_none_or(is_known) {
-            return socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO));
+        let is_unwanted = !self.only_name.as_ref().is_none_or(is_known) || self.not_name.as_ref().is_some_and(is_known);
+        if is_unbearable || is_unwanted {
+            return self.end(client);
         }
-        let mut server = TcpStream::connect(self.upstream)?;
+        let upstream = match self.upstream {
+            Some(upstream) => upstream,
+            None => original_destination(&client, client.local_addr()?.ip())?,
+        };
+        let mut server = TcpStream::connect(upstream)?;
         server.write_all(first)?;
         client.set_read_timeout(None)?;
         let (mut reader, mut writer) = (server.try_clone()?, client.try_clone()?);
@@ -66,6 +101,19 @@ impl Front {
         let _ = server.shutdown(Shutdown::Write);
         let _ = back.join();
         Ok(())
+    }
+
+    fn end(&self, mut client: TcpStream) -> io::Result<()> {
+        match self.end {
+            End::Reset => socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)),
+            End::Close => client.shutdown(Shutdown::Both),
+            End::Silence => {
+                client.set_read_timeout(None)?;
+                io::copy(&mut client, &mut io::sink()).map(drop)
+            }
+            // RFC 8446, sections 5.1 and 6.
+            End::Alert(number) => client.write_all(&[21, 3, 3, 0, 2, 2, number]),
+        }
     }
 }
 

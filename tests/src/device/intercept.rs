@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    os::fd::AsFd,
     sync::Arc,
 };
 
@@ -38,7 +39,7 @@ pub async fn serve(listen: SocketAddr, authority: Authority) -> io::Result<()> {
 }
 
 async fn handle(stream: TcpStream, authority: &Authority) -> io::Result<()> {
-    let destination = original_destination(&stream)?;
+    let destination = original_destination(&stream, stream.local_addr()?.ip())?;
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
     let name = start.client_hello().server_name().map(str::to_owned);
     let upstream_name = name.clone().and_then(|name| ServerName::try_from(name).ok()).unwrap_or_else(|| ServerName::IpAddress(destination.ip().into()));
@@ -66,9 +67,9 @@ fn mint(authority: &Authority, name: &str) -> anyhow::Result<ServerConfig> {
     Ok(configuration)
 }
 
-/// Where the client wanted to go before the firewall sent it here.
-fn original_destination(stream: &TcpStream) -> io::Result<SocketAddr> {
-    match stream.local_addr()?.ip().to_canonical() {
+/// Where the client wanted to go before the firewall sent it here, to this address.
+pub(super) fn original_destination(stream: &impl AsFd, local: IpAddr) -> io::Result<SocketAddr> {
+    match local.to_canonical() {
         IpAddr::V4(_) => {
             let address = getsockopt(stream, OriginalDst)?;
             Ok(SocketAddr::from((u32::from_be(address.sin_addr.s_addr).to_be_bytes(), u16::from_be(address.sin_port))))

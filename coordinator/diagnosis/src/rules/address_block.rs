@@ -8,7 +8,7 @@ use parallax_model::{
 use super::Hypothesis;
 use crate::{
     bench::{names, payload},
-    cell::{Layer, Look},
+    cell::{Layer, Look, State},
     draft::Draft,
     explain::{WHERE, WHO, count, fate, seats as named, whereabouts},
     route::{self, Author, Extent},
@@ -123,7 +123,9 @@ fn any_payload<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize) -> Option<Artefac
     let (scene, place) = (suspicion.scene, suspicion.place);
     let names = names(scene, seat, place);
     let other = payload(scene, seat, place, Experiment::NonTls);
-    if names.control.always(1) || !names.do_not_matter() || !other.never(1) {
+    let large_arrives = payload(scene, seat, place, Experiment::LargeNonTls).always(1);
+    let other_passes = (0..scene.profiles.len()).any(|profile| scene.state(seat, place, profile, Layer::Tls) == State::Pass);
+    if names.control.always(1) || !names.do_not_matter() || !other.never(1) || large_arrives || other_passes {
         return None;
     }
     if let Some(artefact) = refused_nearer(scene, seat, place) {

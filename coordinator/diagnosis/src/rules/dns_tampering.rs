@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use parallax_model::{
     facts::DnsRecord,
-    outcome::Outcome,
+    outcome::{NotCompletedKind, Outcome},
     verdict::{Cause, Tier},
 };
 
@@ -19,7 +19,9 @@ use crate::{
 /// Excluded by any vantage that authenticates the server there (then it is geo-DNS), or by another group's resolver that gives the address too. Counter:
 /// `server.default-certificate`; a handshake at the address from another network separates the two.
 pub(super) fn test(scene: &Scene<'_>) -> Vec<Draft> {
-    let asked: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.health[*seat].discarded.is_none() && !scene.resolved(*seat).is_empty()).collect();
+    // A vantage whose policy refuses an address has resolved the name all the same.
+    let heard = |seat: &usize| scene.health[*seat].discarded.as_deref().is_none_or(|reason| reason == NotCompletedKind::PolicyDenied.as_str());
+    let asked: Vec<usize> = (0..scene.seats.len()).filter(|seat| heard(seat) && !scene.resolved(*seat).is_empty()).collect();
     asked.iter().filter_map(|seat| lies(scene, &asked, *seat)).collect()
 }
 
@@ -33,6 +35,11 @@ fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize) -> Option<Draft> {
     let good: Vec<usize> = given_to_others.iter().filter_map(place_of).filter(|place| authentic(*place)).collect();
     let false_ones: Vec<IpAddr> = own.into_iter().filter(|address| place_of(address).is_none_or(|place| !authentic(place))).collect();
     if false_ones.is_empty() || good.is_empty() {
+        return None;
+    }
+    let nowhere = |address: &IpAddr| address.to_canonical().is_unspecified() || address.to_canonical().is_loopback();
+    let may_be_wanted = !false_ones.iter().all(nowhere) || given_to_others.iter().any(nowhere);
+    if scene.health[seat].discarded.is_some() && may_be_wanted {
         return None;
     }
     let places: Vec<usize> = false_ones.iter().filter_map(place_of).collect();

@@ -29,7 +29,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let failures = suspicion.failures(seats);
     let authentic = failures.iter().all(|look| scene.is_authentic(look));
     let cause = match family {
-        Outcome::Http(403) if suspicion.shape() == Shape::Some => Cause::PolicyHttpDenied,
+        Outcome::Http(403) if suspicion.shape() == Shape::Some || (authentic && suspicion.shape() == Shape::OnlyInsidePasses) => Cause::PolicyHttpDenied,
         Outcome::Http(451) => Cause::PolicyHttpDenied,
         Outcome::Http(429) => Cause::PolicyRateLimited,
         _ => return None,

@@ -25,11 +25,13 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         return None;
     }
     let witnessed = testimony::of(suspicion.scene, seat, suspicion.place).filter(|testimony| testimony.fate == Fate::AnswerLost);
-    let gap = suspicion.silence(seats) == Some(Silence::Gap);
+    let small = tally(suspicion.scene, seat, suspicion.place, Experiment::SmallMss);
+    // An answer in one segment leaves no gap; cut small, its later segments may arrive without the first.
+    let small_gap = !small.failed.is_empty() && small.failed.iter().all(|look| look.silence() == Some(Silence::Gap));
+    let gap = suspicion.silence(seats) == Some(Silence::Gap) || small_gap;
     if !gap && witnessed.is_none() {
         return None;
     }
-    let small = tally(suspicion.scene, seat, suspicion.place, Experiment::SmallMss);
     let arrived = suspicion.scene.looks_of(seat, suspicion.place).any(|look| look.attempt.facts.tls.as_ref().is_some_and(|tls| tls.bytes_read > 0));
     if !small.never(1) || arrived {
         return None;

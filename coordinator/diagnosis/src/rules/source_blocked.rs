@@ -40,23 +40,29 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let mut witnessed = false;
     let act = match family {
         Outcome::TcpRefused | Outcome::TlsReset | Outcome::TlsAlert(_) => {
-            match route::author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close, Reply::Alert])? {
+            match route::author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close, Reply::Alert]) {
+                None => {
+                    let stopped = route::stopped(scene, seat, place).filter(|stopped| stopped.past_last_router && suspicion.layer == Layer::Tcp)?;
+                    let text = format!("SYNs from {who} pass the server's last router, and are refused at hop {}, where the server stands", stopped.hop);
+                    draft.add("syn-walk", text, &[stopped.look]);
+                    true
+                }
                 // A proxy's SYN-ACK and its reset come from equally far away.
-                Author::AsFarAsServer { .. } if suspicion.layer == Layer::Tls && !matches!(route::answerer(scene, seat, place), Answerer::Server) => {
+                Some(Author::AsFarAsServer { .. }) if suspicion.layer == Layer::Tls && !matches!(route::answerer(scene, seat, place), Answerer::Server) => {
                     return None;
                 }
                 // Whoever has seen a SYN-ACK can copy its TTL. Only a neighbour that passes, or a record of what was sent, tells.
-                Author::AsFarAsServer { .. } if suspicion.layer == Layer::Tls && neighbour.is_none() => return None,
-                Author::AsFarAsServer { ttl, look } => {
+                Some(Author::AsFarAsServer { .. }) if suspicion.layer == Layer::Tls && neighbour.is_none() => return None,
+                Some(Author::AsFarAsServer { ttl, look }) => {
                     draft.add("reply-ttl", format!("the refusal reached {who} with TTL {}, the one that the server's own packets have", ttl.most), &[look]);
                     true
                 }
-                Author::Witnessed { by_server: true, testimony } => {
+                Some(Author::Witnessed { by_server: true, testimony }) => {
                     draft.add(testimony.rule, testimony.text, &testimony.looks);
                     witnessed = true;
                     true
                 }
-                Author::Nearer { .. } | Author::Injector { .. } | Author::Witnessed { .. } => return None,
+                Some(Author::Nearer { .. } | Author::Injector { .. } | Author::Witnessed { .. }) => return None,
             }
         }
         Outcome::TcpUnreachable => {

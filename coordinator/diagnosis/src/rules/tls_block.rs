@@ -1,19 +1,20 @@
-use parallax_model::{assignment::Experiment, outcome::Outcome, verdict::Cause};
+use parallax_model::{assignment::Experiment, facts::Reply, outcome::Outcome, verdict::Cause};
 
 use super::Hypothesis;
 use crate::{
-    bench::{names, payload},
-    cell::{Layer, Look},
+    bench::{Names, Tally, names, payload},
+    cell::{Layer, Look, State},
     draft::Draft,
-    explain::{WHO, count, fate, seats as named},
+    explain::{WHERE, WHO, count, fate, seats as named, whereabouts},
     gates::{Contact, contacts},
+    route::{self, Author},
     suspicion::{Shape, Suspicion},
 };
 
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::PathTlsBlock,
-    requires: "TCP connects and no ClientHello gets through, whatever its name, at the target and at the responders; bytes that are not TLS arrive; other groups pass",
-    excluded_by: "a handshake that comes about at a responder; bytes that are not TLS and fail as well",
+    requires: "TCP connects and no ClientHello gets through, whatever its name; bytes that are not TLS arrive; other groups pass; and it is so at the responders too, or the hello ends short or is answered from nearer than the server",
+    excluded_by: "bytes that are not TLS and fail as well; a version or name that passes; an end at the server's own distance",
     counter: Cause::PathAddressBlock,
     next: "try a responder on the same port as the target",
     test,
@@ -31,8 +32,12 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let responders: Vec<(Contact, Look<'_>)> = contacts(scene, seat).map(|(_, contact, look)| (contact, *look)).collect();
     let blocked = !responders.is_empty() && responders.iter().all(|(contact, _)| *contact == Contact::TcpOnly);
     let possible = matches!(family, Outcome::TlsReset | Outcome::TlsTimeout | Outcome::TlsUnreachable | Outcome::TlsAlert(_));
-    if !possible || !blocked || !other.always(1) || names.control.always(1) {
+    let other_passes = (0..scene.profiles.len()).any(|profile| scene.state(seat, place, profile, Layer::Tls) == State::Pass);
+    if !possible || other_passes || !other.always(1) || payload(scene, seat, place, Experiment::LargeNonTls).never(1) || names.control.always(1) {
         return None;
+    }
+    if !blocked {
+        return at_this_server(suspicion, seat, &names, &other);
     }
     let tier = suspicion.tier(seats, false)?;
     let who = named(scene, seats);
@@ -50,4 +55,44 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         .because("other-groups", format!("{} pass the same address", named(scene, &suspicion.passing)), &suspicion.failures(seats))
         .in_words(gist);
     Some(draft)
+}
+
+/// Where the responders' handshakes pass, the device minds the server's network or port as well: a hello that ends short, or an answer from nearer, places it on the way.
+fn at_this_server(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>, other: &Tally<'_>) -> Option<Draft> {
+    let (scene, place) = (suspicion.scene, suspicion.place);
+    let (_, outcome) = suspicion.class(&[seat])?;
+    if !names.do_not_matter() {
+        return None;
+    }
+    let who = named(scene, &[seat]);
+    let (rule, text, looks, hop, server) = match route::author(scene, seat, place, &[Reply::Reset, Reply::Alert]) {
+        Some(Author::Nearer { reply, server, look }) => {
+            let text = format!("the answer reached {who} with TTL {}, and the server's SYN-ACK with {}: it was sent from nearer", reply.most, server.least);
+            ("reply-ttl", text, vec![look], reply.hops() + 1, server.hops() + 1)
+        }
+        Some(_) => return None,
+        None => {
+            let stop = route::payload_stop(scene, seat, place)?;
+            let text = format!("ClientHellos from {who} are lost at hop {}, SYNs go on to the server at hop {}", stop.hop, stop.server);
+            ("hello-walk", text, stop.looks, stop.hop, stop.server)
+        }
+    };
+    if route::is_at_the_edge(hop, server) {
+        return None;
+    }
+    let tier = suspicion.tier(&[seat], true)?;
+    let mut draft = Draft::new(Cause::PathTlsBlock, tier)
+        .blaming(&[seat])
+        .by(outcome, None)
+        .because(rule, text, &looks)
+        .because("non-tls", format!("bytes that are not TLS arrived in {} from {who}", count(other.passed.len(), "attempt")), &other.all())
+        .because("control-name", format!("other names fail alike ({})", count(names.control.failed.len(), "attempt")), &names.control.all())
+        .because("other-groups", format!("{} pass the same address", named(scene, &suspicion.passing)), &suspicion.failures(&[seat]));
+    draft.location = Some(route::location(scene, seat, place, hop.saturating_sub(1), hop));
+    let gist = format!(
+        "no ClientHello gets through from {WHO} to {WHERE}, whatever its name, and other bytes do{}: a connection {}",
+        whereabouts(draft.location.as_ref()),
+        fate(outcome)
+    );
+    Some(draft.in_words(gist))
 }
