@@ -19,12 +19,26 @@ use crate::{
 pub(crate) async fn head<C: Connection>(channel: &mut Channel<'_, C>, target: &Target, deadline: Instant) -> HttpFacts {
     let started = Instant::now();
     channel.write(request(target).as_bytes()).await;
+    let patience = if channel.has_protocol() { deadline } else { deadline.min(started + channel.round_trip() * 2 + UNPROMISED) };
     let mut stopped = None;
     while stopped.is_none() && channel.plaintext().len() < MAX_HEAD_BYTES && !head_is_whole(channel.plaintext()) {
-        stopped = channel.read(deadline).await.err();
+        stopped = channel.read(patience).await.err();
+    }
+    // A server that reads until its client is done, and serves one at a time, must not be held up: it is told, and may still answer.
+    let told = patience < deadline && stopped == Some(ReadEnd::Stream(TlsEnd::TimedOut));
+    if told {
+        channel.finish().await;
+        stopped = None;
+        while stopped.is_none() && channel.plaintext().len() < MAX_HEAD_BYTES && !head_is_whole(channel.plaintext()) {
+            stopped = channel.read(deadline).await.err();
+        }
     }
     let received = channel.plaintext();
     let facts = read_head(received).unwrap_or_else(|| {
+        // The end of a connection that was given up says nothing.
+        if told && received.is_empty() {
+            return empty(HttpEnd::Quiet);
+        }
         empty(stopped.filter(|_| received.is_empty() || b"HTTP/1.".starts_with(&received[..received.len().min(7)])).map_or(HttpEnd::NotHttp, http_end))
     });
     HttpFacts { bytes_read: received.len() as u64, elapsed_us: micros(started.elapsed()), ..facts }
@@ -115,6 +129,8 @@ const MAX_ALT_SVC_CHARS: usize = 256;
 const MAX_LOCATION_CHARS: usize = 512;
 /// Time for the server's part of the work, beyond round trips.
 const QUIET_MARGIN: Duration = Duration::from_millis(50);
+/// How long an answer to a request may take before a server that chose no protocol by ALPN hears that nothing more is sent.
+const UNPROMISED: Duration = Duration::from_millis(500);
 const GLANCE_MARGIN: Duration = Duration::from_millis(5);
 const QUIET_LONGEST: Duration = Duration::from_millis(300);
 

@@ -70,8 +70,9 @@ async fn cell<L: Look>(share: Rc<Share<L>>, profile: Rc<Profile>, address: Socke
     let (mut passed, mut failed) = (0_usize, 0_usize);
     loop {
         let started = Instant::now();
-        // Once one try has passed, the address is known to answer fast or not at all, and six more full timeouts would eat the share's time.
-        let attempt_ms = (passed > 0).then(|| share.assignment.check.limits.attempt_ms.min(REPEATED_TRY_MS));
+        // Once tries have passed it is known how long the address takes, and six more full timeouts would eat the share's time.
+        let slowest_ms = attempts.iter().filter(|attempt| Outcome::of(attempt).is_ok()).map(|attempt| attempt.elapsed_us / 1_000).max();
+        let attempt_ms = slowest_ms.map(|slowest| share.assignment.check.limits.attempt_ms.min(REPEATED_TRY_MS.max(slowest * 2 + 1_000)));
         let attempt = share.attempt(Try { profile: &profile, experiment: Experiment::Baseline, address, source_port: None, siblings: &[], attempt_ms }).await;
         let outcome = Outcome::of(&attempt);
         attempts.push(attempt);
@@ -110,5 +111,5 @@ const MOST_ADDRESSES: usize = 8;
 /// Where success and failure mix, the cell is tried so often.
 const MOST_TRIES: usize = 8;
 
-/// Longest wait of a try in a cell where another try has passed, milliseconds.
+/// Wait of a try in a cell where another try has passed, milliseconds; longer where that one took long.
 const REPEATED_TRY_MS: u64 = 2_000;

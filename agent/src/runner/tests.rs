@@ -33,6 +33,8 @@ struct Script {
     /// Profiles without TLS 1.3 get alert 70.
     tls13_alone: bool,
     seen: RefCell<Vec<(Instant, Experiment, SocketAddr, String)>>,
+    /// How long each baseline attempt might take, milliseconds.
+    given: RefCell<Vec<u64>>,
 }
 
 impl Look for Rc<Script> {
@@ -44,6 +46,9 @@ impl Look for Rc<Script> {
         let key = (plan.address, plan.profile.name.to_string());
         let before = self.seen.borrow().iter().filter(|seen| (seen.2, &seen.3) == (key.0, &key.1)).count();
         self.seen.borrow_mut().push((Instant::now(), plan.experiment, key.0, key.1.clone()));
+        if plan.experiment == Experiment::Baseline {
+            self.given.borrow_mut().push(plan.limits.attempt_ms);
+        }
         sleep(self.slow.unwrap_or(Duration::from_millis(20))).await;
         let ends = self.ends.get(&key);
         let end = ends.map_or(ConnectEnd::Connected, |ends| *ends.get(before).or_else(|| ends.last()).unwrap());
@@ -244,6 +249,21 @@ async fn a_cell_that_mixes_success_and_failure_is_tried_more_often() {
             let cells = reported.outcomes(Experiment::Baseline);
             let tries = |profile: &str| cells[&("192.0.2.1:443".to_owned(), profile.to_owned())].len();
             assert!(tries("tls12") >= 8 && tries("modern-pq") == 2, "{cells:?}");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_answered_late_is_given_the_time_again() {
+    LocalSet::new()
+        .run_until(async {
+            for (slow, again) in [(20, 2_000), (1_500, 4_000)] {
+                let script = Script { slow: Some(Duration::from_millis(slow)), ..script(&["192.0.2.1"]) };
+                let mut world = world(script, &["192.0.2.0/24"]);
+                let _ = world.run(assignment("shop.example.test", Work::Row)).await;
+                let given = world.script.given.borrow();
+                assert_eq!(given.iter().min(), Some(&again), "{given:?}");
+            }
         })
         .await;
 }

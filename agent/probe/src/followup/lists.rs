@@ -232,9 +232,11 @@ impl<'a> List<'a> {
         self
     }
 
-    /// Long enough for four round trips and a retransmission, and no longer.
+    /// Long enough for four round trips and a retransmission, and for an end that comes as late as one did before; no longer.
     fn attempt_ms(&self) -> u64 {
-        (self.case.round_trip_us * 4 / 1_000 + RETRANSMISSION_MS).max(SHORTEST_MS).min(self.case.row.check.limits.attempt_ms)
+        let round_trips = self.case.round_trip_us * 4 / 1_000 + RETRANSMISSION_MS;
+        let late_end = self.case.latest_end_us * 3 / 2_000;
+        round_trips.max(late_end).max(SHORTEST_MS).min(self.case.row.check.limits.attempt_ms)
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Case<'a> {
     pub(super) failing: Vec<(ProfileName, u32)>,
     /// The slowest connect that was seen there, microseconds.
     pub(super) round_trip_us: u64,
+    /// How long the latest end of a handshake there took to come, microseconds; silences that were given up do not count.
+    pub(super) latest_end_us: u64,
 }
 
 /// How the lead fails.
@@ -82,6 +84,12 @@ impl<'a> Case<'a> {
             others_pass: row.check.profiles.iter().any(|name| name != *lead_name && !fails(&name) && passes(&name)),
             named: lead.hello.server_name && row.check.target.server_name().is_some(),
             failing: failing.iter().map(|name| ((*name).clone(), count(name))).collect(),
+            latest_end_us: baseline
+                .iter()
+                .filter(|attempt| Outcome::of(attempt) != Outcome::TlsTimeout)
+                .filter_map(|attempt| Some(attempt.facts.tls.as_ref()?.end_us))
+                .max()
+                .unwrap_or(0),
             round_trip_us: connects.filter(|tcp| tcp.end == ConnectEnd::Connected).map(|tcp| tcp.connect_us).max().unwrap_or(0),
             lead,
         })

@@ -157,6 +157,17 @@ fn silence_begins_with_sizes_and_runs_side_by_side() {
 }
 
 #[test]
+fn an_end_that_comes_late_is_waited_for() {
+    let late = |end| {
+        let mut facts = connected(end);
+        facts.tls.iter_mut().for_each(|tls| tls.end_us = 3_000_000);
+        facts
+    };
+    assert!(planned(|_, _| late(TlsEnd::Closed)).iter().all(|followup| followup.attempt_ms == 4_500));
+    assert!(planned(|_, _| late(TlsEnd::TimedOut)).iter().all(|followup| followup.attempt_ms == 1_500), "a silence that was given up has no end");
+}
+
+#[test]
 fn connecting_fails_before_any_name_is_sent() {
     let refused = planned(|_, _| connecting(ConnectEnd::Refused));
     assert_eq!(order(&refused)[0], Experiment::ReplyTtl);

@@ -105,6 +105,36 @@ async fn a_whole_handshake_is_recorded_with_its_chain() {
 }
 
 #[tokio::test]
+async fn a_server_without_alpn_that_reads_to_the_end_is_not_held_up() {
+    let Identity { certificate, key } = identity();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap()));
+    for (reply, end) in [("", HttpEnd::Quiet), ("HTTP/1.1 503 Service Unavailable\r\n\r\n", HttpEnd::Answered)] {
+        let address = serve_tls_to_the_end(acceptor.clone(), reply).await;
+        let started = Instant::now();
+        let facts = look(Plan { http: true, ..plan(Experiment::Baseline, "modern") }, address).await;
+        assert_eq!(facts.http.map(|http| http.end), Some(end));
+        assert!(started.elapsed() < millis(2_000), "{:?}", started.elapsed());
+    }
+}
+
+/// Serves TLS and writes `reply` once the client has said that it is done.
+async fn serve_tls_to_the_end(acceptor: TlsAcceptor, reply: &'static str) -> SocketAddr {
+    serve(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let Ok(mut tls) = acceptor.accept(stream).await else { return };
+            let mut request = [0; 1_024];
+            while tls.read(&mut request).await.is_ok_and(|count| count > 0) {}
+            let _ = tls.write_all(reply.as_bytes()).await;
+            let _ = tls.shutdown().await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
 async fn one_head_request_follows_where_http_is_spoken() {
     let (acceptor, _) = acceptor(&[&TLS13, &TLS12], false);
     for (reply, end, status) in [

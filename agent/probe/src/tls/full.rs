@@ -224,13 +224,23 @@ impl<'a, C: Connection> Channel<'a, C> {
         std::time::Duration::from_micros(u64::from(micros))
     }
 
-    /// Says that nothing more is sent.
-    pub(crate) async fn close(mut self) {
+    /// Tells whether the server chose a protocol by ALPN.
+    pub(crate) fn has_protocol(&self) -> bool {
+        self.session.tls.alpn_protocol().is_some()
+    }
+
+    /// Says that nothing more is sent; what still comes can be read.
+    pub(crate) async fn finish(&mut self) {
         // A peer that has closed would answer with a reset.
         if !self.ended {
             self.session.tls.send_close_notify();
             self.flush().await;
         }
+    }
+
+    /// Says that nothing more is sent, for good.
+    pub(crate) async fn close(mut self) {
+        self.finish().await;
     }
 
     async fn flush(&mut self) {

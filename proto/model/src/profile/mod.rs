@@ -96,7 +96,9 @@ const LEGACY_SUITES: [u16; 22] = [
 ];
 const SCHEMES: [u16; 9] = [0x0403, 0x0503, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601];
 const LEGACY_SCHEMES: [u16; 2] = [0x0203, 0x0201];
-const CLASSIC_GROUPS: [u16; 2] = [0x001d, 0x0017];
+const CLASSIC_GROUPS: [u16; 3] = [0x001d, 0x0017, 0x0018];
+/// P-521, X448, secp256k1 and the Brainpool curves.
+const UNUSUAL_GROUPS: [u16; 6] = [0x0019, 0x001e, 0x0016, 0x001a, 0x001b, 0x001c];
 
 impl HelloRecipe {
     fn modern() -> Self {
@@ -126,7 +128,7 @@ impl HelloRecipe {
         Self {
             versions: vec![0x0303, 0x0302, 0x0301],
             cipher_suites: suites.copied().chain([0x00ff]).collect(),
-            groups: vec![0x001d, 0x0017, 0x0018, 0x0019],
+            groups: CLASSIC_GROUPS.iter().chain(&UNUSUAL_GROUPS).copied().collect(),
             key_shares: Vec::new(),
             signature_schemes: SCHEMES.iter().chain(&LEGACY_SCHEMES).copied().collect(),
             alpn: Vec::new(),
@@ -159,10 +161,10 @@ impl Profile {
 
     fn recipes() -> Vec<Self> {
         let modern = HelloRecipe::modern;
-        let post_quantum = HelloRecipe { groups: vec![0x11ec, 0x001d, 0x0017], key_shares: vec![0x11ec, 0x001d], ..modern() };
+        let post_quantum = HelloRecipe { groups: vec![0x11ec, 0x001d, 0x0017, 0x0018], key_shares: vec![0x11ec, 0x001d], ..modern() };
         let nginx = HelloRecipe { server_name: false, alpn: Vec::new(), ..HelloRecipe::tls12() };
         vec![
-            builtin("modern", "TLS 1.3 and 1.2, X25519 and P-256, one segment: the baseline", modern(), Delivery::Whole, Depth::Full),
+            builtin("modern", "TLS 1.3 and 1.2, X25519, P-256 and P-384, one segment: the baseline", modern(), Delivery::Whole, Depth::Full),
             builtin("modern-pq", "modern with an X25519MLKEM768 share first: more than one segment", post_quantum, Delivery::Whole, Depth::Full),
             builtin("tls12", "TLS 1.2 only", HelloRecipe::tls12(), Delivery::Whole, Depth::Full),
             builtin("split", "modern, in two segments cut inside the server name", modern(), Delivery::SplitInName, Depth::Full),
