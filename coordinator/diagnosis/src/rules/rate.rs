@@ -158,5 +158,5 @@ fn spares_what_was_slowed(passed: &[Look<'_>], cut: &[Look<'_>], slow: &[Look<'_
 }
 
 /// How likely a row of successes by chance may be to count all the same.
-const LUCK: f64 = 0.01;
+const LUCK: f64 = 0.05;
 const NEXT_AUTHOR: &str = "measure the arrival TTL of the refusals (--deep)";
