@@ -344,9 +344,21 @@ pub enum Verdict {
     Show { id: String },
     /// Shows what a verdict rests on: the rules that fired and those that did not hold, with attempts and facts.
     Explain { id: String },
+    /// Writes a verdict as one HTML file to hand on, from the sentence to the packets, and the same as JSON beside it; both leave the fleet's own addresses out.
+    #[command(after_help = "Example:\n  parallax verdict bundle ROUND --out incident.html    writes incident.html and incident.json")]
+    Bundle(Bundle),
     /// Judges stored rounds by the present rules and shows what would change; exit code 8 when anything would.
     #[command(after_help = "Examples:\n  parallax verdict rejudge --since 7d\n  parallax verdict rejudge --since 1d --check api --store")]
     Rejudge(Rejudge),
+}
+
+#[derive(Args)]
+#[expect(missing_docs, reason = "the command documents it")]
+pub struct Bundle {
+    pub id: String,
+    /// The HTML file; the JSON file is named alike. Without it, both are named after the round.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Args)]

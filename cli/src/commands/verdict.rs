@@ -1,5 +1,7 @@
 //! `parallax verdict`: what was judged, what it rests on, and what the present rules would say.
 
+use std::path::PathBuf;
+
 use parallax_model::{
     attempt::Attempt,
     proof::{Onlooker, Proof},
@@ -26,6 +28,7 @@ pub(super) async fn run(client: &mut Client, words: args::Verdict, output: Outpu
             render::verdict::print(&super::read_verdict(&found.verdict_json)?, output)
         }
         args::Verdict::Explain { id } => render::proof::print(&proof(client, id).await?, output),
+        args::Verdict::Bundle(words) => bundle(&proof(client, words.id).await?, words.out),
         args::Verdict::Rejudge(words) => rejudge(client, &words, output).await,
     }
 }
@@ -47,6 +50,21 @@ async fn proof(client: &mut Client, round: String) -> Result<Proof, Failure> {
         own_addresses: found.own_addresses,
         present_rules: found.present_rules,
     })
+}
+
+/// Writes both files and says where they are.
+fn bundle(proof: &Proof, out: Option<PathBuf>) -> Result<u8, Failure> {
+    let page = out.unwrap_or_else(|| PathBuf::from(format!("parallax-{}.html", proof.verdict.round)));
+    let document = page.with_extension("json");
+    if document == page {
+        return Err(Failure::usage(format!("{} would be the JSON file's own name: end --out with .html", page.display())));
+    }
+    let json = render::bundle::document(proof).map_err(|error| Failure::new(ERROR, error.to_string()))?;
+    for (path, text) in [(&page, render::bundle::html(proof)), (&document, json)] {
+        std::fs::write(path, text).map_err(|error| Failure::new(ERROR, format!("{} cannot be written: {error}", path.display())))?;
+    }
+    render::answer(&format!("{}\n{}", page.display(), document.display()));
+    Ok(DONE)
 }
 
 async fn rejudge(client: &mut Client, words: &args::Rejudge, output: Output) -> Result<u8, Failure> {

@@ -192,13 +192,17 @@ fn tcp(tcp: &TcpFacts) -> Option<String> {
 fn unusual(info: &TcpInfo) -> Option<String> {
     let mut parts = Vec::new();
     if info.unacked > 0 {
-        parts.push(format!("{} segments never acknowledged", info.unacked));
+        parts.push(format!("{} never acknowledged", plural(info.unacked, "segment")));
     }
     if info.total_retransmissions > 0 {
-        parts.push(format!("{} retransmissions", info.total_retransmissions));
+        parts.push(plural(info.total_retransmissions, "retransmission"));
     }
     if info.out_of_order_in > 0 {
-        parts.push(format!("{} segments came out of order", info.out_of_order_in));
+        parts.push(format!("{} out of order", plural(info.out_of_order_in, "segment")));
     }
     (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+fn plural(number: u32, word: &str) -> String {
+    if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
 }

@@ -1,6 +1,7 @@
 //! The only place that prints: answers to standard output, everything else to standard error.
 
 pub mod audit;
+pub mod bundle;
 pub mod facts;
 pub mod incident;
 pub mod listing;

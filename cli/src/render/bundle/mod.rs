@@ -1,0 +1,104 @@
+//! A verdict as one document that can be handed on: HTML that needs nothing else, and JSON beside it. Pure: facts in, text out.
+
+mod certificates;
+mod commands;
+mod packets;
+mod page;
+mod path;
+mod scrub;
+mod timeline;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use parallax_model::{
+    assignment::Experiment,
+    attempt::Attempt,
+    outcome::Outcome,
+    proof::Proof,
+    verdict::{Finding, MatrixCell},
+};
+use scrub::Scrub;
+use serde_json::{Value, json};
+
+/// A proof with its attempts in the order of time, as the parts of the page look at it.
+pub(super) struct Case<'a> {
+    proof: &'a Proof,
+    attempts: Vec<&'a Attempt>,
+}
+
+/// Writes the page.
+pub fn html(proof: &Proof) -> String {
+    Scrub::of(proof).apply(&page::page(&Case::of(proof)).into_string())
+}
+
+/// Writes the document beside the page: the same proof for programs.
+pub fn document(proof: &Proof) -> Result<String, serde_json::Error> {
+    let case = Case::of(proof);
+    let attempts: Vec<Value> = case.attempts.iter().map(|attempt| attempt_document(attempt)).collect();
+    let vantages: Vec<Value> = proof.vantages.iter().map(|seen| json!({"name": seen.name, "labels": shared_labels(&seen.labels)})).collect();
+    let document = json!({
+        "apiVersion": "parallax/v1", "kind": "Bundle", "verdict": proof.verdict, "excluded": proof.excluded, "vantages": vantages, "attempts": attempts,
+    });
+    serde_json::to_string_pretty(&document).map(|text| Scrub::of(proof).apply(&text) + "\n")
+}
+
+/// Returns an attempt for programs; of one at the fleet's own responders only what came of it.
+fn attempt_document(attempt: &Attempt) -> Value {
+    let mut document = json!(attempt);
+    if let Some(fields) = document.as_object_mut() {
+        fields.insert("outcome".to_owned(), json!(Outcome::of(attempt).to_string()));
+        if is_own(attempt) {
+            fields.remove("facts");
+            fields.remove("address");
+        }
+    }
+    document
+}
+
+/// Tells whether an attempt went to one of the fleet's own responders.
+fn is_own(attempt: &Attempt) -> bool {
+    matches!(attempt.experiment, Experiment::Responder | Experiment::NameAtResponder)
+}
+
+/// Keeps the labels that say where a vantage stands; others are the operator's own business.
+fn shared_labels(labels: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
+    const SHARED: [&str; 5] = ["site", "asn", "upstream", "country", "role"];
+    labels.iter().filter(|(key, _)| SHARED.contains(&key.as_str())).map(|(key, value)| (key.as_str(), value.as_str())).collect()
+}
+
+impl<'a> Case<'a> {
+    fn of(proof: &'a Proof) -> Self {
+        let mut attempts: Vec<&Attempt> = proof.attempts.iter().collect();
+        attempts.sort_by_key(|attempt| (attempt.started_at, attempt.id));
+        Self { proof, attempts }
+    }
+
+    /// Returns the number by which the page names an attempt.
+    fn number(&self, attempt: &Attempt) -> usize {
+        self.attempts.iter().position(|other| other.id == attempt.id).map_or(0, |at| at + 1)
+    }
+
+    /// Returns the attempts that a finding's rules rest on, in the order of time.
+    fn evidence(&self, finding: &Finding) -> Vec<&'a Attempt> {
+        let wanted: BTreeSet<_> = finding.evidence.iter().flat_map(|evidence| &evidence.attempts).collect();
+        self.attempts.iter().copied().filter(|attempt| wanted.contains(&attempt.id)).collect()
+    }
+
+    fn faults(&self) -> impl Iterator<Item = &'a Finding> {
+        self.proof.verdict.findings.iter().filter(|finding| !finding.cause.is_informational())
+    }
+}
+
+/// Returns the vantages that a finding blames.
+fn involved(proof: &Proof) -> BTreeSet<&str> {
+    proof.verdict.findings.iter().filter(|finding| !finding.cause.is_informational()).flat_map(|finding| &finding.scope.vantages).map(String::as_str).collect()
+}
+
+/// Tells whether a finding blames a cell.
+fn blames(finding: &Finding, cell: &MatrixCell) -> bool {
+    let covers = |scope: &[String], value: &String| scope.is_empty() || scope.contains(value);
+    cell.failures > 0
+        && covers(&finding.scope.vantages, &cell.vantage)
+        && covers(&finding.scope.addresses, &cell.address)
+        && covers(&finding.scope.profiles, &cell.profile)
+}
