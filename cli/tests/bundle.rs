@@ -16,8 +16,8 @@ const HIDDEN: [&str; 5] = ["198.51.100.77", "203.0.113.9", "203.0.113.44", "coor
 
 fn attempt(verdict: &Verdict, vantage: &str, experiment: Experiment, address: &str, local: &str, tls: TlsFacts) -> Attempt {
     let tcp = TcpFacts {
-        remote: address.parse().unwrap(),
-        local: Some(local.parse().unwrap()),
+        remote: address.parse().expect("an address"),
+        local: Some(local.parse().expect("an address")),
         source_port_pinned: false,
         end: ConnectEnd::Connected,
         connect_us: 900,
@@ -34,10 +34,10 @@ fn attempt(verdict: &Verdict, vantage: &str, experiment: Experiment, address: &s
         id: AttemptId::new(),
         round: verdict.round,
         check: CheckId(verdict.round.0),
-        vantage: vantage.parse().unwrap(),
-        profile: "modern".parse().unwrap(),
+        vantage: vantage.parse().expect("a name"),
+        profile: "modern".parse().expect("a name"),
         experiment,
-        address: Some(address.parse().unwrap()),
+        address: Some(address.parse().expect("an address")),
         sequence: 0,
         started_at: verdict.started_at,
         elapsed_us: 12_000,
@@ -65,7 +65,7 @@ fn reset() -> TlsFacts {
 
 fn proof() -> Proof {
     let mut verdict: Verdict = serde_json::from_str(include_str!("data/two-faults.json")).expect("the sample is a verdict");
-    let filter = verdict.findings.iter().position(|finding| finding.cause == Cause::PathSniFilter).unwrap();
+    let filter = verdict.findings.iter().position(|finding| finding.cause == Cause::PathSniFilter).expect("the sample has it");
     let address = verdict.findings[filter].scope.addresses[0].clone();
     let attempts = vec![
         attempt(&verdict, "a", Experiment::Baseline, &address, "198.51.100.5:40001", reset()),
