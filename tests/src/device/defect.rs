@@ -26,6 +26,12 @@ pub enum Defect {
     /// No TLS 1.3 among them.
     #[value(name = "no-tls13")]
     NoTls13,
+    /// More than 128 suites.
+    ManySuites,
+    /// `application_layer_protocol_negotiation`.
+    Alpn,
+    /// A server name that is not all in small letters.
+    UpperCaseName,
 }
 
 impl Defect {
@@ -42,6 +48,9 @@ impl Defect {
             Self::RecordVersion => version != [3, 1],
             Self::Tls13 => offers_tls13(&hello),
             Self::NoTls13 => !offers_tls13(&hello),
+            Self::ManySuites => hello.cipher_suites.len() > 128,
+            Self::Alpn => has_extension(|number| number == 16),
+            Self::UpperCaseName => hello.server_name().is_some_and(|name| name.bytes().any(|byte| byte.is_ascii_uppercase())),
         }
     }
 }
@@ -70,6 +79,8 @@ mod tests {
         assert!(Defect::Grease.is_triggered_by(&record(&greased)) && !Defect::Hybrid.is_triggered_by(&record(&greased)));
         assert!(Defect::Hybrid.is_triggered_by(&record(&hybrid)) && !Defect::Length256To511.is_triggered_by(&record(&hybrid)));
         assert!(Defect::NoTls13.is_triggered_by(&record(&plain)));
+        let many = ClientHello { cipher_suites: vec![CipherSuite(0x1301); 129], ..plain.clone() };
+        assert!(Defect::ManySuites.is_triggered_by(&record(&many)) && !Defect::Tls13.is_triggered_by(&record(&many)));
         assert!(Defect::RecordVersion.is_triggered_by(&plain.to_records(ProtocolVersion::TLS12)));
     }
 }
