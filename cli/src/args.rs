@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use parallax_model::{
     cadence::{AuditRounds, Spread},
     id::CheckName,
+    resolver::Resolver,
     selector::Selector,
     target::Target,
 };
@@ -79,7 +80,7 @@ pub enum Output {
 pub enum Command {
     /// Probes a target once from every vantage and says who is at fault.
     #[command(
-        after_help = "Examples:\n  parallax probe api.example.com\n  parallax probe api.example.com:8443@192.0.2.7 --from 'country in (de, at)'\n  parallax probe api.example.com --trust ca.pem --profile tls12 -o json\n  parallax probe api.example.com --profile all-clients    which browsers, libraries and proxies can connect"
+        after_help = "Examples:\n  parallax probe api.example.com\n  parallax probe api.example.com:8443@192.0.2.7 --from 'country in (de, at)'\n  parallax probe api.example.com --trust ca.pem --profile tls12 -o json\n  parallax probe api.example.com --profile all-clients    which browsers, libraries and proxies can connect\n  parallax probe api.example.com --resolver system --resolver tls://dns.example.net@192.0.2.53    whether the resolver is lied about"
     )]
     Probe(Box<Probe>),
     /// Schedules checks and shows them.
@@ -139,6 +140,10 @@ pub struct What {
     /// Further trust anchors (PEM) for the judgement of certificates.
     #[arg(long, value_name = "FILE")]
     pub trust: Vec<PathBuf>,
+    /// Resolver that every vantage asks, repeatable: system, udp://ADDRESS, tcp://ADDRESS, tls://NAME@ADDRESS, tls://ADDRESS, `https://NAME/dns-query[@ADDRESS]`.
+    /// The first one's answers are the vantage's own, the others are compared with it [default: system].
+    #[arg(long, value_name = "RESOLVER")]
+    pub resolver: Vec<Resolver>,
     /// SHA-256 of a public key (SPKI, 64 hexadecimal digits) that the server should have, repeatable.
     #[arg(long, value_name = "SPKI")]
     pub expect_key: Vec<String>,

@@ -29,7 +29,7 @@ async fn look(arguments: &[String]) -> Result<Facts, String> {
     let target: Target = target.parse().map_err(|error| format!("{error}"))?;
     let experiment: Experiment = experiment.parse().map_err(|error| format!("{error}"))?;
     if experiment == Experiment::Resolve {
-        let resolver = address.parse().map_or(Resolver::System, Resolver::Named);
+        let resolver = address.parse().map_or(Resolver::System, Resolver::udp);
         return Ok(Facts { dns: Some(resolve(&target, &resolver, Duration::from_secs(5)).await), ..Facts::default() });
     }
     let profile = rest.first().map_or("modern", String::as_str);

@@ -177,7 +177,7 @@ mod tests {
         id::{BootId, RoundId},
         target::Target,
     };
-    use parallax_probe::Plan;
+    use parallax_probe::{Plan, Resolver};
     use parallax_proto::wire;
     use tokio::{sync::oneshot, task::LocalSet};
 
@@ -195,9 +195,9 @@ mod tests {
     struct Lookups(Rc<RefCell<Vec<Timestamp>>>, Option<Arc<FleetClock>>);
 
     impl Look for Lookups {
-        async fn resolve(&self, target: &Target, _limit: Duration) -> DnsFacts {
+        async fn resolve(&self, target: &Target, _resolver: &Resolver, _limit: Duration) -> DnsFacts {
             self.0.borrow_mut().extend(self.1.as_ref().map(|clock| clock.now()));
-            DnsFacts { name: target.host.to_string(), resolver: ResolverKind::System, answers: vec![], addresses: vec![], services: vec![] }
+            DnsFacts::empty(target.host.to_string(), ResolverKind::System)
         }
 
         async fn run(&self, _plan: &Plan) -> Facts {

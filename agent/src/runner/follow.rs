@@ -28,7 +28,7 @@ pub(super) async fn run<L: Look>(share: &Rc<Share<L>>, tasks: &[Task]) {
     for task in tasks {
         if task.experiment == Experiment::Resolve {
             for _ in 0..task.repeat.max(1) {
-                share.resolve(&task.profile).await;
+                share.resolve(&task.profile, &share.assignment.check.asked_resolvers()[0]).await;
             }
             continue;
         }

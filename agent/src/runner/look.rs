@@ -10,8 +10,8 @@ use parallax_probe::{Plan, Resolver, SystemNet};
 
 /// Looks at targets. Everything runs on the agent's one thread.
 pub(crate) trait Look: 'static {
-    /// Resolves the target's name, or takes its literal address.
-    async fn resolve(&self, target: &Target, limit: Duration) -> DnsFacts;
+    /// Asks a resolver for the target's name, or takes its literal address.
+    async fn resolve(&self, target: &Target, resolver: &Resolver, limit: Duration) -> DnsFacts;
 
     /// Makes one attempt.
     async fn run(&self, plan: &Plan) -> Facts;
@@ -22,8 +22,8 @@ pub(crate) trait Look: 'static {
 pub(crate) struct SystemLook;
 
 impl Look for SystemLook {
-    async fn resolve(&self, target: &Target, limit: Duration) -> DnsFacts {
-        parallax_probe::resolve(target, &Resolver::System, limit).await
+    async fn resolve(&self, target: &Target, resolver: &Resolver, limit: Duration) -> DnsFacts {
+        parallax_probe::resolve(target, resolver, limit).await
     }
 
     async fn run(&self, plan: &Plan) -> Facts {

@@ -8,6 +8,7 @@ use parallax_model::{
     facts::{DnsFacts, LookupEnd},
     outcome::Outcome,
     profile::{Profile, REQUIRED_PROFILE},
+    resolver::Resolver,
 };
 use tokio::{
     task::JoinSet,
@@ -27,15 +28,20 @@ pub(super) async fn look<L: Look>(share: &Rc<Share<L>>) -> Vec<Attempt> {
     }
     let mut cells = JoinSet::new();
     share.watch(&[]);
+    let mut others = JoinSet::new();
+    others.spawn_local(ask_others(Rc::clone(share)));
     let addresses = resolve(share).await;
     share.watch(&addresses.iter().map(SocketAddr::ip).collect::<Vec<_>>());
     let profiles: Vec<Rc<Profile>> =
         share.assignment.check.profiles.iter().filter_map(|name| share.assignment.check.profile(name.as_str())).map(Rc::new).collect();
-    for address in &addresses {
+    let begin = |cells: &mut JoinSet<Vec<Attempt>>, address: SocketAddr| {
         for profile in &profiles {
-            cells.spawn_local(cell(Rc::clone(share), Rc::clone(profile), *address));
+            cells.spawn_local(cell(Rc::clone(share), Rc::clone(profile), address));
         }
-    }
+    };
+    addresses.iter().for_each(|address| begin(&mut cells, *address));
+    let further = others.join_all().await.into_iter().flatten().filter(|address| !addresses.contains(address));
+    further.take(MOST_ADDRESSES.saturating_sub(addresses.len())).for_each(|address| begin(&mut cells, address));
     let cells = cells.join_all().await;
     gates.join_all().await;
     cells.into_iter().flatten().collect()
@@ -45,16 +51,42 @@ pub(super) async fn look<L: Look>(share: &Rc<Share<L>>) -> Vec<Attempt> {
 pub(super) async fn resolve<L: Look>(share: &Share<L>) -> Vec<SocketAddr> {
     let check = &share.assignment.check;
     let Some(profile) = check.profiles.first() else { return Vec::new() };
+    let resolver = &check.asked_resolvers()[0];
     let started = Instant::now();
-    let mut facts = share.resolve(profile).await;
+    let mut facts = share.resolve(profile, resolver).await;
     if facts.addresses.is_empty() {
         sleep_until(started + BETWEEN_TRIES).await;
-        facts = share.resolve(profile).await;
+        facts = share.resolve(profile, resolver).await;
     }
     if is_silent(&facts) {
-        share.resolve_another(profile).await;
+        share.resolve_another(profile, resolver).await;
     }
-    facts.addresses.iter().take(MOST_ADDRESSES).map(|address| SocketAddr::new(*address, check.target.port)).collect()
+    places(&facts, check.target.port).collect()
+}
+
+/// Asks the resolvers that the first one is compared with, all at once; returns the addresses that they give.
+async fn ask_others<L: Look>(share: Rc<Share<L>>) -> Vec<SocketAddr> {
+    let check = &share.assignment.check;
+    let Some(profile) = check.profiles.first().filter(|_| check.target.literal_address().is_none()) else { return Vec::new() };
+    let mut asked = JoinSet::new();
+    let others: Vec<Resolver> = check.asked_resolvers()[1..].to_vec();
+    for resolver in others {
+        let (share, profile) = (Rc::clone(&share), profile.clone());
+        asked.spawn_local(async move { share.resolve(&profile, &resolver).await });
+    }
+    let mut found: Vec<SocketAddr> = Vec::new();
+    for address in asked.join_all().await.iter().flat_map(|facts| places(facts, check.target.port)) {
+        if !found.contains(&address) {
+            found.push(address);
+        }
+    }
+    found
+}
+
+/// Returns where a lookup says that the target is, what only TCP brought last.
+fn places(facts: &DnsFacts, port: u16) -> impl Iterator<Item = SocketAddr> {
+    let by_tcp = facts.addresses_by_tcp();
+    facts.addresses.clone().into_iter().chain(by_tcp).take(MOST_ADDRESSES).map(move |address| SocketAddr::new(address, port))
 }
 
 /// Tells whether a resolver was asked and never answered: then another name tells whether it lives.

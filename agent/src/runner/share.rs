@@ -12,10 +12,11 @@ use parallax_model::{
     attempt::Attempt,
     check::Limits,
     clock::Timestamp,
-    facts::{DnsFacts, Facts, NotCompleted, WitnessFacts},
+    facts::{DnsFacts, Facts, LookupEnd, NotCompleted, WitnessFacts},
     id::{AttemptId, CheckId, ProfileName, RoundId, VantageName},
     outcome::Outcome,
     profile::{Depth, Profile},
+    resolver::{NamedResolver, Resolver},
     target::{Scheme, Target},
     vantage::Responder,
 };
@@ -160,21 +161,43 @@ impl<L: Look> Share<L> {
     }
 
     /// Resolves the target and records the lookup.
-    pub(super) async fn resolve(&self, profile: &ProfileName) -> DnsFacts {
+    pub(super) async fn resolve(&self, profile: &ProfileName, resolver: &Resolver) -> DnsFacts {
         let check = &self.assignment.check;
+        self.look_up(profile, &check.target, resolver, Duration::from_millis(check.limits.attempt_ms)).await
+    }
+
+    /// Resolves a name that has nothing to do with the target, at a resolver that was silent for it, and records the lookup.
+    pub(super) async fn resolve_another(&self, profile: &ProfileName, resolver: &Resolver) {
+        let Ok(other) = ANY_NAME.parse::<Target>() else { return };
+        self.look_up(profile, &other, resolver, OTHER_LOOKUP).await;
+    }
+
+    async fn look_up(&self, profile: &ProfileName, target: &Target, resolver: &Resolver, limit: Duration) -> DnsFacts {
         let (started_at, started) = (self.tools.clock.now(), Instant::now());
-        let facts = self.tools.look.resolve(&check.target, Duration::from_millis(check.limits.attempt_ms)).await;
+        let facts = match resolver {
+            Resolver::System => self.tools.look.resolve(target, &parallax_probe::Resolver::System, limit).await,
+            Resolver::Named(named) => match self.address_of(named, limit).await {
+                Ok(address) => self.tools.look.resolve(target, &parallax_probe::Resolver::Named(named.clone(), address), limit).await,
+                Err((end, server)) => parallax_probe::dns::not_asked(target, named, server, end),
+            },
+        };
         let all = Facts { dns: Some(facts.clone()), ..Facts::default() };
         self.record(profile, Experiment::Resolve, None, (started_at, started.elapsed()), all);
         facts
     }
 
-    /// Resolves a name that has nothing to do with the target, at a resolver that was silent for it, and records the lookup.
-    pub(super) async fn resolve_another(&self, profile: &ProfileName) {
-        let Ok(other) = ANY_NAME.parse::<Target>() else { return };
-        let (started_at, started) = (self.tools.clock.now(), Instant::now());
-        let facts = self.tools.look.resolve(&other, OTHER_LOOKUP).await;
-        self.record(profile, Experiment::Resolve, None, (started_at, started.elapsed()), Facts { dns: Some(facts), ..Facts::default() });
+    /// Returns where a named resolver is asked: the address that it bears, or the first one of its name's that policy allows.
+    async fn address_of(&self, named: &NamedResolver, limit: Duration) -> Result<SocketAddr, (LookupEnd, Option<SocketAddr>)> {
+        let addresses = match (named.address(), &named.host) {
+            (Some(address), _) => vec![address],
+            (None, host) => {
+                let server = Target { scheme: Scheme::Tls, host: host.clone(), port: named.port, path: "/".to_owned(), pinned: None };
+                let found = self.tools.look.resolve(&server, &parallax_probe::Resolver::System, limit).await;
+                found.addresses.into_iter().map(|address| SocketAddr::new(address, named.port)).collect()
+            }
+        };
+        let permitted = addresses.iter().copied().find(|address| self.tools.guard.permits(*address));
+        permitted.ok_or_else(|| addresses.first().map_or((LookupEnd::NoResolver, None), |address| (LookupEnd::Denied, Some(*address))))
     }
 
     /// Makes one attempt as soon as policy, budget and manners allow, and records it.

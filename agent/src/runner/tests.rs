@@ -15,7 +15,7 @@ use parallax_model::{
     outcome::{NotCompletedKind, Outcome},
     target::Target,
 };
-use parallax_probe::Plan;
+use parallax_probe::{Plan, Resolver};
 use parallax_proto::{v1, wire};
 use tokio::{task::LocalSet, time::sleep};
 
@@ -38,8 +38,8 @@ struct Script {
 }
 
 impl Look for Rc<Script> {
-    async fn resolve(&self, target: &Target, _limit: Duration) -> DnsFacts {
-        DnsFacts { name: target.host.to_string(), resolver: ResolverKind::System, answers: vec![], addresses: self.addresses.clone(), services: vec![] }
+    async fn resolve(&self, target: &Target, _resolver: &Resolver, _limit: Duration) -> DnsFacts {
+        DnsFacts { addresses: self.addresses.clone(), ..DnsFacts::empty(target.host.to_string(), ResolverKind::System) }
     }
 
     async fn run(&self, plan: &Plan) -> Facts {

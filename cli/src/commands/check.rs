@@ -7,6 +7,7 @@ use parallax_model::{
     check::Check,
     clock::Timestamp,
     profile::Definition,
+    resolver::Resolver,
 };
 use parallax_proto::v1::{CheckEntry, DeleteCheckRequest, ListChecksRequest, PutCheckRequest, PutCheckResponse, run_round_request::What};
 use serde::{Deserialize, Serialize};
@@ -193,6 +194,9 @@ struct Plan {
     spread: Spread,
     #[serde(default = "daily")]
     audit: AuditRounds,
+    /// The resolvers that every vantage asks, empty for its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    resolvers: Vec<Resolver>,
     #[serde(default)]
     paused: bool,
     /// Trust anchors, DER in hexadecimal.
@@ -227,6 +231,7 @@ impl Plan {
             profile_definitions: check.definitions.clone(),
             spread: check.spread,
             audit: check.audit,
+            resolvers: check.resolvers.clone(),
             paused: check.paused,
             trust: check.trust.clone(),
             expected_keys: check.expected_keys.clone(),
@@ -243,6 +248,7 @@ impl Plan {
         check.from = self.from.parse().map_err(|error| wrong(&error))?;
         check.spread = self.spread;
         check.audit = self.audit;
+        check.resolvers.clone_from(&self.resolvers);
         check.paused = self.paused;
         check.trust.clone_from(&self.trust);
         check.expected_keys.clone_from(&self.expected_keys);

@@ -37,6 +37,7 @@ pub(super) fn apply(mut check: Check, what: &What) -> Result<Check, Failure> {
     }
     check.limit = what.limit;
     check.diverse.clone_from(&what.diverse);
+    check.resolvers.clone_from(&what.resolver);
     for path in &what.trust {
         check.trust.extend(anchors(path)?);
     }

@@ -5,11 +5,14 @@ use std::{collections::BTreeSet, net::SocketAddr};
 use parallax_model::{
     id::AttemptId,
     outcome::Outcome,
+    target::Host,
     verdict::{Cause, Counter, Evidence, Finding, Location, Locus, Scope, Tier},
 };
 
 use crate::{
     cell::Look,
+    explain::row,
+    opinion::Opinion,
     remedy,
     route::{self, Ending},
     scene::Scene,
@@ -85,6 +88,15 @@ impl Draft {
     pub(crate) fn add(&mut self, rule: &str, text: String, looks: &[Look<'_>]) {
         let attempts: Vec<AttemptId> = looks.iter().take(MAX_ATTEMPTS).map(|look| look.attempt.id).collect();
         self.evidence.push(Evidence { rule: rule.to_owned(), text, attempts });
+    }
+
+    /// Adds what somebody beside the vantage's own resolver says of the name.
+    pub(crate) fn add_opinion(&mut self, opinion: &Opinion<'_>, host: &Host, remark: &str) {
+        let shown: Vec<String> = opinion.addresses.iter().map(ToString::to_string).collect();
+        let key = if opinion.vouched { ", under a key that a trusted authority vouches for" } else { "" };
+        let (rule, vantage) = (if opinion.same_server { "other-transport" } else { "other-resolver" }, &opinion.attempt.vantage);
+        let text = format!("to {vantage}, {} gives {} for {host}{key}, {remark}", opinion.source, row(&shown));
+        self.evidence.push(Evidence { rule: rule.to_owned(), text, attempts: vec![opinion.attempt.id] });
     }
 
     /// Places the fault where hellos of a full segment no longer get on.

@@ -7,6 +7,7 @@
 //! | [`certificate`] | what is wrong with a chain? |
 //! | `cell`, `contrast` | what do some attempts say together, and is a difference beyond chance? |
 //! | `scene` | the round, indexed |
+//! | `opinion` | what is said of the name beside a vantage's own resolver? |
 //! | `gates` | is each vantage itself fine? |
 //! | `bench`, `route` | what do the experiments say, and who answered from where? |
 //! | `testimony` | what does a witness on the server's host say of a vantage's attempts? |
@@ -41,6 +42,7 @@ mod excluded;
 mod explain;
 mod gates;
 mod matrix;
+mod opinion;
 mod remedy;
 mod route;
 mod rules;

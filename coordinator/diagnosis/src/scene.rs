@@ -21,6 +21,7 @@ use crate::{
     cell::{Layer, Look, State, state},
     certificate::{self, Judgement, Wish},
     gates::Health,
+    opinion::{self, Opinion},
     trust::Trust,
     view::{History, RoundView, VantageView},
 };
@@ -58,6 +59,8 @@ pub(crate) struct Seat<'a> {
     pub(crate) lookups: Vec<&'a Attempt>,
     /// Lookups of other names: they show that the resolver lives.
     pub(crate) other_lookups: Vec<&'a Attempt>,
+    /// What others say of the target's name there.
+    pub(crate) opinions: Vec<Opinion<'a>>,
     /// Attempts that were asked for and not completed.
     pub(crate) missing: Vec<(&'a Attempt, NotCompletedKind)>,
     pub(crate) attempts: u32,
@@ -87,7 +90,8 @@ impl<'a> Scene<'a> {
         let is_baseline = |attempt: &&&Attempt| attempt.experiment == Experiment::Baseline && attempt.facts.not_completed.is_none();
         let places: BTreeSet<SocketAddr> = attempts.iter().filter(is_baseline).filter_map(|attempt| attempt.address).collect();
         let profiles: Vec<&str> = profiles(round, &attempts);
-        let chains = judge_chains(round, &attempts, &trust.with(&round.check.trust), now);
+        let trust = trust.with(&round.check.trust);
+        let chains = judge_chains(round, &attempts, &trust, now);
         let mut scene = Self {
             round,
             history,
@@ -104,12 +108,20 @@ impl<'a> Scene<'a> {
             bench: vec![Vec::new(); round.vantages.len() * Experiment::ALL.len()],
         };
         scene.cells = vec![Vec::new(); scene.seats.len() * scene.places.len() * scene.profiles.len()];
+        let first = &round.check.asked_resolvers()[0];
+        let is_beside = |attempt: &&Attempt| attempt.facts.dns.as_ref().is_some_and(|dns| opinion::is_beside(dns, first));
+        let (beside, attempts): (Vec<&Attempt>, Vec<&Attempt>) = attempts.into_iter().partition(is_beside);
         for attempt in attempts {
             scene.add(attempt, index[attempt.vantage.as_str()]);
+        }
+        for seat in &mut scene.seats {
+            let own: Vec<&Attempt> = beside.iter().copied().filter(|attempt| attempt.vantage.as_str() == seat.name).collect();
+            seat.opinions = Opinion::of_seat(seat, &own, &trust, now);
         }
         scene.forgive_common_denials();
         scene.states = scene.cells.iter().map(|cell| [Layer::Tcp, Layer::Tls, Layer::Http].map(|layer| state(cell.iter(), layer))).collect();
         scene.ignore_unserved_loopback();
+        scene.ignore_mere_opinions();
         scene
     }
 
@@ -253,6 +265,18 @@ impl<'a> Scene<'a> {
         self.recipe(self.profiles.iter().position(|known| *known == name)?)
     }
 
+    /// An address that only resolvers beside the vantages' own give counts where somebody authenticates the server there: else it may well be their lie.
+    fn ignore_mere_opinions(&mut self) {
+        let resolved: BTreeSet<IpAddr> = (0..self.seats.len()).flat_map(|seat| self.resolved(seat)).collect();
+        let mere: BTreeSet<IpAddr> = self.seats.iter().flat_map(|seat| &seat.opinions).flat_map(|opinion| &opinion.addresses).copied().collect();
+        let is_mere = |place: &usize| {
+            let address = self.places[*place].ip();
+            mere.contains(&address) && !resolved.contains(&address) && !self.looks_at(*place).any(|look| self.is_authentic(look))
+        };
+        let ignored: Vec<usize> = (0..self.places.len()).filter(is_mere).collect();
+        self.ignored.extend(ignored);
+    }
+
     /// Returns the profiles, required ones first.
     pub(crate) fn profiles_by_need(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.profiles.len()).collect();
@@ -285,8 +309,8 @@ impl<'a> Scene<'a> {
 impl<'a> Seat<'a> {
     fn new(round: &'a RoundView, view: &'a VantageView) -> Self {
         let group = round.vantages.iter().position(|other| other.group == view.group).unwrap_or_default();
-        let (lookups, other_lookups, missing) = (Vec::new(), Vec::new(), Vec::new());
-        Self { view, name: view.name.as_str(), group, inside: is_inside(&view.labels), lookups, other_lookups, missing, attempts: 0 }
+        let (lookups, other_lookups, opinions, missing) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { view, name: view.name.as_str(), group, inside: is_inside(&view.labels), lookups, other_lookups, opinions, missing, attempts: 0 }
     }
 }
 

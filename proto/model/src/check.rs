@@ -10,6 +10,7 @@ use crate::{
     clock::Timestamp,
     id::{CheckId, CheckName, ProfileName, RoundId},
     profile::{ALL_CLIENTS, DEFAULT_PROFILES, Definition, Profile, REQUIRED_PROFILE},
+    resolver::Resolver,
     selector::Selector,
     target::{Scheme, Target},
 };
@@ -57,6 +58,9 @@ pub struct Check {
     /// In which rounds each address is audited, from one vantage per group.
     #[serde(default)]
     pub audit: AuditRounds,
+    /// The resolvers that every vantage asks, empty for its own alone; the first one's answers are the vantage's, the others are compared with it.
+    #[serde(default)]
+    pub resolvers: Vec<Resolver>,
 }
 
 /// Caps on what one round may cost.
@@ -146,6 +150,7 @@ impl Check {
             expected_keys: Vec::new(),
             paused: false,
             audit: AuditRounds::Never,
+            resolvers: Vec::new(),
         }
     }
 
@@ -209,6 +214,7 @@ impl Check {
         in_range("the bytes read in an attempt", "1 KiB to 4 MiB", (1 << 10..=4 << 20).contains(&self.limits.read_bytes))?;
         in_range("the connections of an audit", "1 to 1000", (1..=1_000).contains(&self.limits.audit_connections))?;
         in_range("the bytes of a transcript", "at most 64 KiB", self.limits.transcript_bytes <= 64 << 10)?;
+        in_range("the number of resolvers", "at most 8", self.resolvers.len() <= MOST_RESOLVERS)?;
         in_range("the expected key", "a SHA-256 digest of 32 bytes", self.expected_keys.iter().all(|key| key.0.len() == 32))?;
         Ok(self)
     }
@@ -216,6 +222,11 @@ impl Check {
     /// Tells whether a failure of this profile everywhere is a fault by itself.
     pub fn requires(&self, profile: &ProfileName) -> bool {
         self.profiles_named || profile.as_str() == REQUIRED_PROFILE
+    }
+
+    /// Returns the resolvers that are asked, the vantage's own one where the operator named none.
+    pub fn asked_resolvers(&self) -> &[Resolver] {
+        if self.resolvers.is_empty() { &[Resolver::System] } else { &self.resolvers }
     }
 
     /// Returns the identifier of the round that starts at `start`.
@@ -237,6 +248,8 @@ impl Check {
 }
 
 const MOST_CONNECTIONS: u32 = 1_000;
+/// Each is asked by every vantage, before the round begins there.
+const MOST_RESOLVERS: usize = 8;
 /// One of each family.
 const USUAL_ADDRESSES: u32 = 2;
 /// What a vantage may spend on explaining one failing address.

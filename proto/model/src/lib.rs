@@ -5,7 +5,7 @@
 //! | module | word |
 //! |---|---|
 //! | [`id`], [`clock`], [`bytes`] | names of things, instants, byte strings |
-//! | [`target`], [`profile`], [`selector`], [`cadence`] | what an operator types |
+//! | [`target`], [`resolver`], [`profile`], [`selector`], [`cadence`] | what an operator types |
 //! | [`check`], [`vantage`], [`assignment`] | what is watched, from where, and one vantage's share of a round |
 //! | [`facts`], [`attempt`], [`echo`] | what an agent saw |
 //! | [`outcome`] | what one attempt means, from its facts alone |
@@ -37,6 +37,7 @@ pub mod outcome;
 pub mod profile;
 pub mod proof;
 pub mod report;
+pub mod resolver;
 pub mod selector;
 pub mod target;
 pub mod vantage;

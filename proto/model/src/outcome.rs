@@ -293,7 +293,8 @@ impl Outcome {
             LookupEnd::Response(5) => Self::DnsRefused,
             LookupEnd::Response(code) => Self::DnsResponse(code),
             LookupEnd::TimedOut => Self::DnsTimeout,
-            LookupEnd::Failed(_) | LookupEnd::Malformed | LookupEnd::NoResolver => Self::DnsFailed,
+            LookupEnd::Failed(_) | LookupEnd::Malformed | LookupEnd::NoResolver | LookupEnd::NotSecured | LookupEnd::HttpStatus(_) => Self::DnsFailed,
+            LookupEnd::Denied => Self::NotCompleted(NotCompletedKind::PolicyDenied),
         };
         let ends = dns.answers.iter().map(|answer| worst(answer.end));
         ends.min_by_key(|outcome| *outcome == Self::DnsNoAnswer).unwrap_or(Self::DnsFailed)

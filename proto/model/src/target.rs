@@ -214,7 +214,8 @@ impl FromStr for Target {
     }
 }
 
-fn split_authority(authority: &str) -> Result<(Host, Option<&str>), TargetError> {
+/// Splits `HOST[:PORT]`.
+pub(crate) fn split_authority(authority: &str) -> Result<(Host, Option<&str>), TargetError> {
     let wrong = || TargetError::Host(authority.to_owned());
     if let Ok(address) = authority.parse::<IpAddr>() {
         return Ok((Host::Address(address), None));

@@ -51,6 +51,7 @@ impl From<&Check> for v1::Check {
             expected_keys: check.expected_keys.iter().map(|key| key.0.clone()).collect(),
             paused: check.paused,
             audit: v1::AuditRounds::from(check.audit).into(),
+            resolvers: check.resolvers.iter().map(ToString::to_string).collect(),
             profile_definitions: check.definitions.iter().map(|definition| definition.text().to_owned()).collect(),
         }
     }
@@ -83,6 +84,7 @@ impl TryFrom<v1::Check> for Check {
             expected_keys: each(message.expected_keys, "expected_keys", |key| bytes(key, "", MAX_DIGEST_BYTES).map(Bytes))?,
             paused: message.paused,
             audit,
+            resolvers: each(message.resolvers, "resolvers", |text| parsed(text, ""))?,
         };
         check.validated().naming("check")
     }

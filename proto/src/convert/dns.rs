@@ -1,26 +1,33 @@
-use parallax_model::facts::{DnsAnswer, DnsFacts, DnsRecord, DnsTransport, LookupEnd, ResolverKind, ServiceRecord};
+use parallax_model::{
+    bytes::Bytes,
+    facts::{DnsAnswer, DnsFacts, DnsRecord, DnsTransport, LookupEnd, ResolverKind, ServiceRecord},
+    resolver::NamedResolver,
+};
 
 use super::{
     address::{ip, ip_bytes},
-    bounds::{cut, cut_text, each, messages, text},
+    bounds::{MAX_ENTRIES, cut, cut_text, each, entries, messages, parsed, text},
     error::{ConvertError, inner, known, narrow, narrow_option, required_inner, unspecified},
 };
 use crate::v1;
 
 impl From<&DnsFacts> for v1::DnsFacts {
     fn from(facts: &DnsFacts) -> Self {
-        let (resolver, named_resolver) = match facts.resolver {
+        let (resolver, named) = match &facts.resolver {
             ResolverKind::System => (v1::ResolverKind::System, None),
-            ResolverKind::Named(address) => (v1::ResolverKind::Named, Some(address.into())),
+            ResolverKind::Named(named) => (v1::ResolverKind::Named, Some(named)),
             ResolverKind::Literal => (v1::ResolverKind::Literal, None),
         };
         Self {
             name: cut_text(&facts.name),
             resolver: resolver.into(),
-            named_resolver,
+            named_resolver: named.and_then(NamedResolver::address).map(Into::into),
+            resolver_name: named.map_or_else(String::new, ToString::to_string),
             answers: cut(&facts.answers).iter().map(Into::into).collect(),
             addresses: cut(&facts.addresses).iter().copied().map(ip_bytes).collect(),
             services: cut(&facts.services).iter().map(Into::into).collect(),
+            again_by_tcp: cut(&facts.again_by_tcp).iter().map(Into::into).collect(),
+            certificates: cut(&facts.certificates).iter().map(|der| der.0.clone()).collect(),
         }
     }
 }
@@ -31,7 +38,10 @@ impl TryFrom<v1::DnsFacts> for DnsFacts {
         let resolver = match known(message.resolver, "resolver")? {
             v1::ResolverKind::Unspecified => return Err(unspecified("resolver")),
             v1::ResolverKind::System => ResolverKind::System,
-            v1::ResolverKind::Named => ResolverKind::Named(required_inner(message.named_resolver, "named_resolver")?),
+            v1::ResolverKind::Named if message.resolver_name.is_empty() => {
+                ResolverKind::Named(NamedResolver::udp(required_inner(message.named_resolver, "named_resolver")?))
+            }
+            v1::ResolverKind::Named => ResolverKind::Named(parsed(message.resolver_name, "resolver_name")?),
             v1::ResolverKind::Literal => ResolverKind::Literal,
         };
         Ok(Self {
@@ -40,6 +50,8 @@ impl TryFrom<v1::DnsFacts> for DnsFacts {
             answers: messages(message.answers, "answers")?,
             addresses: each(message.addresses, "addresses", |address| ip(&address, ""))?,
             services: messages(message.services, "services")?,
+            again_by_tcp: messages(message.again_by_tcp, "again_by_tcp")?,
+            certificates: entries(message.certificates, "certificates", MAX_ENTRIES)?.into_iter().map(Bytes).collect(),
         })
     }
 }
@@ -52,6 +64,9 @@ impl From<&DnsAnswer> for v1::DnsAnswer {
             LookupEnd::Failed(errno) => (v1::LookupEnd::Failed, 0, errno),
             LookupEnd::Malformed => (v1::LookupEnd::Malformed, 0, 0),
             LookupEnd::NoResolver => (v1::LookupEnd::NoResolver, 0, 0),
+            LookupEnd::NotSecured => (v1::LookupEnd::NotSecured, 0, 0),
+            LookupEnd::HttpStatus(status) => (v1::LookupEnd::HttpStatus, u32::from(status), 0),
+            LookupEnd::Denied => (v1::LookupEnd::Denied, 0, 0),
         };
         Self {
             record_type: u32::from(answer.record_type),
@@ -78,6 +93,9 @@ impl TryFrom<v1::DnsAnswer> for DnsAnswer {
             v1::LookupEnd::Failed => LookupEnd::Failed(message.errno),
             v1::LookupEnd::Malformed => LookupEnd::Malformed,
             v1::LookupEnd::NoResolver => LookupEnd::NoResolver,
+            v1::LookupEnd::NotSecured => LookupEnd::NotSecured,
+            v1::LookupEnd::HttpStatus => LookupEnd::HttpStatus(narrow(message.response_code, "response_code")?),
+            v1::LookupEnd::Denied => LookupEnd::Denied,
         };
         let transport = match known(message.transport, "transport")? {
             v1::DnsTransport::Unspecified => return Err(unspecified("transport")),

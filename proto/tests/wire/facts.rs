@@ -8,7 +8,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use crate::{
     audit::audit,
     witness::witness,
-    words::{bytes, digest, socket},
+    words::{bytes, digest, named_resolver, socket},
 };
 
 pub(crate) fn facts() -> impl Strategy<Value = Facts> {
@@ -48,9 +48,18 @@ pub(crate) fn text() -> impl Strategy<Value = String> {
 }
 
 fn dns() -> impl Strategy<Value = DnsFacts> {
-    let resolver = prop_oneof![Just(ResolverKind::System), socket().prop_map(ResolverKind::Named), Just(ResolverKind::Literal)];
-    let parts = (text(), resolver, vec(dns_answer().boxed(), 0..3), vec(any::<IpAddr>(), 0..4), vec(service(), 0..3));
-    parts.prop_map(|(name, resolver, answers, addresses, services)| DnsFacts { name, resolver, answers, addresses, services })
+    let resolver = prop_oneof![Just(ResolverKind::System), named_resolver().prop_map(ResolverKind::Named), Just(ResolverKind::Literal)];
+    let beside = (vec(dns_answer().boxed(), 0..2), vec(bytes(64), 0..3));
+    let parts = (text(), resolver, vec(dns_answer().boxed(), 0..3), vec(any::<IpAddr>(), 0..4), vec(service(), 0..3), beside);
+    parts.prop_map(|(name, resolver, answers, addresses, services, (again_by_tcp, certificates))| DnsFacts {
+        name,
+        resolver,
+        answers,
+        addresses,
+        services,
+        again_by_tcp,
+        certificates,
+    })
 }
 
 fn service() -> impl Strategy<Value = ServiceRecord> {
@@ -65,6 +74,9 @@ fn dns_answer() -> impl Strategy<Value = DnsAnswer> {
         any::<i32>().prop_map(LookupEnd::Failed),
         Just(LookupEnd::Malformed),
         Just(LookupEnd::NoResolver),
+        Just(LookupEnd::NotSecured),
+        any::<u16>().prop_map(LookupEnd::HttpStatus),
+        Just(LookupEnd::Denied),
     ];
     let transport = select(vec![DnsTransport::Udp, DnsTransport::Tcp, DnsTransport::Tls, DnsTransport::Https]);
     let record = (text(), any::<u16>(), any::<u32>(), text());

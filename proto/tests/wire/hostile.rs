@@ -212,11 +212,10 @@ fn the_sender_keeps_the_bounds_whatever_a_server_sent() {
     };
     attempt.experiment = Experiment::HelloWalk;
     attempt.facts.dns = Some(DnsFacts {
-        name: long.clone(),
-        resolver: ResolverKind::System,
         answers: vec![answer],
         addresses: vec![[192, 0, 2, 1].into(); 300],
-        services: vec![],
+        certificates: vec![Bytes(vec![0; 5]); 300],
+        ..DnsFacts::empty(long.clone(), ResolverKind::System)
     });
     let seen = attempt.facts.tls.as_mut().unwrap();
     seen.end = TlsEnd::OverCap;

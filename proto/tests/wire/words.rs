@@ -11,6 +11,7 @@ use parallax_model::{
     clock::Timestamp,
     id::{AttemptId, CheckId, RoundId},
     profile::Profile,
+    resolver::{NamedResolver, Resolver},
     selector::Selector,
     target::Target,
     vantage::{Responder, Standing, Vantage, VantageState},
@@ -88,26 +89,38 @@ pub(crate) fn check() -> impl Strategy<Value = Check> {
     let whence = (selector(), option::of(1..=u32::MAX), vec("[a-z]{1,8}", 0..3));
     let audit = select(vec![AuditRounds::Never, AuditRounds::Daily, AuditRounds::EveryRound]);
     let when = (cadence(), spread, instant(), limits(), any::<bool>(), audit);
-    (who, whence, when, vec(bytes(64), 0..3), vec(digest(), 0..3)).prop_map(|(who, whence, when, trust, expected_keys)| Check {
-        id: CheckId(who.0),
-        name: who.1,
-        revision: who.2,
-        target: who.3,
-        profiles: who.4,
-        profiles_named: who.5,
-        definitions: vec!["name = \"kiosk\"\nsummary = \"terminals\"\n[hello]\ncipher-suites = [\"0x1301\"]\n".parse().unwrap()],
-        from: whence.0,
-        limit: whence.1,
-        diverse: whence.2,
-        cadence: when.0,
-        spread: when.1,
-        anchor: when.2,
-        limits: when.3,
-        trust,
-        expected_keys,
-        paused: when.4,
-        audit: when.5,
+    (who, whence, when, vec(bytes(64), 0..3), vec(digest(), 0..3), vec(resolver(), 0..4)).prop_map(|(who, whence, when, trust, expected_keys, resolvers)| {
+        Check {
+            id: CheckId(who.0),
+            name: who.1,
+            revision: who.2,
+            target: who.3,
+            profiles: who.4,
+            profiles_named: who.5,
+            definitions: vec!["name = \"kiosk\"\nsummary = \"terminals\"\n[hello]\ncipher-suites = [\"0x1301\"]\n".parse().unwrap()],
+            from: whence.0,
+            limit: whence.1,
+            diverse: whence.2,
+            cadence: when.0,
+            spread: when.1,
+            anchor: when.2,
+            limits: when.3,
+            trust,
+            expected_keys,
+            paused: when.4,
+            audit: when.5,
+            resolvers,
+        }
     })
+}
+
+fn resolver() -> impl Strategy<Value = Resolver> {
+    prop_oneof![Just(Resolver::System), named_resolver().prop_map(Resolver::Named)]
+}
+
+pub(crate) fn named_resolver() -> impl Strategy<Value = NamedResolver> {
+    let all = ["udp://192.0.2.53", "tcp://[2001:db8::53]:5353", "tls://dns.example@192.0.2.53", "tls://dns.example", "https://dns.example:8443/q@192.0.2.53"];
+    select(all.to_vec()).prop_map(|text| text.parse().unwrap())
 }
 
 pub(crate) fn task() -> impl Strategy<Value = Task> {

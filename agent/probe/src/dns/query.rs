@@ -3,9 +3,11 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    pin::pin,
     time::Duration,
 };
 
+use futures_util::future::{Either, select};
 use hickory_proto::{
     op::{Message, MessageType, Query, ResponseCode},
     rr::{Name, RData, RecordType, rdata::svcb::SvcParamValue},
@@ -14,7 +16,7 @@ use parallax_model::facts::{DnsAnswer, DnsRecord, DnsTransport, LookupEnd, Servi
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpStream, UdpSocket},
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use crate::capture::micros;
@@ -25,6 +27,8 @@ pub(super) struct Answered {
     pub(super) answer: DnsAnswer,
     pub(super) addresses: Vec<IpAddr>,
     pub(super) services: Vec<ServiceRecord>,
+    /// What the same servers said by TCP, where UDP did not settle it.
+    pub(super) again_by_tcp: Vec<DnsAnswer>,
 }
 
 impl Answered {
@@ -40,7 +44,29 @@ impl Answered {
             second_answer: false,
             second_records: Vec::new(),
         };
-        Self { answer, addresses: Vec::new(), services: Vec::new() }
+        Self { answer, addresses: Vec::new(), services: Vec::new(), again_by_tcp: Vec::new() }
+    }
+
+    /// Makes the answer of a query that was sent.
+    pub(super) fn of(record_type: RecordType, server: SocketAddr, transport: DnsTransport, exchange: Result<Received, LookupEnd>, elapsed: Duration) -> Self {
+        let mut answered = Self::without_query(record_type, LookupEnd::Malformed);
+        answered.answer.server = Some(server);
+        answered.answer.transport = transport;
+        match exchange {
+            Ok(Received { message, after, second }) => {
+                answered.answer.end = LookupEnd::Response(message.metadata.response_code.into());
+                answered.answer.elapsed_us = micros(after);
+                answered.answer.second_answer = second.is_some();
+                answered.answer.second_records = second.iter().flat_map(|message| &message.answers).map(record_facts).collect();
+                answered.addresses = message.answers.iter().filter_map(|record| record.data.ip_addr()).collect();
+                (answered.answer.records, answered.services) = contents(&message);
+            }
+            Err(end) => {
+                answered.answer.end = end;
+                answered.answer.elapsed_us = micros(elapsed);
+            }
+        }
+        answered
     }
 }
 
@@ -59,47 +85,90 @@ fn contents(message: &Message) -> (Vec<DnsRecord>, Vec<ServiceRecord>) {
     (records, message.answers.iter().filter_map(service_facts).take(MAX_SERVICES).collect())
 }
 
-/// Asks by UDP, and by TCP when the answer was truncated.
-pub(super) async fn ask(name: &Name, record_type: RecordType, server: SocketAddr, deadline: Instant) -> Answered {
-    let started = Instant::now();
-    let mut query = Message::query();
-    query.metadata.recursion_desired = true;
-    query.add_query(Query::query(name.clone(), record_type));
-    let mut answered = Answered::without_query(record_type, LookupEnd::Malformed);
-    answered.answer.server = Some(server);
-    let Ok(bytes) = query.to_vec() else { return answered };
-    let mut exchange = by_udp(&query, &bytes, server, deadline).await;
-    if let Ok(Received { message, .. }) = &exchange
-        && message.metadata.truncation
-    {
-        answered.answer.transport = DnsTransport::Tcp;
-        exchange = by_tcp(&query, &bytes, server, deadline).await;
+/// One question, and its bytes.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) record_type: RecordType,
+    pub(super) query: Message,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Question {
+    /// Makes a question; none when the name fits no message.
+    pub(super) fn of(name: &Name, record_type: RecordType) -> Option<Self> {
+        let mut query = Message::query();
+        query.metadata.recursion_desired = true;
+        query.add_query(Query::query(name.clone(), record_type));
+        let bytes = query.to_vec().ok()?;
+        Some(Self { record_type, query, bytes })
     }
-    match exchange {
-        Ok(Received { message, after, second }) => {
-            answered.answer.end = LookupEnd::Response(message.metadata.response_code.into());
-            answered.answer.elapsed_us = micros(after);
-            answered.answer.second_answer = second.is_some();
-            answered.answer.second_records = second.iter().flat_map(|message| &message.answers).map(record_facts).collect();
-            answered.addresses = message.answers.iter().filter_map(|record| record.data.ip_addr()).collect();
-            (answered.answer.records, answered.services) = contents(&message);
+
+    /// Returns the question as it goes over a stream, behind its length (RFC 1035 section 4.2.2).
+    pub(super) fn framed(&self) -> Result<Vec<u8>, LookupEnd> {
+        let length = u16::try_from(self.bytes.len()).map_err(|_| LookupEnd::Malformed)?;
+        Ok([&length.to_be_bytes(), self.bytes.as_slice()].concat())
+    }
+
+    /// Reads bytes as the response to this question.
+    pub(super) fn response(&self, bytes: &[u8]) -> Result<Message, LookupEnd> {
+        match response_to(&self.query, bytes) {
+            Response::Matches(message) => Ok(*message),
+            Response::NotDns | Response::OfAnotherQuery => Err(LookupEnd::Malformed),
         }
-        Err(end) => {
-            answered.answer.end = end;
-            answered.answer.elapsed_us = micros(started.elapsed());
+    }
+}
+
+/// Asks by UDP, and by TCP when the answer was truncated; or by TCP alone.
+///
+/// Where UDP brings no answer for a while, or two different ones, the same server is asked by TCP beside it.
+pub(super) async fn ask(name: &Name, record_type: RecordType, (server, transport): (SocketAddr, DnsTransport), deadline: Instant) -> Answered {
+    let started = Instant::now();
+    let Some(question) = Question::of(name, record_type) else {
+        return Answered::of(record_type, server, transport, Err(LookupEnd::Malformed), Duration::ZERO);
+    };
+    let of = |transport, exchange| Answered::of(record_type, server, transport, exchange, started.elapsed());
+    if transport == DnsTransport::Tcp {
+        let exchange = by_tcp(&question, server, deadline).await;
+        return of(DnsTransport::Tcp, exchange);
+    }
+    let beside = pin!(async {
+        sleep_until(started + TCP_AFTER.min(deadline.saturating_duration_since(started) / 2)).await;
+        by_tcp(&question, server, deadline).await
+    });
+    let (exchange, beside) = match select(pin!(by_udp(&question, server, deadline)), beside).await {
+        Either::Left((exchange, _)) => (exchange, None),
+        Either::Right((beside, udp)) => (udp.await, Some(beside)),
+    };
+    let is_settled = match &exchange {
+        Ok(Received { message, .. }) if message.metadata.truncation => {
+            let exchange = by_tcp(&question, server, deadline).await;
+            return of(DnsTransport::Tcp, exchange);
         }
+        Ok(Received { second, .. }) => second.is_none(),
+        Err(_) => false,
+    };
+    let mut answered = of(DnsTransport::Udp, exchange);
+    if !is_settled {
+        let again = match beside {
+            Some(again) => again,
+            None => by_tcp(&question, server, deadline.min(Instant::now() + TCP_AFTER)).await,
+        };
+        answered.again_by_tcp.push(of(DnsTransport::Tcp, again).answer);
     }
     answered
 }
 
-struct Received {
-    message: Message,
-    after: Duration,
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) message: Message,
+    pub(super) after: Duration,
     /// Another answer to the same query.
-    second: Option<Message>,
+    pub(super) second: Option<Message>,
 }
 
-async fn by_udp(query: &Message, bytes: &[u8], server: SocketAddr, deadline: Instant) -> Result<Received, LookupEnd> {
+async fn by_udp(question: &Question, server: SocketAddr, deadline: Instant) -> Result<Received, LookupEnd> {
+    let Question { query, bytes, .. } = question;
     let any: SocketAddr = if server.is_ipv6() { (Ipv6Addr::UNSPECIFIED, 0).into() } else { (Ipv4Addr::UNSPECIFIED, 0).into() };
     let socket = UdpSocket::bind(any).await.map_err(failed)?;
     socket.connect(server).await.map_err(failed)?;
@@ -160,19 +229,15 @@ fn says(message: &Message) -> (ResponseCode, Vec<String>) {
     (message.metadata.response_code, data)
 }
 
-async fn by_tcp(query: &Message, bytes: &[u8], server: SocketAddr, deadline: Instant) -> Result<Received, LookupEnd> {
+async fn by_tcp(question: &Question, server: SocketAddr, deadline: Instant) -> Result<Received, LookupEnd> {
     let started = Instant::now();
     let exchange = async {
         let mut stream = TcpStream::connect(server).await.map_err(failed)?;
-        let length = u16::try_from(bytes.len()).map_err(|_| LookupEnd::Malformed)?;
-        stream.write_all(&[&length.to_be_bytes(), bytes].concat()).await.map_err(failed)?;
+        stream.write_all(&question.framed()?).await.map_err(failed)?;
         let length = stream.read_u16().await.map_err(failed)?;
         let mut buffer = vec![0; usize::from(length)];
         stream.read_exact(&mut buffer).await.map_err(failed)?;
-        match response_to(query, &buffer) {
-            Response::Matches(message) => Ok(*message),
-            Response::NotDns | Response::OfAnotherQuery => Err(LookupEnd::Malformed),
-        }
+        question.response(&buffer)
     };
     let message = timeout_at(deadline, exchange).await.unwrap_or(Err(LookupEnd::TimedOut))?;
     Ok(Received { message, after: started.elapsed(), second: None })
@@ -218,7 +283,8 @@ fn service_facts(record: &hickory_proto::rr::Record) -> Option<ServiceRecord> {
     Some(service)
 }
 
-fn failed(error: io::Error) -> LookupEnd {
+/// Returns how a lookup ended whose socket failed.
+pub(super) fn failed(error: io::Error) -> LookupEnd {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => LookupEnd::Malformed,
         _ => LookupEnd::Failed(error.raw_os_error().unwrap_or(0)),
@@ -228,6 +294,8 @@ fn failed(error: io::Error) -> LookupEnd {
 const MAX_DATAGRAM: usize = 4_096;
 const MAX_DATA_CHARS: usize = 512;
 const RESEND_AFTER: Duration = Duration::from_secs(1);
+/// How long UDP is waited for before TCP is tried beside it: a lost datagram has been sent again by then.
+const TCP_AFTER: Duration = Duration::from_millis(1_500);
 const LISTEN_NEAR: Duration = Duration::from_millis(20);
 /// The round trip of nearly all public resolvers; a row does not begin before the listening ends.
 const LISTEN_FAR: Duration = Duration::from_millis(60);

@@ -7,14 +7,17 @@ use hickory_proto::{
     rr::{Name, RecordType},
 };
 use hickory_resolver::{Hosts, system_conf};
+use parallax_model::facts::DnsTransport;
 
 use super::absolute;
 
 /// Servers, search domains and the host's own table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct SystemConfig {
     /// The servers in the order in which they are asked.
     pub(super) servers: Vec<SocketAddr>,
+    /// What carries the queries.
+    pub(super) transport: DnsTransport,
     search: Vec<Name>,
     hosts: Hosts,
 }
@@ -23,14 +26,16 @@ impl SystemConfig {
     /// Reads `/etc/resolv.conf` and `/etc/hosts`; what cannot be read is empty.
     pub(super) fn read() -> Self {
         let hosts = Hosts::from_system().unwrap_or_default();
-        let Ok((config, _)) = system_conf::read_system_conf() else { return Self { hosts, ..Self::default() } };
+        let Ok((config, _)) = system_conf::read_system_conf() else {
+            return Self { servers: Vec::new(), transport: DnsTransport::Udp, search: Vec::new(), hosts };
+        };
         let servers = config.name_servers().iter().map(|server| SocketAddr::new(server.ip, DNS_PORT)).collect();
-        Self { servers, search: config.search().to_vec(), hosts }
+        Self { servers, transport: DnsTransport::Udp, search: config.search().to_vec(), hosts }
     }
 
     /// Makes a configuration of one server and nothing else.
-    pub(super) fn of_server(server: SocketAddr) -> Self {
-        Self { servers: vec![server], ..Self::default() }
+    pub(super) fn of_server(server: SocketAddr, transport: DnsTransport) -> Self {
+        Self { servers: vec![server], transport, search: Vec::new(), hosts: Hosts::default() }
     }
 
     /// Returns the addresses that the host's own table lists, IPv4 first.

@@ -32,6 +32,7 @@ fn check(target: &str) -> Check {
         expected_keys: Vec::new(),
         paused: false,
         audit: AuditRounds::Never,
+        resolvers: Vec::new(),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 
 /// `dns.blocked`: a vantage's resolver has no address for the name while it answers for something, and other groups resolve it.
 ///
-/// Excluded by a resolver that answers nothing at all, which is the vantage's own trouble. Counter: `vantage.resolver`; another name at the same resolver separates the two.
+/// Excluded by a resolver that answers nothing at all, or nothing by UDP, which is the vantage's own trouble. Counter: `vantage.resolver`; another name at the same resolver separates the two.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
     let asked: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.health[*seat].discarded.is_none() && !scene.seats[*seat].lookups.is_empty()).collect();
@@ -27,16 +27,23 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
         let neighbour = resolve.iter().any(|other| scene.seats[*other].group == own);
         let who = named(scene, &[seat]);
         let alive = resolver_answers(scene, seat);
+        let opinions = &scene.seats[seat].opinions;
+        let by_tcp = opinions.iter().any(|opinion| opinion.same_server);
+        let same_server = opinions.iter().any(|opinion| opinion.same_server && opinion.vouched);
         let mut draft = if !alive {
             Draft::new(Cause::VantageResolver, Tier::Likely).unless(Cause::DnsBlocked, "resolve another name at the same resolver")
         } else if neighbour || others == 0 {
             Draft::new(Cause::UndeterminedConflicting, Tier::Insufficient).unless(Cause::DnsBlocked, "resolve the name again from both vantages of the group")
         } else {
-            let tier = if others > 1 { Tier::Likely } else { Tier::Suspected };
+            let tier = if others > 1 || same_server { Tier::Likely } else { Tier::Suspected };
             Draft::new(Cause::DnsBlocked, tier).unless(Cause::DnsZoneBroken, "resolve the name at the zone's own servers from that vantage")
         };
         draft = draft.blaming(&[seat]).by(outcome, None);
-        let what = if alive { "does not resolve the name" } else { "does not answer at all" };
+        let what = match (alive, by_tcp) {
+            (true, _) => "does not resolve the name",
+            (false, true) => "does not answer by UDP for",
+            (false, false) => "does not answer at all for",
+        };
         draft.add(
             "lookup",
             format!("the resolver of {who} {what} {host} ({outcome}), while {} do, in {}", named(scene, &resolve), count(others, "other group")),
@@ -44,6 +51,9 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
         );
         if let Some(evidence) = draft.evidence.last_mut() {
             evidence.attempts = scene.seats[seat].lookups.iter().map(|attempt| attempt.id).collect();
+        }
+        for opinion in opinions {
+            draft.add_opinion(opinion, host, "which it did not give");
         }
         board.drafts.push(draft.in_words(format!("the resolver of {WHO} {what} {host} ({outcome}); others resolve it")));
     }

@@ -10,6 +10,7 @@ use crate::{
     cell::{Layer, Look},
     draft::Draft,
     explain::{WHO, count, row, seats as named},
+    opinion::Opinion,
     scene::Scene,
 };
 
@@ -52,10 +53,12 @@ fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize) -> Option<Draft> {
     let stranger_answers = tried.iter().any(|look| look.passes(Layer::Tcp));
     let groups = scene.groups(&others).len();
     let settled = injected.is_some() || (!reaches.is_empty() && !strangers.is_empty() && (stranger_answers || is_bogus));
+    let other_words: Vec<&Opinion<'_>> = scene.seats[seat].opinions.iter().filter(|opinion| agrees(opinion, &false_ones, &given_to_others)).collect();
+    let same_server = other_words.iter().any(|opinion| opinion.same_server && opinion.vouched);
     let tier = match (settled, groups) {
         (true, _) => Tier::Confirmed,
         (false, 0) => return None,
-        (false, 1) => Tier::Suspected,
+        (false, 1) if !same_server => Tier::Suspected,
         (false, _) => Tier::Likely,
     };
     let who = named(scene, &[seat]);
@@ -92,8 +95,16 @@ fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize) -> Option<Draft> {
         let second = race.records_of_second.join(", ");
         draft.add("second-answer", format!("one query of {who} got two answers: {}, and then {second}", race.records_of_first.join(", ")), &[]);
     }
+    for opinion in other_words {
+        draft.add_opinion(opinion, host, "as the others are given");
+    }
     let draft = draft.unless(Cause::ServerDefaultCertificate, "ask the zone's own servers whether the address is theirs");
     Some(draft.in_words(format!("the resolver of {WHO} gives {} for {host}, where nobody authenticates the server; the others' addresses work", row(&shown))))
+}
+
+/// Tells whether somebody beside the vantage's own resolver gives it what the others are given, and nothing of the lie.
+fn agrees(opinion: &Opinion<'_>, false_ones: &[IpAddr], given_to_others: &BTreeSet<IpAddr>) -> bool {
+    opinion.addresses.iter().any(|address| given_to_others.contains(address)) && !false_ones.iter().any(|address| opinion.addresses.contains(address))
 }
 
 /// Two answers to one query, of which one holds an address that nobody authenticates and the other one that others are given too.

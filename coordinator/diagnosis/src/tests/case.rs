@@ -141,6 +141,15 @@ pub(super) struct Resolve {
     pub(super) then: String,
     #[serde(default)]
     pub(super) name: Option<String>,
+    /// The resolver that is asked beside the vantage's own, as an operator types it.
+    #[serde(default)]
+    pub(super) resolver: Option<String>,
+    /// The chain that it brings.
+    #[serde(default)]
+    pub(super) chain: Option<String>,
+    /// What the same resolver gives by TCP.
+    #[serde(default)]
+    pub(super) by_tcp: String,
 }
 
 /// A witness's record of one address.

@@ -18,6 +18,7 @@ use parallax_model::{
     },
     id::{AttemptId, RoundId},
     outcome::Outcome,
+    resolver::{NamedResolver, Resolver},
     target::Scheme,
     vantage::{Group, Labels, Responder, is_inside},
 };
@@ -31,6 +32,8 @@ use crate::{RoundView, VantageView};
 pub(super) const NOW: &str = "2026-11-23T08:00:20Z";
 const START: &str = "2026-11-23T08:00:00Z";
 pub(super) const RESPONDER: &str = "203.0.113.1:443";
+/// What every vantage's configuration names.
+const RESOLVER: &str = "198.51.100.53:53";
 
 /// Builds the round.
 pub(super) fn round(case: &Case) -> RoundView {
@@ -39,6 +42,8 @@ pub(super) fn round(case: &Case) -> RoundView {
     if !case.profiles.is_empty() {
         check = check.with_profiles(&case.profiles).unwrap();
     }
+    let beside = case.resolve.iter().filter_map(|lookup| Some(Resolver::Named(lookup.resolver.as_ref()?.parse().unwrap())));
+    check.resolvers.extend(std::iter::once(Resolver::System).chain(beside));
     let vantages: Vec<VantageView> = case.vantages.iter().map(|text| vantage(text, case)).collect();
     let responders = if case.responders {
         vec![Responder { addresses: vec![RESPONDER.parse().unwrap()], key_sha256: PKI.responder_key.clone(), vantage: None }]
@@ -473,5 +478,15 @@ pub(super) fn lookup_facts(lookup: &Resolve) -> Facts {
         second_records,
     };
     let name = lookup.name.clone().unwrap_or_else(|| NAME.to_owned());
-    Facts { dns: Some(DnsFacts { name, resolver: ResolverKind::System, answers: vec![answer], addresses, services: Vec::new() }), ..Facts::default() }
+    let named: Option<NamedResolver> = lookup.resolver.as_ref().map(|text| text.parse().unwrap());
+    let mut again = DnsAnswer { transport: DnsTransport::Tcp, end: LookupEnd::Response(0), records: records(&lookup.by_tcp), ..answer.clone() };
+    again.second_answer = false;
+    let dns = DnsFacts {
+        answers: vec![DnsAnswer { server: named.as_ref().map_or(Some(RESOLVER.parse().unwrap()), NamedResolver::address), ..answer }],
+        addresses,
+        again_by_tcp: if lookup.by_tcp.is_empty() { Vec::new() } else { vec![again] },
+        certificates: lookup.chain.as_ref().map_or_else(Vec::new, |chain| PKI.chain(chain)),
+        ..DnsFacts::empty(name, named.map_or(ResolverKind::System, ResolverKind::Named))
+    };
+    Facts { dns: Some(dns), ..Facts::default() }
 }

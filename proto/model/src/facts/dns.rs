@@ -2,6 +2,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::{bytes::Bytes, resolver::NamedResolver};
+
 /// How a name was resolved, and to what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DnsFacts {
@@ -16,6 +18,25 @@ pub struct DnsFacts {
     /// What the HTTPS records say (RFC 9460), for targets of the web: at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<ServiceRecord>,
+    /// The same questions to the same server by TCP, where UDP brought no answer in time or two different ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again_by_tcp: Vec<DnsAnswer>,
+    /// The chain that the resolver sent, leaf first, over TLS and HTTPS; it is not judged here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Bytes>,
+}
+
+impl DnsFacts {
+    /// Makes the facts of a lookup that brought nothing.
+    pub fn empty(name: String, resolver: ResolverKind) -> Self {
+        Self { name, resolver, answers: Vec::new(), addresses: Vec::new(), services: Vec::new(), again_by_tcp: Vec::new(), certificates: Vec::new() }
+    }
+
+    /// Returns the addresses in the answers by TCP that are not among the others.
+    pub fn addresses_by_tcp(&self) -> Vec<IpAddr> {
+        let found = self.again_by_tcp.iter().flat_map(|answer| &answer.records).filter_map(|record| record.data.parse().ok());
+        found.filter(|address| !self.addresses.contains(address)).collect()
+    }
 }
 
 /// One HTTPS record (RFC 9460).
@@ -34,13 +55,13 @@ pub struct ServiceRecord {
 }
 
 /// Which resolver was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResolverKind {
     /// The host's own, as its configuration names it.
     System,
     /// One that the check names.
-    Named(SocketAddr),
+    Named(NamedResolver),
     /// None: the address was given or stands in the host's own table.
     Literal,
 }
@@ -88,10 +109,16 @@ pub enum LookupEnd {
     TimedOut,
     /// The query could not be sent or the resolver's host refused it; errno, 0 when unknown.
     Failed(i32),
-    /// A response that is not DNS.
+    /// A response that is not DNS, or none before the connection ended.
     Malformed,
-    /// The host has no resolver configured.
+    /// The host has no resolver configured, or the name of a named one has no address.
     NoResolver,
+    /// The resolver's TLS handshake failed, or it does not speak HTTP/2 where HTTPS is wanted.
+    NotSecured,
+    /// The resolver answered over HTTPS with another status than 200.
+    HttpStatus(u16),
+    /// The agent's own policy refuses the resolver's address.
+    Denied,
 }
 
 /// One record of an answer.

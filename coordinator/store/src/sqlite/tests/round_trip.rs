@@ -52,8 +52,11 @@ fn dns() -> impl Strategy<Value = DnsFacts> {
         second_records: records.clone(),
         records,
     });
-    let resolver = prop_oneof![Just(ResolverKind::System), Just(ResolverKind::Literal), socket().prop_map(ResolverKind::Named)];
+    let resolver =
+        prop_oneof![Just(ResolverKind::System), Just(ResolverKind::Literal), Just(ResolverKind::Named("tls://dns.example@192.0.2.53".parse().unwrap()))];
     (".*", resolver, vec(answer, 0..3), vec(any::<IpAddr>(), 0..3)).prop_map(|(name, resolver, answers, addresses)| DnsFacts {
+        again_by_tcp: answers.clone(),
+        certificates: vec![Bytes(vec![0x30, 0])],
         name,
         resolver,
         answers,
