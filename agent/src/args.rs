@@ -60,6 +60,9 @@ pub(crate) struct Options {
     /// Closes a range to probes, whatever else is said. Repeatable.
     #[arg(long, env = "PARALLAX_DENY", value_name = "CIDR", value_parser = parse_range, value_delimiter = ',')]
     pub(crate) deny: Vec<IpNet>,
+    /// Most connections a second to one target over all rounds, whatever the coordinator asks for [default: as the coordinator says].
+    #[arg(long, env = "PARALLAX_MAX_RATE", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) max_rate: Option<u32>,
     /// Listens there as a control responder for the other vantages. Repeatable.
     #[arg(long, env = "PARALLAX_RESPONDER", value_name = "ADDRESS:PORT", value_delimiter = ',')]
     pub(crate) responder: Vec<std::net::SocketAddr>,
@@ -95,9 +98,11 @@ mod tests {
     #[test]
     fn everything_that_is_promised_parses() {
         let line = "parallax-agent run --data-dir d --name fra-1 --label site=fra --label asn=64500 --allow 10.0.0.0/8 --allow ::1 --deny 10.1.0.0/16 \
-                    --responder [::]:7444 --responder 0.0.0.0:7444 --advertise 192.0.2.7 --witness --witness-log error.log --witness-log access.log --coordinator c.test:7443 --config f.toml";
+                    --responder [::]:7444 --responder 0.0.0.0:7444 --advertise 192.0.2.7 --max-rate 5 --witness --witness-log error.log --witness-log access.log --coordinator c.test:7443 --config f.toml";
         let Command::Run(options) = Cli::try_parse_from(line.split_whitespace()).unwrap().command else { panic!("it is a run") };
         assert_eq!((options.label.len(), options.allow.len(), options.responder.len(), options.witness_log.len()), (2, 2, 2, 2));
+        assert_eq!(options.max_rate, Some(5));
+        Cli::try_parse_from(["parallax-agent", "run", "--max-rate", "0"]).unwrap_err();
         Cli::try_parse_from(["parallax-agent", "config", "show", "--name", "x"]).unwrap();
         Cli::try_parse_from(["parallax-agent", "spool", "--data-dir", "d"]).unwrap();
     }

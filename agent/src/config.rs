@@ -55,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) label: Setting<Labels>,
     pub(crate) allow: Setting<Vec<IpNet>>,
     pub(crate) deny: Setting<Vec<IpNet>>,
+    /// Most connections a second to one target.
+    pub(crate) max_rate: Setting<Option<u32>>,
     pub(crate) responder: Setting<Vec<SocketAddr>>,
     pub(crate) advertise: Setting<Vec<IpAddr>>,
     /// Whether to witness, where the host allows it.
@@ -98,6 +100,8 @@ struct File {
     allow: Option<Vec<IpNet>>,
     #[serde(deserialize_with = "ranges")]
     deny: Option<Vec<IpNet>>,
+    #[serde(deserialize_with = "rate")]
+    max_rate: Option<u32>,
     responder: Option<Vec<SocketAddr>>,
     advertise: Option<Vec<IpAddr>>,
     witness: Option<bool>,
@@ -112,6 +116,12 @@ where
 {
     let texts = Vec::<String>::deserialize(deserializer)?;
     texts.iter().map(|text| read(text).map_err(serde::de::Error::custom)).collect::<Result<_, _>>().map(Some)
+}
+
+fn rate<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let rate = u32::deserialize(deserializer)?;
+    let wrong = || serde::de::Error::custom(format!("{rate} connections a second are not from 1 to 1000"));
+    if (1..=1_000).contains(&rate) { Ok(Some(rate)) } else { Err(wrong()) }
 }
 
 fn labels<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<(String, String)>>, D::Error> {
@@ -141,6 +151,7 @@ impl Settings {
             label: Setting { value: label.value.unwrap_or_default().into_iter().collect::<BTreeMap<_, _>>(), origin: label.origin },
             allow: or(pick(of("allow"), Some(options.allow), file.allow), Vec::new),
             deny: or(pick(of("deny"), Some(options.deny), file.deny), Vec::new),
+            max_rate: pick(of("max_rate"), options.max_rate, file.max_rate),
             responder: or(pick(of("responder"), Some(options.responder), file.responder), Vec::new),
             advertise: or(pick(of("advertise"), Some(options.advertise), file.advertise), Vec::new),
             witness: or(pick(of("witness"), Some(options.witness), file.witness), || false),
@@ -163,6 +174,7 @@ impl Settings {
             ("label", labels.join(","), self.label.origin),
             ("allow", listed(&self.allow.value), self.allow.origin),
             ("deny", listed(&self.deny.value), self.deny.origin),
+            ("max-rate", self.max_rate.value.map_or_else(String::new, |rate| rate.to_string()), self.max_rate.origin),
             ("responder", listed(&self.responder.value), self.responder.origin),
             ("advertise", listed(&self.advertise.value), self.advertise.origin),
             ("witness", self.witness.value.to_string(), self.witness.origin),
@@ -233,14 +245,14 @@ mod tests {
         assert_eq!(settings.allow.value.len(), 2);
         assert_eq!((settings.deny.value.len(), settings.deny.origin), (0, Origin::Default));
         let table = settings.to_table();
-        assert!(table.contains("from-flag") && table.contains("site=fra") && table.lines().count() == 11, "{table}");
+        assert!(table.contains("from-flag") && table.contains("site=fra") && table.lines().count() == 12, "{table}");
     }
 
     #[test]
     fn a_wrong_file_is_named_with_its_line() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("agent.toml");
-        for wrong in ["nmae = \"x\"", "allow = [\"10.0.0.0/99\"]", "label = [\"x\"]"] {
+        for wrong in ["nmae = \"x\"", "max-rate = 0", "allow = [\"10.0.0.0/99\"]", "label = [\"x\"]"] {
             std::fs::write(&path, wrong).unwrap();
             let error = settings(&format!("parallax-agent run --config {}", path.display()), "host").unwrap_err();
             let text = crate::telemetry::with_sources(&error);

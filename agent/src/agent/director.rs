@@ -254,6 +254,7 @@ mod tests {
             outgoing: outgoing.clone(),
             vantage: name.clone(),
             journal: Journal::open(dir.path()).unwrap().0,
+            max_rate: None,
         });
         let director = Director::new(sealed(), name, Arc::clone(&clock), runner, outgoing);
         let (orders, inbox) = mpsc::unbounded_channel();

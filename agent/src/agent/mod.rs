@@ -110,6 +110,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<(), AgentError> {
         outgoing: outgoing.clone(),
         vantage: identity.name.clone(),
         journal,
+        max_rate: settings.max_rate.value,
     });
     runner.report_interrupted(left).await;
     let introduction = Introduction {

@@ -76,13 +76,15 @@ pub(crate) struct Parts<L> {
     pub(crate) vantage: VantageName,
     /// The note of what runs.
     pub(crate) journal: Journal,
+    /// The site owner's cap on connections a second to one target.
+    pub(crate) max_rate: Option<u32>,
 }
 
 impl<L: Look> Runner<L> {
     /// Makes a runner that does nothing yet.
     pub(crate) fn new(parts: Parts<L>) -> Rc<Self> {
-        let Parts { look, witness, log, guard, clock, spool, outgoing, vantage, journal } = parts;
-        let tools = Tools { look, witness, log, guard, clock, spool, outgoing, vantage, responders: RwLock::default(), manners: Manners::new() };
+        let Parts { look, witness, log, guard, clock, spool, outgoing, vantage, journal, max_rate } = parts;
+        let tools = Tools { look, witness, log, guard, clock, spool, outgoing, vantage, responders: RwLock::default(), manners: Manners::new(max_rate) };
         Rc::new(Self {
             tools: Rc::new(tools),
             journal,

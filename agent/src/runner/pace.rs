@@ -20,6 +20,8 @@ pub(super) struct Manners {
     everything: Arc<Semaphore>,
     targets: Mutex<HashMap<String, Weak<Gate>>>,
     throttle: AtomicU32,
+    /// The site owner's cap on connections a second to one target.
+    most: Option<u32>,
 }
 
 /// Limits towards one target.
@@ -36,8 +38,9 @@ pub(super) struct Leave {
 }
 
 impl Manners {
-    pub(super) fn new() -> Self {
-        Self { everything: Arc::new(Semaphore::new(PER_AGENT)), targets: Mutex::default(), throttle: AtomicU32::new(0) }
+    /// Makes limits; `most` is the site owner's cap on connections a second to one target.
+    pub(super) fn new(most: Option<u32>) -> Self {
+        Self { everything: Arc::new(Semaphore::new(PER_AGENT)), targets: Mutex::default(), throttle: AtomicU32::new(0), most }
     }
 
     /// Sets the coordinator's cap on connections a second to one target; 0 lifts it.
@@ -57,12 +60,24 @@ impl Manners {
         gate
     }
 
+    /// Returns the cap on connections a second to one target that holds: the least of the check's, the coordinator's and the site owner's.
+    pub(super) fn cap(&self, pace: Option<u32>) -> Option<u32> {
+        let throttle = Some(self.throttle.load(Ordering::Relaxed)).filter(|cap| *cap > 0);
+        [pace, throttle, self.most].into_iter().flatten().min()
+    }
+
+    /// Counts connections beyond the first that an attempt made: where the coordinator or the site owner caps them, what follows waits.
+    pub(super) fn charge(&self, gate: &Gate, connections: u32) {
+        if let Some(cap) = self.cap(None) {
+            gate.skip(cap, connections);
+        }
+    }
+
     /// Waits for leave to open a connection; `pace` is the cap a second that holds since the first failure, none before it.
     pub(super) async fn leave(&self, gate: &Gate, pace: Option<u32>) -> Leave {
         let of_target = Arc::clone(&gate.in_flight).acquire_owned().await.ok();
         let of_agent = Arc::clone(&self.everything).acquire_owned().await.ok();
-        let throttle = Some(self.throttle.load(Ordering::Relaxed)).filter(|cap| *cap > 0);
-        if let Some(cap) = pace.into_iter().chain(throttle).min() {
+        if let Some(cap) = self.cap(pace) {
             sleep_until(gate.turn(cap)).await;
         }
         Leave { _places: [of_target, of_agent] }
@@ -70,6 +85,12 @@ impl Manners {
 }
 
 impl Gate {
+    fn skip(&self, connections_per_second: u32, turns: u32) {
+        let mut next = self.next.lock().expect("no code panics while it holds this lock");
+        let from = next.map_or_else(Instant::now, |next| next.max(Instant::now()));
+        *next = Some(from + Duration::from_secs(1) * turns / connections_per_second.max(1));
+    }
+
     fn turn(&self, connections_per_second: u32) -> Instant {
         let mut next = self.next.lock().expect("no code panics while it holds this lock");
         let turn = next.map_or_else(Instant::now, |next| next.max(Instant::now()));
@@ -87,7 +108,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_target_sees_eight_connections_at_a_time() {
-        let manners = Manners::new();
+        let manners = Manners::new(None);
         let gate = manners.gate("a.test:443");
         let mut held = Vec::new();
         for _ in 0..PER_TARGET {
@@ -102,7 +123,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn after_a_failure_connections_are_paced_over_all_shares() {
-        let manners = Manners::new();
+        let manners = Manners::new(None);
         let (one, two) = (manners.gate("a.test:443"), manners.gate("a.test:443"));
         let started = Instant::now();
         for _ in 0..10 {
@@ -114,5 +135,23 @@ mod tests {
         manners.leave(&one, Some(20)).await;
         manners.leave(&one, None).await;
         assert_eq!(started.elapsed(), Duration::from_millis(2_000), "the coordinator's cap holds from the start");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_site_owners_cap_holds_whatever_the_others_allow() {
+        let manners = Manners::new(Some(10));
+        let gate = manners.gate("a.test:443");
+        let started = Instant::now();
+        for pace in [None, Some(20), None] {
+            manners.leave(&gate, pace).await;
+        }
+        assert_eq!(started.elapsed(), Duration::from_millis(200));
+        manners.charge(&gate, 7);
+        manners.leave(&gate, None).await;
+        assert_eq!(started.elapsed(), Duration::from_millis(1_000), "a walk of eight connections takes eight turns");
+        manners.leave(&manners.gate("b.test:443"), None).await;
+        assert_eq!(started.elapsed(), Duration::from_millis(1_000), "another target has turns of its own");
+        manners.throttle(5);
+        assert_eq!((manners.cap(None), manners.cap(Some(2)), manners.cap(Some(50))), (Some(5), Some(2), Some(5)));
     }
 }

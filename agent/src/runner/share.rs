@@ -216,7 +216,11 @@ impl<L: Look> Share<L> {
         let plan = self.plan(wanted);
         let (started_at, started) = (self.tools.clock.now(), Instant::now());
         let facts = self.tools.look.run(&plan).await;
-        self.book.charge(connections_of(&facts).saturating_sub(1));
+        let further = connections_of(&facts).saturating_sub(1);
+        self.book.charge(further);
+        if at_target && further > 0 {
+            self.tools.manners.charge(&self.gate, further);
+        }
         let attempt = self.record(&profile.name, experiment, Some(address), (started_at, started.elapsed()), facts);
         let outcome = Outcome::of(&attempt);
         // An alert to a client's own hello is the answer that was asked for, and no sign of trouble.
@@ -266,7 +270,7 @@ impl<L: Look> Share<L> {
             http: check.target.scheme == Scheme::Https && profile.depth == Depth::Full && !pinned_responder,
             pinned_responder,
             siblings: siblings.iter().copied().filter(|sibling| self.tools.guard.permits(*sibling)).collect(),
-            manners: AuditManners { per_second: self.pace(), time: self.time_for_audit(), ..AuditManners::default() },
+            manners: AuditManners { per_second: self.tools.manners.cap(self.pace()), time: self.time_for_audit(), ..AuditManners::default() },
         }
     }
 

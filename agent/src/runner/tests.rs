@@ -115,6 +115,7 @@ fn world(script: Script, allow: &[&str]) -> World {
         outgoing,
         vantage: "fra-1".parse().unwrap(),
         journal: Journal::open(dir.path()).unwrap().0,
+        max_rate: None,
     });
     World { script, runner, spool, events, dir }
 }
