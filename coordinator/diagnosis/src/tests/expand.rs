@@ -482,7 +482,7 @@ pub(super) fn lookup_facts(lookup: &Resolve) -> Facts {
     let mut again = DnsAnswer { transport: DnsTransport::Tcp, end: LookupEnd::Response(0), records: records(&lookup.by_tcp), ..answer.clone() };
     again.second_answer = false;
     let dns = DnsFacts {
-        answers: vec![DnsAnswer { server: named.as_ref().map_or(Some(RESOLVER.parse().unwrap()), NamedResolver::address), ..answer }],
+        answers: vec![DnsAnswer { server: named.as_ref().map_or_else(|| Some(RESOLVER.parse().unwrap()), NamedResolver::address), ..answer }],
         addresses,
         again_by_tcp: if lookup.by_tcp.is_empty() { Vec::new() } else { vec![again] },
         certificates: lookup.chain.as_ref().map_or_else(Vec::new, |chain| PKI.chain(chain)),
