@@ -146,7 +146,8 @@ fn compare(check: Option<CheckId>, before: Verdict, after: Verdict) -> Again {
     if essence(&before) != essence(&after) {
         return Again::Changed { check, before: Box::new(before), after: Box::new(after) };
     }
-    let same_words = Verdict { revision: before.revision, rules: before.rules.clone(), ..after } == before;
+    // Verdicts of before there were digests are not reworded by having none.
+    let same_words = Verdict { revision: before.revision, rules: before.rules.clone(), digest: before.digest.clone(), ..after } == before;
     if same_words { Again::Same } else { Again::Reworded }
 }
 
