@@ -51,7 +51,8 @@ fn server(origin: &Origin) -> String {
 /// Returns the arguments of a dnsmasq that knows the resolver's records and nothing else.
 pub(super) fn dnsmasq(resolver: &Resolver) -> Vec<String> {
     let mut arguments: Vec<String> =
-        ["--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--no-poll", "--local=//", "--pid-file=", "--log-facility=-", "--cache-size=0"]
+        // In its debugging mode one silent TCP connection keeps everybody waiting.
+        ["--keep-in-foreground", "--user=root", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--no-poll", "--local=//", "--pid-file=", "--log-facility=-", "--cache-size=0"]
             .map(str::to_owned)
             .to_vec();
     arguments.push(format!("--port={}", resolver.port));

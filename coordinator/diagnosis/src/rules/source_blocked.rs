@@ -29,9 +29,10 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         return None;
     }
     let (scene, place) = (suspicion.scene, suspicion.place);
-    // Neither does a list of sources mind what is offered, nor how fast one comes.
     let neighbour = suspicion.neighbour_passes(seat);
-    if suspicion.passes_after_a_pause(seat) || (neighbour.is_none() && scene.looks_of(seat, place).any(|look| look.reach.is_ok())) {
+    // Neither does a list of sources mind what is offered, nor how fast one comes; where the server's host tells what it did, it may mind anything.
+    let told = neighbour.is_some() || testimony::of(scene, seat, place).is_some_and(|testimony| testimony.fate.is_the_servers());
+    if suspicion.passes_after_a_pause(seat) || (!told && scene.looks_of(seat, place).any(|look| look.reach.is_ok())) {
         return None;
     }
     let (family, outcome) = suspicion.class(seats)?;
