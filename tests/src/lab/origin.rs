@@ -52,7 +52,7 @@ fn server(origin: &Origin) -> String {
 pub(super) fn dnsmasq(resolver: &Resolver) -> Vec<String> {
     let mut arguments: Vec<String> =
         // In its debugging mode one silent TCP connection keeps everybody waiting.
-        ["--keep-in-foreground", "--user=root", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--no-poll", "--local=//", "--pid-file=", "--log-facility=-", "--cache-size=0"]
+        ["--keep-in-foreground", "--user=root", "--group=", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--no-poll", "--local=//", "--pid-file=", "--log-facility=-", "--cache-size=0"]
             .map(str::to_owned)
             .to_vec();
     arguments.push(format!("--port={}", resolver.port));
