@@ -125,7 +125,8 @@ fn centred(text: &str, width: usize, style: Style) -> String {
     format!("{:left$}{}{:right$}", "", text.style(style), "", left = free / 2, right = free - free / 2)
 }
 
-fn blames(finding: &Finding, cell: &MatrixCell) -> bool {
+/// Tells whether a finding blames a cell.
+pub(super) fn blames(finding: &Finding, cell: &MatrixCell) -> bool {
     let covers = |scope: &[String], value: &String| scope.is_empty() || scope.contains(value);
     cell.failures > 0
         && covers(&finding.scope.vantages, &cell.vantage)

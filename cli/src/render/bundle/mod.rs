@@ -10,13 +10,7 @@ mod timeline;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use parallax_model::{
-    assignment::Experiment,
-    attempt::Attempt,
-    outcome::Outcome,
-    proof::Proof,
-    verdict::{Finding, MatrixCell},
-};
+use parallax_model::{assignment::Experiment, attempt::Attempt, outcome::Outcome, proof::Proof, verdict::Finding};
 use scrub::Scrub;
 use serde_json::{Value, json};
 
@@ -92,13 +86,4 @@ impl<'a> Case<'a> {
 /// Returns the vantages that a finding blames.
 fn involved(proof: &Proof) -> BTreeSet<&str> {
     proof.verdict.findings.iter().filter(|finding| !finding.cause.is_informational()).flat_map(|finding| &finding.scope.vantages).map(String::as_str).collect()
-}
-
-/// Tells whether a finding blames a cell.
-fn blames(finding: &Finding, cell: &MatrixCell) -> bool {
-    let covers = |scope: &[String], value: &String| scope.is_empty() || scope.contains(value);
-    cell.failures > 0
-        && covers(&finding.scope.vantages, &cell.vantage)
-        && covers(&finding.scope.addresses, &cell.address)
-        && covers(&finding.scope.profiles, &cell.profile)
 }

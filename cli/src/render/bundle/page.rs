@@ -11,8 +11,8 @@ use parallax_model::{
     verdict::{Finding, Tier},
 };
 
-use super::{Case, blames, certificates, commands, packets, path, shared_labels, timeline};
-use crate::render::{facts, proof::is_about};
+use super::{Case, certificates, commands, packets, path, shared_labels, timeline};
+use crate::render::{facts, matrix::blames, proof::is_about};
 
 /// Attempts whose packets are shown for one finding.
 const WITH_PACKETS: usize = 4;
