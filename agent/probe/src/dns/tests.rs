@@ -24,11 +24,20 @@ use tokio::{
 
 use super::*;
 
+/// A port that is free for UDP may be taken for TCP.
+async fn one_port_for_both() -> (UdpSocket, TcpListener) {
+    loop {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        if let Ok(udp) = UdpSocket::bind(tcp.local_addr().unwrap()).await {
+            return (udp, tcp);
+        }
+    }
+}
+
 /// Answers every datagram with what the script makes of it, and every TCP query with the script's last answer.
 async fn server(script: impl Fn(&Message) -> Vec<Vec<u8>> + Copy + Send + 'static) -> SocketAddr {
-    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (udp, tcp) = one_port_for_both().await;
     let address = udp.local_addr().unwrap();
-    let tcp = TcpListener::bind(address).await.unwrap();
     tokio::spawn(async move {
         let mut buffer = [0; 2_048];
         while let Ok((length, peer)) = udp.recv_from(&mut buffer).await {
