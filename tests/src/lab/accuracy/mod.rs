@@ -68,20 +68,10 @@ pub fn differences(first: &[Report], second: &[Report]) -> Vec<String> {
     pairs.filter(|(_, text, other)| text != other).map(|(id, text, other)| format!("{id} is {text}, and with another seed {other}")).collect()
 }
 
-/// Fisher and Yates, fed by splitmix64.
+/// The same seed gives the same order.
 fn shuffle(scenarios: &[Scenario], seed: u64) -> Vec<Scenario> {
     let mut shuffled = scenarios.to_vec();
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    };
-    for last in (1..shuffled.len()).rev() {
-        let other = usize::try_from(next() % (last as u64 + 1)).unwrap_or(last);
-        shuffled.swap(last, other);
-    }
+    fastrand::Rng::with_seed(seed).shuffle(&mut shuffled);
     shuffled
 }
 
