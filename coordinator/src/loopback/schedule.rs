@@ -5,6 +5,7 @@ use parallax_model::{
     clock::{Clock, SystemClock, Timestamp},
     facts::Facts,
     id::{CheckId, RoundId},
+    verdict::Verdict,
 };
 use parallax_proto::v1;
 
@@ -75,6 +76,30 @@ async fn rounds_that_ran_without_the_coordinator_are_opened_by_their_results() {
     let request = v1::GetVerdictRequest { round: late.round.to_string(), revision: 0, with_attempts: true };
     let kept = world.operator().await.get_verdict(request).await.unwrap().into_inner();
     assert_eq!(kept.attempts.len(), 2);
+}
+
+#[tokio::test]
+async fn late_results_that_a_stop_overtakes_are_judged_by_the_next_start() {
+    let mut world = World::new().await;
+    let mut north = Agent::join(&world, "north").await;
+    let check = scheduled(&world, &mut north).await;
+    let missed = world.verdicts("web", 1).await.remove(0);
+    assert_eq!(missed.vantages.reported, 0);
+    let late = attempt(check.id, missed.round, missed.started_at, Facts::default());
+    north.report(std::slice::from_ref(&late)).await;
+    // Acknowledged, and the coordinator is gone before it comes to judge.
+    world.restart().await;
+    let request = v1::GetVerdictRequest { round: missed.round.to_string(), revision: 0, with_attempts: false };
+    let mut operator = world.operator().await;
+    for _ in 0..100 {
+        let kept = operator.get_verdict(request.clone()).await.unwrap().into_inner();
+        let verdict: Verdict = serde_json::from_str(&kept.verdict_json).unwrap();
+        if verdict.vantages.reported == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the late result was never judged");
 }
 
 #[tokio::test]

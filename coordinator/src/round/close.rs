@@ -24,8 +24,10 @@ pub(super) struct Base {
     pub(super) view: RoundView,
     /// What was known before.
     pub(super) history: History,
-    /// Whether the round is closed in the store.
-    closed: bool,
+    /// Whether the round is closed in the store and no result came since.
+    settled: bool,
+    /// How many results the view holds that no judgement has seen.
+    unjudged: u64,
 }
 
 impl Base {
@@ -50,8 +52,9 @@ pub(super) async fn judgement_base(app: &App, live: &Live) -> Result<Base, Store
     let view = RoundView { check: live.check.clone(), round: live.id, started_at: live.start, vantages, attempts, responders };
     let verdicts = if live.check.name.is_some() { app.store.verdicts_of_check(live.check.id, None, Some(live.start), HISTORY).await? } else { Vec::new() };
     let known_keys = app.store.known_keys(&live.check.target.authority(), None).await?;
-    let closed = record.is_none_or(|record| record.closed_at.is_some());
-    Ok(Base { view, history: History { verdicts, known_keys }, closed })
+    let unjudged = record.as_ref().map_or(0, |record| record.unjudged);
+    let settled = unjudged == 0 && record.is_none_or(|record| record.closed_at.is_some());
+    Ok(Base { view, history: History { verdicts, known_keys }, settled, unjudged })
 }
 
 /// Judges a round and stores the verdict, under a further revision when it was judged before and the verdict is another now.
@@ -69,16 +72,16 @@ pub(super) async fn close(app: &Arc<App>, live: &Live) -> Result<(), StoreError>
     };
     let former = app.store.verdict(live.id, None).await?;
     if let Some(former) = former.filter(|former| says_the_same(former, &verdict)) {
-        if !base.closed {
-            // An earlier run was cut off between verdict and close.
-            app.store.close_round(live.id, now).await?;
+        if !base.settled {
+            // Nothing new came of it, or an earlier run was cut off between verdict and close.
+            app.store.close_round(live.id, now, base.unjudged).await?;
         }
         live.tell(Event::Verdict(Arc::new(former)));
         return Ok(());
     }
     let check = live.check.name.is_some().then_some(live.check.id);
     verdict.revision = app.store.put_verdict(check, &verdict, now).await?;
-    app.store.close_round(live.id, now).await?;
+    app.store.close_round(live.id, now, base.unjudged).await?;
     let keys = authenticated_keys(&base.view, &verdict);
     if !keys.is_subset(&base.history.known_keys) {
         app.store.remember_keys(&verdict.target, &keys, now).await?;

@@ -132,6 +132,7 @@ mod tests {
             vantages: Vec::new(),
             adhoc: every_ms.is_none(),
             closed_at: None,
+            unjudged: 0,
         });
         let times = Times::of(&live);
         (live, times)

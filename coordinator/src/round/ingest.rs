@@ -97,9 +97,7 @@ pub(crate) async fn store(app: &App, vantage: &VantageName, batch: Batch) -> Res
         let result = app.store.ingest(vantage, batch.boot, batch.attempts).await?;
         Counters::add(&app.counters.attempts, result.new);
         acknowledged = result.acknowledged_through;
-        if result.new > 0 {
-            batch.rounds.iter().filter(|live| !live.result_stored()).for_each(|live| app.rounds.touch(live.id));
-        }
+        batch.rounds.iter().filter(|live| !live.result_stored()).for_each(|live| app.rounds.touch(live.id));
     }
     Ok((batch.boot, acknowledged))
 }

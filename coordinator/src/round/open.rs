@@ -60,12 +60,12 @@ pub(super) async fn of_attempt(
     open_scheduled(app, &planned.check, start, &plan.members(planned)).await.map(Some)
 }
 
-/// Takes up the rounds that an earlier run of the coordinator left open.
+/// Takes up the rounds that an earlier run of the coordinator left open, or whose late results it did not come to judge.
 pub(crate) async fn resume(app: &Arc<App>) -> Result<(), StoreError> {
     let now = app.clock.now();
     for record in app.store.open_rounds().await? {
         let live = app.rounds.keep(Live::of_record(&record));
-        if live.deadline > now && !live.adhoc {
+        if record.closed_at.is_none() && live.deadline > now && !live.adhoc {
             see_to(app, &live);
         } else {
             app.rounds.touch(live.id);
@@ -97,7 +97,7 @@ fn record(app: &App, check: &Check, id: RoundId, started_at: Timestamp, deadline
         let group = parallax_model::vantage::Group::of(&vantage.labels, egress);
         RoundVantage { name: vantage.name.clone(), labels: vantage.labels.clone(), group, build, clock_offset_ms, egress, share: ShareState::Assigned }
     };
-    RoundRecord { id, check: check.clone(), started_at, deadline, vantages: members.iter().map(member).collect(), adhoc, closed_at: None }
+    RoundRecord { id, check: check.clone(), started_at, deadline, vantages: members.iter().map(member).collect(), adhoc, closed_at: None, unjudged: 0 }
 }
 
 /// How far past its deadline a round is still driven; a later one is judged when its results stop coming.

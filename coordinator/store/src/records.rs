@@ -210,6 +210,8 @@ pub struct RoundRecord {
     pub adhoc: bool,
     /// When it was closed; none while it is open.
     pub closed_at: Option<Timestamp>,
+    /// How often results came that no judgement has seen; handed back when it is closed.
+    pub unjudged: u64,
 }
 
 /// A vantage as it stood when the round was opened, and what became of its share.

@@ -86,16 +86,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// Opens a round with the given shares; returns whether it is new. A round that exists keeps what it has and gets the vantages that it lacked.
     async fn open_round(&self, round: &RoundRecord) -> Result<bool>;
-    /// Records what became of a share; also after the round was closed, because results may be late.
+    /// Records what became of a share, which is a result; also after the round was closed, because results may be late.
     async fn set_share(&self, round: RoundId, vantage: &VantageName, state: ShareState) -> Result<bool>;
     /// Returns one round with its shares.
     async fn round(&self, id: RoundId) -> Result<Option<RoundRecord>>;
-    /// Returns every round that was not closed, the oldest first.
+    /// Returns every round that was not closed, or got results since it was judged, the oldest first.
     async fn open_rounds(&self) -> Result<Vec<RoundRecord>>;
-    /// Closes a round; shares that are still assigned become missed. A round that was closed before keeps its time.
-    async fn close_round(&self, id: RoundId, at: Timestamp) -> Result<bool>;
+    /// Closes a round of which this many results were judged; shares that are still assigned become missed. A round that was closed before keeps its time.
+    async fn close_round(&self, id: RoundId, at: Timestamp, judged: u64) -> Result<bool>;
 
-    /// Stores attempts, each once however often it is sent, and settles their sequence numbers.
+    /// Stores attempts, each once however often it is sent, notes them as results of their rounds, and settles their sequence numbers.
     ///
     /// The acknowledgement is cumulative and has no holes: it never passes a number that was neither ingested nor settled. `vantage` overwrites that of the attempts.
     async fn ingest(&self, vantage: &VantageName, boot: BootId, batch: Vec<(u64, Attempt)>) -> Result<IngestResult>;

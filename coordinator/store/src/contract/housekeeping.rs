@@ -19,7 +19,7 @@ async fn history(store: &dyn Store, check: &Check, day: u32) -> RoundId {
     let round = round(check, on(day), &["north"]);
     store.open_round(&round).await.unwrap();
     store.ingest(&name("north"), BootId::new(), vec![(1, attempt(round.id, "north", 1))]).await.unwrap();
-    store.close_round(round.id, on(day)).await.unwrap();
+    store.close_round(round.id, on(day), 1).await.unwrap();
     store.put_verdict(Some(check.id), &verdict(&round, "x"), on(day)).await.unwrap();
     round.id
 }
@@ -54,14 +54,14 @@ pub(crate) async fn retention_keeps_what_is_young_or_open(fixture: impl Fixture)
     for minute in 0..450 {
         let old = round(&other, on(19) + std::time::Duration::from_secs(60 * minute), &["north", "south"]);
         store.open_round(&old).await.unwrap();
-        store.close_round(old.id, on(19)).await.unwrap();
+        store.close_round(old.id, on(19), 1).await.unwrap();
     }
     let young = history(store, &shop, 23).await;
     let retained = store.retain_since(on(23)).await.unwrap();
     assert_eq!(retained.rounds_deleted, 450, "in several steps");
     assert!(store.round(young).await.unwrap().is_some());
     assert_eq!(store.open_rounds().await.unwrap(), std::slice::from_ref(&open), "the snapshots that it was made of are kept too");
-    store.close_round(open.id, on(23)).await.unwrap();
+    store.close_round(open.id, on(23), 1).await.unwrap();
     assert_eq!(store.retain_since(on(23)).await.unwrap().rounds_deleted, 1);
 }
 

@@ -35,7 +35,7 @@ macro_rules! suite {
             checks: a_check_reads_back_as_it_was, revisions_grow_by_one, a_stale_revision_changes_nothing, a_name_belongs_to_one_check,
                 a_deleted_check_is_gone_and_its_name_free, checks_are_listed_by_name, fifty_writers_each_get_a_revision_of_their_own;
             rounds: a_round_reads_back_as_it_was, opening_twice_changes_nothing_but_adds_vantages, shares_change_also_after_the_close,
-                closing_marks_the_missing_and_keeps_its_time, open_rounds_are_listed_oldest_first, a_round_keeps_the_check_as_it_stood;
+                closing_marks_the_missing_and_keeps_its_time, open_rounds_are_listed_oldest_first, results_that_nobody_judged_keep_a_round_open, a_round_keeps_the_check_as_it_stood;
             ingest: attempts_read_back_as_they_were, a_batch_that_is_sent_twice_is_stored_once, reordered_batches_are_acknowledged_when_the_hole_is_filled,
                 a_truncated_batch_is_acknowledged_as_far_as_it_came, settled_numbers_close_holes, every_boot_has_a_watermark_of_its_own,
                 the_session_says_whose_attempts_they_are, the_key_holds_across_midnight, chains_come_back_in_their_order, nothing_is_lost_between_fifty_writers,

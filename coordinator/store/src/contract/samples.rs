@@ -99,6 +99,7 @@ pub(crate) fn round(check: &Check, started_at: Timestamp, names: &[&str]) -> Rou
         vantages: names.iter().map(share).collect(),
         adhoc: false,
         closed_at: None,
+        unjudged: 0,
     }
 }
 

@@ -81,7 +81,7 @@ pub(crate) async fn judged_rounds_come_page_by_page_with_every_revision(fixture:
         store.open_round(&round).await.unwrap();
         if second < 180 {
             store.put_verdict(Some(check.id), &verdict(&round, "first"), at(second + 30)).await.unwrap();
-            store.close_round(round.id, at(second + 30)).await.unwrap();
+            store.close_round(round.id, at(second + 30), 0).await.unwrap();
         }
     }
     let late = round(&shop, at(120), &["north"]);

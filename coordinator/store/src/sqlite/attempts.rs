@@ -59,6 +59,11 @@ impl AttemptRow {
         })
     }
 
+    /// Returns the round that it is a result of.
+    pub(super) fn round(&self) -> RoundId {
+        self.round
+    }
+
     /// Inserts the row; returns whether it is new.
     pub(super) fn insert(&self, statement: &mut Statement<'_>, vantage: &VantageName) -> rusqlite::Result<bool> {
         let inserted = statement.execute(params![

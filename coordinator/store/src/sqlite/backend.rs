@@ -177,8 +177,8 @@ impl Store for SqliteStore {
         self.readers.read_main("open_rounds", rounds::all_open).await
     }
 
-    async fn close_round(&self, id: RoundId, at: Timestamp) -> Result<bool> {
-        self.writer.write("close_round", move |main| rounds::close(main, id, at)).await
+    async fn close_round(&self, id: RoundId, at: Timestamp, judged: u64) -> Result<bool> {
+        self.writer.write("close_round", move |main| rounds::close(main, id, at, judged)).await
     }
 
     async fn ingest(&self, vantage: &VantageName, boot: BootId, batch: Vec<(u64, Attempt)>) -> Result<IngestResult> {

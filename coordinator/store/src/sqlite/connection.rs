@@ -18,7 +18,7 @@ impl Kind {
     /// Every migration in order; the list is only ever appended to, because its length is the schema's number.
     fn migrations(self) -> &'static [&'static str] {
         match self {
-            Self::Main => &[include_str!("schema/main-1.sql")],
+            Self::Main => &[include_str!("schema/main-1.sql"), include_str!("schema/main-2.sql")],
             Self::Day => &[include_str!("schema/day-1.sql")],
         }
     }

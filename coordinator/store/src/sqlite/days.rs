@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use parallax_model::id::{BootId, VantageName};
+use parallax_model::id::{BootId, RoundId, VantageName};
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
@@ -14,7 +14,7 @@ use super::{
     attempts::{AttemptRow, Digest},
     connection::{Kind, open_writer, sort},
     files::{Day, Files},
-    spools,
+    rounds, spools,
     writer::Task,
 };
 use crate::{
@@ -60,6 +60,11 @@ impl Task for Settling {
     }
 
     fn run(&mut self, main: &Connection) -> rusqlite::Result<()> {
+        // Also for what was stored before: the acknowledgement, and with it this note, may have been lost.
+        let results: BTreeSet<RoundId> = self.batch.rows.iter().map(|(_, row)| row.round()).collect();
+        for round in results {
+            rounds::note_results(main, round)?;
+        }
         self.result.acknowledged_through = spools::settle(main, &self.batch.vantage, self.batch.boot, &self.batch.settled)?;
         Ok(())
     }

@@ -36,7 +36,7 @@ INSERT INTO snapshots (digest, body, last_used) VALUES (?1, ?2, ?3)
 ON CONFLICT (digest) DO UPDATE SET last_used = excluded.last_used WHERE snapshots.last_used + 3600000000 < excluded.last_used";
 
 pub(super) fn open(main: &Connection, round: &RoundRecord) -> rusqlite::Result<bool> {
-    let RoundRecord { id, check, started_at, deadline, vantages, adhoc, closed_at } = round;
+    let RoundRecord { id, check, started_at, deadline, vantages, adhoc, closed_at, unjudged: _ } = round;
     let check = snapshot(main, check, *started_at)?;
     let closed_at = closed_at.map(Timestamp::as_micros);
     let values = params![id.0.as_bytes(), check, started_at.as_micros(), deadline.as_micros(), adhoc, closed_at];
@@ -61,26 +61,34 @@ fn snapshot(main: &Connection, value: &impl Serialize, used_at: Timestamp) -> ru
 
 const SET_SHARE: &str = "-- set_share
 UPDATE shares SET state = ?3 WHERE round = ?1 AND vantage = ?2";
+const NOTE_RESULTS: &str = "-- ingest: round
+UPDATE rounds SET unjudged = unjudged + 1 WHERE id = ?1";
 const CLOSE: &str = "-- close_round
-UPDATE rounds SET closed_at = coalesce(closed_at, ?2) WHERE id = ?1";
+UPDATE rounds SET closed_at = coalesce(closed_at, ?2), unjudged = max(unjudged - ?3, 0) WHERE id = ?1";
 const CLOSE_SHARES: &str = "-- close_round: shares
 UPDATE shares SET state = 'missed' WHERE round = ?1 AND state = 'assigned'";
 
 pub(super) fn set_share(main: &Connection, round: RoundId, vantage: &VantageName, state: ShareState) -> rusqlite::Result<bool> {
+    note_results(main, round)?;
     Ok(main.prepare_cached(SET_SHARE)?.execute(params![round.0.as_bytes(), vantage.as_str(), state.as_str()])? == 1)
 }
 
-pub(super) fn close(main: &Connection, id: RoundId, at: Timestamp) -> rusqlite::Result<bool> {
-    let known = main.prepare_cached(CLOSE)?.execute(params![id.0.as_bytes(), at.as_micros()])? == 1;
+/// Notes that a round got results.
+pub(super) fn note_results(main: &Connection, round: RoundId) -> rusqlite::Result<()> {
+    main.prepare_cached(NOTE_RESULTS)?.execute([round.0.as_bytes()]).map(drop)
+}
+
+pub(super) fn close(main: &Connection, id: RoundId, at: Timestamp, judged: u64) -> rusqlite::Result<bool> {
+    let known = main.prepare_cached(CLOSE)?.execute(params![id.0.as_bytes(), at.as_micros(), judged.cast_signed()])? == 1;
     main.prepare_cached(CLOSE_SHARES)?.execute([id.0.as_bytes()])?;
     Ok(known)
 }
 
 const ONE: &str = "-- round
-SELECT r.id, s.body, r.started_at, r.deadline, r.adhoc, r.closed_at FROM rounds r JOIN snapshots s ON s.digest = r.check_snapshot WHERE r.id = ?1";
+SELECT r.id, s.body, r.started_at, r.deadline, r.adhoc, r.closed_at, r.unjudged FROM rounds r JOIN snapshots s ON s.digest = r.check_snapshot WHERE r.id = ?1";
 const ALL_OPEN: &str = "-- open_rounds
-SELECT r.id, s.body, r.started_at, r.deadline, r.adhoc, r.closed_at FROM rounds r JOIN snapshots s ON s.digest = r.check_snapshot
-WHERE r.closed_at IS NULL ORDER BY r.started_at, r.id";
+SELECT r.id, s.body, r.started_at, r.deadline, r.adhoc, r.closed_at, r.unjudged FROM rounds r JOIN snapshots s ON s.digest = r.check_snapshot
+WHERE r.id IN (SELECT id FROM rounds WHERE closed_at IS NULL UNION SELECT id FROM rounds WHERE unjudged > 0) ORDER BY r.started_at, r.id";
 const SHARES: &str = "-- round: shares
 SELECT h.vantage, s.body, h.clock_offset_ms, h.state FROM shares h JOIN snapshots s ON s.digest = h.snapshot WHERE h.round = ?1 ORDER BY h.vantage";
 
@@ -93,7 +101,7 @@ pub(super) fn all_open(main: &Connection) -> rusqlite::Result<Vec<RoundRecord>> 
 }
 
 const JUDGED: &str = "-- judged_rounds
-SELECT r.id, s.body, r.started_at, r.deadline, r.adhoc, r.closed_at FROM rounds r JOIN snapshots s ON s.digest = r.check_snapshot
+SELECT r.id, s.body, r.started_at, r.deadline, r.adhoc, r.closed_at, r.unjudged FROM rounds r JOIN snapshots s ON s.digest = r.check_snapshot
 WHERE r.closed_at IS NOT NULL AND r.started_at >= ?1 AND r.started_at < ?2 AND (r.started_at, r.id) > (?3, ?4)
 AND EXISTS (SELECT 1 FROM verdicts v WHERE v.round = r.id AND (?5 IS NULL OR v.check_id = ?5)) ORDER BY r.started_at, r.id LIMIT ?6";
 
@@ -116,6 +124,7 @@ fn round_of(row: &Row<'_>, main: &Connection) -> rusqlite::Result<RoundRecord> {
         vantages: main.prepare_cached(SHARES)?.query_map([id.0.as_bytes()], vantage_of)?.collect::<Result<_, _>>()?,
         adhoc: row.get(4)?,
         closed_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_micros),
+        unjudged: row.get::<_, i64>(6)?.cast_unsigned(),
     })
 }
 

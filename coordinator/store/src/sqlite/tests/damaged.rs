@@ -80,6 +80,17 @@ async fn data_of_a_newer_build_is_refused_and_left_alone() {
     assert!(matches!(SqliteStore::open(directory.path()), Err(StoreError::Newer { found: 99, .. })));
 }
 
+#[tokio::test]
+async fn data_of_the_first_schema_is_brought_up_to_date() {
+    let directory = tempfile::tempdir().unwrap();
+    let raw = Connection::open(directory.path().join("main.sqlite")).unwrap();
+    raw.execute_batch(include_str!("../schema/main-1.sql")).unwrap();
+    raw.execute_batch("PRAGMA application_id = 0x504c584d; PRAGMA user_version = 1").unwrap();
+    raw.execute_batch("INSERT INTO snapshots VALUES (x'00', '{}', 0); INSERT INTO rounds VALUES (zeroblob(16), x'00', 1, 2, 0, 3)").unwrap();
+    drop(raw);
+    assert_eq!(SqliteStore::open(directory.path()).unwrap().open_rounds().await.unwrap(), [], "what was closed stays closed");
+}
+
 #[test]
 fn a_second_process_is_told_that_the_directory_is_in_use() {
     let directory = tempfile::tempdir().unwrap();
