@@ -7,6 +7,7 @@ mod missing_tls13;
 mod name_needed;
 mod obsolete_features;
 mod old_versions;
+mod outdated_stack;
 mod renegotiation;
 mod request_size;
 mod resumption;
@@ -42,9 +43,10 @@ struct Claim {
     next: &'static str,
 }
 
-const CLAIMS: [fn(&AuditFacts) -> Option<Claim>; 15] = [
+const CLAIMS: [fn(&AuditFacts) -> Option<Claim>; 16] = [
     tolerance::claim,
     old_versions::claim,
+    outdated_stack::claim,
     weak_suites::claim,
     finite_field::claim,
     renegotiation::claim,
