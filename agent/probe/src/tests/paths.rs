@@ -168,6 +168,29 @@ async fn hello_walks_show_where_the_wanted_name_stops() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_injectors_word_counts_although_the_routers_comes_first() {
+    let late = |word: Step, after: u64| {
+        move |_: &Dial| {
+            let word = word.clone();
+            Peer::accepting(move |sent, limit| match limit {
+                Some(limit) if limit >= 2 && holds_name(sent) => vec![Step::Error(libc::EHOSTUNREACH), Step::Wait(millis(after)), word.clone()],
+                Some(limit) if limit < 5 => vec![Step::Wait(millis(2)), Step::Error(libc::EHOSTUNREACH)],
+                _ => vec![server_flight(61)],
+            })
+        }
+    };
+    let expired = StepEnd::Expired(None);
+    let alert = Step::Bytes(vec![21, 3, 3, 0, 2, 2, 47], 63);
+    for (word, end) in [(Step::Close(63), StepEnd::Closed), (Step::Reset(63), StepEnd::Reset), (alert, StepEnd::Alert(47))] {
+        let (walked, _) = walk(Experiment::HelloWalk, late(word, 30)).await;
+        assert_eq!(ends(&walked)[..2], [expired, end]);
+        assert!(walked.steps[1].elapsed_us >= 30_000, "the word is timed, not the router's");
+    }
+    let (too_late, _) = walk(Experiment::HelloWalk, late(Step::Close(63), 200)).await;
+    assert_eq!(ends(&too_late)[..2], [expired, expired]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_walk_that_cannot_connect_says_so_and_stops() {
     let (facts, dials) = walk(Experiment::HelloWalk, |_| Peer::ending(ConnectEnd::Refused)).await;
     assert_eq!((ends(&facts), dials.len()), (vec![StepEnd::NotConnected; 2], 2));
