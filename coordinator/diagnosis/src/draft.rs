@@ -105,7 +105,7 @@ impl Draft {
             "ClientHellos of a full segment from {} get no farther than hop {}, small ones reach the server, {} hops away",
             scene.seats[seat].name, ending.hop, ending.server
         );
-        self.location = Some(route::location(scene, seat, place, ending.hop.saturating_sub(1), ending.hop));
+        self.location = Some(ending.location(scene, seat, place));
         self.add("hello-walk", text, &ending.looks);
     }
 

@@ -9,7 +9,7 @@
 //! | `scene` | the round, indexed |
 //! | `opinion` | what is said of the name beside a vantage's own resolver? |
 //! | `gates` | is each vantage itself fine? |
-//! | `bench`, `route` | what do the experiments say, and who answered from where? |
+//! | `bench`, `route`, `bounds` | what do the experiments say, and who answered from where? |
 //! | `testimony` | what does a witness on the server's host say of a vantage's attempts? |
 //! | `suspicion` | who fails, who passes, and how independent are they? |
 //! | `rules` | the hypotheses, one per file |
@@ -33,6 +33,7 @@
 
 mod audit;
 mod bench;
+mod bounds;
 mod cell;
 pub mod certificate;
 mod contrast;

@@ -9,6 +9,7 @@ use parallax_model::{
 };
 
 use crate::{
+    bounds::bounds,
     cell::Look,
     scene::Scene,
     testimony::{self, Testimony},
@@ -238,6 +239,15 @@ pub(crate) struct Ending<'a> {
     /// The hop limit at which the control (or the SYN) was answered.
     pub(crate) server: u8,
     pub(crate) looks: Vec<Look<'a>>,
+    /// The first and last hop at which that is made.
+    between: (u8, u8),
+}
+
+impl Ending<'_> {
+    /// Makes a location of it.
+    pub(crate) fn location(&self, scene: &Scene<'_>, seat: usize, place: usize) -> Location {
+        location(scene, seat, place, self.between.0, self.between.1)
+    }
 }
 
 /// Returns where a walk with the wanted name ends before the server, if it does.
@@ -263,7 +273,8 @@ fn ending_of<'a>(scene: &Scene<'a>, seat: usize, place: usize, counts: impl Fn(&
         let spoken = walk.steps.iter().find(|step| step.hop_limit < server && matches!(step.end, StepEnd::Reset | StepEnd::Closed | StepEnd::Alert(_)));
         if let Some(step) = spoken {
             let looks = [Some(look), control.as_ref().map(|(look, ..)| *look)].into_iter().flatten().collect();
-            return Some(Ending { hop: step.hop_limit, end: step.end, server, looks });
+            let between = bounds(walk, step.hop_limit, somebodys_ttl(scene, seat, place));
+            return Some(Ending { hop: step.hop_limit, end: step.end, server, looks, between });
         }
         let Some((control_look, control_walk, _)) = &control else { continue };
         let silent_from = last_heard(walk) + 1;
@@ -275,10 +286,20 @@ fn ending_of<'a>(scene: &Scene<'a>, seat: usize, place: usize, counts: impl Fn(&
         let mute = walk.steps.iter().filter(|step| step.hop_limit >= silent_from).all(|step| matches!(step.end, StepEnd::Silent | StepEnd::NotConnected));
         let tried = walk.steps.iter().any(|step| step.hop_limit == silent_from && step.end == StepEnd::Silent);
         if silent_from < server && mute && tried && control_goes_on {
-            return Some(Ending { hop: silent_from, end: StepEnd::Silent, server, looks: vec![look, *control_look] });
+            let between = bounds(walk, silent_from, somebodys_ttl(scene, seat, place));
+            return Some(Ending { hop: silent_from, end: StepEnd::Silent, server, looks: vec![look, *control_look], between });
         }
     }
     None
+}
+
+/// Returns the TTL of what somebody who is not the server sent to end a seat's attempts at a place.
+fn somebodys_ttl(scene: &Scene<'_>, seat: usize, place: usize) -> Option<TtlRange> {
+    match author(scene, seat, place, &[Reply::Reset, Reply::Close, Reply::Alert])? {
+        Author::Nearer { reply, .. } => Some(reply),
+        Author::Injector { look } => look.attempt.facts.reply_ttl.as_ref()?.reply_ttl,
+        Author::AsFarAsServer { .. } | Author::Witnessed { .. } => None,
+    }
 }
 
 /// Makes a location, with the last router that answered before it.

@@ -133,7 +133,8 @@ fn any_payload<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize) -> Option<Artefac
     }
     let walk = route::ending(scene, seat, place)?;
     let text = format!("ClientHellos from {} get no farther than hop {}, and the server is {} hops away", scene.seats[seat].name, walk.hop, walk.server);
-    Some(("hello-walk", text, walk.looks, Some(route::location(scene, seat, place, walk.hop.saturating_sub(1), walk.hop))))
+    let location = walk.location(scene, seat, place);
+    Some(("hello-walk", text, walk.looks, Some(location)))
 }
 
 const MAX_HOPS: usize = 40;

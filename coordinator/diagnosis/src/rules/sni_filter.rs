@@ -237,7 +237,7 @@ impl<'a> Artefacts<'a> {
                 _ => "a reset came".to_owned(),
             };
             let text = format!("with the wanted name and a hop limit of {}, {came} to {who}, and the server is {} hops away", ending.hop, ending.server);
-            self.location = Some(route::location(scene, seat, place, ending.hop.saturating_sub(1), ending.hop));
+            self.location = Some(ending.location(scene, seat, place));
             self.evidence.push(("hello-walk", text, ending.looks));
         } else if !proxied && !cleared && route::hello_reaches_server(scene, seat, place) {
             self.is_server = true;
