@@ -14,7 +14,7 @@ use crate::{
     explain::row,
     opinion::Opinion,
     remedy,
-    route::{self, Ending},
+    route::Ending,
     scene::Scene,
     segments,
 };
