@@ -9,15 +9,7 @@ use parallax_model::{
     verdict::{Cause, Counter, Evidence, Finding, Location, Locus, Scope, Tier},
 };
 
-use crate::{
-    cell::Look,
-    explain::row,
-    opinion::Opinion,
-    remedy,
-    route::Ending,
-    scene::Scene,
-    segments,
-};
+use crate::{cell::Look, explain::row, opinion::Opinion, remedy, route::Ending, scene::Scene, segments};
 
 /// A finding by index.
 #[derive(Debug, Clone, PartialEq)]

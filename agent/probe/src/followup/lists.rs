@@ -69,12 +69,14 @@ fn odd_one(list: &mut List<'_>, profile: &ProfileName, symptom: Symptom) {
 
 /// An alert to some recipes only: a question of versions and suites, or a device that minds one of them.
 fn alert_to_some(list: &mut List<'_>) {
-    list.one(Experiment::ReplyTtl).next();
+    if list.case.required {
+        list.one(Experiment::ReplyTtl).next();
+    }
     list.baselines().next();
     list.one(Experiment::LegacyHello).one(Experiment::Tls13Only).one(Experiment::NoAlpn).at_responders().next();
     list.named(Experiment::ControlName, 2).with_required(Experiment::LargeHello).one(Experiment::SmallHello).next();
     if !list.case.lead.hello.exceeds_one_segment() {
-        list.one(Experiment::HelloWalk).named(Experiment::ControlWalk, 1);
+        list.walks();
     }
 }
 
@@ -120,7 +122,7 @@ fn variant(list: &mut List<'_>) {
     list.with_required(Experiment::LargeHello).with_required(Experiment::LargeHello).with_required(Experiment::SplitName);
     list.with_required(Experiment::SplitRecords).next();
     list.with_required(Experiment::SplitName).named(Experiment::ControlName, 1).named(Experiment::ControlName, 1).at_responders().next();
-    list.one(Experiment::HelloWalk).named(Experiment::ControlWalk, 1);
+    list.walks();
 }
 
 /// Passes and fails: a leg chosen by source port (M14), a limit on rate, or chance.
@@ -172,6 +174,12 @@ impl<'a> List<'a> {
     /// Adds an experiment that makes sense only for a hello with a name.
     fn named(&mut self, experiment: Experiment, repeat: u32) -> &mut Self {
         if self.case.named { self.times(experiment, repeat) } else { self }
+    }
+
+    /// Adds the walks of a required recipe; what an optional one meets is the server's own choice unless groups differ, which only the coordinator sees, and each step holds
+    /// a serial server for a while.
+    fn walks(&mut self) -> &mut Self {
+        if self.case.required { self.one(Experiment::HelloWalk).named(Experiment::ControlWalk, 1) } else { self }
     }
 
     /// Adds an experiment on the plain recipe instead of the failing one.

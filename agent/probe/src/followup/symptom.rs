@@ -20,6 +20,8 @@ pub(super) struct Case<'a> {
     /// The failing profile that is looked into.
     pub(super) lead: Profile,
     pub(super) symptom: Symptom,
+    /// Whether the check requires the lead.
+    pub(super) required: bool,
     /// Whether the lead both passes and fails.
     pub(super) mixed: bool,
     /// Whether another profile passes at the same address.
@@ -80,6 +82,7 @@ impl<'a> Case<'a> {
             row: *row,
             symptom: symptom(lead_name),
             odd_ones: failing.iter().filter(|name| symptom(name) != symptom(lead_name)).map(|name| ((*name).clone(), symptom(name))).collect(),
+            required: row.check.requires(lead_name),
             mixed: passes(lead_name),
             others_pass: row.check.profiles.iter().any(|name| name != *lead_name && !fails(&name) && passes(&name)),
             named: lead.hello.server_name && row.check.target.server_name().is_some(),

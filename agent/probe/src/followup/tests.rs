@@ -199,8 +199,21 @@ fn one_recipe_alone_asks_about_size_and_split() {
         assert_eq!(count(&list, Experiment::LargeNonTls), 2);
         let large = list.iter().find(|followup| followup.task.experiment == Experiment::LargeHello).unwrap();
         assert_eq!(large.task.profile.as_str(), "modern");
-        assert_eq!(count(&list, Experiment::HelloWalk), 1, "{profile}: a hello of two segments is walked as one full segment");
+        assert_eq!(count(&list, Experiment::HelloWalk), 0, "{profile}: the coordinator asks for walks where groups differ");
     }
+}
+
+#[test]
+fn only_a_required_recipe_is_walked_before_others_are_known_to_differ() {
+    let ends = [TlsEnd::TimedOut, TlsEnd::Reset, TlsEnd::Alert(40)];
+    for end in ends {
+        let list = planned(|tried, _| connected(if tried == "split" { TlsEnd::Established } else { end }));
+        assert_eq!((count(&list, Experiment::HelloWalk), count(&list, Experiment::ControlWalk)), (1, 1), "{end:?}");
+        let list = planned(|tried, _| connected(if tried == "tls12" { end } else { TlsEnd::Established }));
+        assert_eq!((count(&list, Experiment::HelloWalk), count(&list, Experiment::ControlWalk)), (0, 0), "{end:?}");
+    }
+    let refused = planned(|tried, _| connected(if tried == "tls12" { TlsEnd::Alert(70) } else { TlsEnd::Established }));
+    assert_eq!(count(&refused, Experiment::ReplyTtl), 0, "the server's own choice needs no author");
 }
 
 #[test]

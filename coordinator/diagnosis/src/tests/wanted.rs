@@ -180,3 +180,15 @@ fn a_source_that_something_may_remember_is_asked_for_controls_alone() {
     assert!(wanted.contains(&"a control-name 192.0.2.11:443*8".to_owned()), "{wanted:?}");
     assert!(!wanted.iter().any(|one| one.starts_with("a baseline") || one.starts_with("a slow") || one.starts_with("a source-port")), "{wanted:?}");
 }
+
+#[test]
+fn large_hellos_are_walked_where_groups_differ_and_not_where_all_are_refused() {
+    for name in ["11-mtu-hole-outward", "13-hello-size"] {
+        let wanted = in_short(&asked(&case(name)));
+        for one in ["a hello-walk 192.0.2.11:443*1", "a control-walk 192.0.2.11:443*1"] {
+            assert!(wanted.contains(&one.to_owned()), "{name}: {one} is not among {wanted:?}");
+        }
+    }
+    let refused_everywhere = in_short(&asked(&case("14e-tls13-only-server")));
+    assert!(!refused_everywhere.iter().any(|one| one.contains("walk")), "{refused_everywhere:?}");
+}

@@ -1,7 +1,7 @@
 use parallax_model::{
     assignment::Experiment,
     outcome::Outcome,
-    verdict::{Locus, Tier},
+    verdict::{Cause, Locus, Tier},
 };
 
 use super::Asks;
@@ -78,6 +78,25 @@ pub(super) fn routers(asks: &mut Asks<'_, '_>, drafts: &[Draft]) {
                 if let Some(base) = asks.base() {
                     asks.once(seat, Experiment::SynWalk, base, place, 1, "the router before the fault has no name yet");
                 }
+            }
+        }
+    }
+}
+
+/// Where something on the way fails on large hellos and nobody has walked yet, walks with full segments place it: a vantage by itself cannot know whether others differ.
+pub(super) fn unplaced(asks: &mut Asks<'_, '_>, drafts: &[Draft]) {
+    const WHY: &str = "the hop at which large hellos are lost is not known yet";
+    let scene = asks.scene;
+    let outward = |draft: &&Draft| draft.cause == Cause::PathHelloSize || draft.evidence.iter().any(|evidence| evidence.rule == "large-non-tls");
+    let by_size = drafts.iter().filter(|draft| matches!(draft.cause, Cause::PathHelloSize | Cause::PathMtuBlackhole) && draft.location.is_none());
+    for draft in by_size.filter(outward) {
+        let is_large = |profile: &usize| scene.recipe(*profile).is_some_and(|recipe| recipe.hello.exceeds_one_segment());
+        let Some(profile) = draft.profiles.iter().copied().find(is_large) else { continue };
+        let seats: Vec<usize> = draft.seats.iter().copied().collect();
+        for seat in asks.one_of_each(&seats, 4) {
+            for place in draft.places.iter().copied() {
+                asks.once(seat, Experiment::ControlWalk, profile, place, 1, WHY);
+                asks.once(seat, Experiment::HelloWalk, profile, place, 1, WHY);
             }
         }
     }

@@ -42,6 +42,7 @@ pub fn wanted(round: &RoundView, history: &History, trust: &Trust, now: Timestam
     failures::failing(&mut asks, &drafts);
     failures::comparison(&mut asks);
     failures::routers(&mut asks, &drafts);
+    failures::unplaced(&mut asks, &drafts);
     witnesses::testify(&mut asks, &drafts);
     names::mismatches(&mut asks);
     names::other_keys(&mut asks, &drafts);
