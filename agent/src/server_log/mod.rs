@@ -6,6 +6,7 @@ mod access;
 mod apache;
 mod follow;
 mod haproxy;
+mod join;
 mod line;
 mod nginx;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use tracing::warn;
 
 use crate::fleet_clock::FleetClock;
 use follow::Follower;
+use join::Joiner;
 use line::{Entry, QUARTER_US, Said};
 
 /// Returns what the lines of a log say, as a witness that read them at one moment tells it.
@@ -70,6 +72,8 @@ struct Watch {
 #[derive(Debug, Default)]
 struct Memory {
     lines: VecDeque<Kept>,
+    /// What each file has begun.
+    joiners: HashMap<usize, Joiner>,
     read: u64,
     lost: u64,
 }
@@ -120,7 +124,7 @@ impl ServerLog {
         self.follow();
         let state = self.state.borrow();
         let Watch { since, .. } = state.watch?;
-        let Memory { lines, read, lost } = &state.memory;
+        let Memory { lines, read, lost, .. } = &state.memory;
         let share = (MOST_LINES / sources.len().max(1)).max(1);
         let mut told: HashMap<IpAddr, usize> = HashMap::new();
         let mut newest: Vec<LogLine> = lines
@@ -188,7 +192,8 @@ impl Followed {
 impl Memory {
     /// Takes in a line that was read now, by the coordinator's clock, on a host whose own clock is ahead of it by so much.
     fn take(&mut self, file: usize, line: &[u8], now: Timestamp, offset_us: i64) {
-        match line::read(line) {
+        let Some(line) = self.joiners.entry(file).or_default().take(line) else { return };
+        match line::read(&line) {
             Some(Said::Entry(entry)) => {
                 if self.lines.len() >= MOST_KEPT {
                     self.lines.pop_front();

@@ -141,6 +141,44 @@ fn what_a_client_writes_names_nobody_else() {
     assert_eq!(entry(user).map(|entry| entry.client.to_string()).as_deref(), Some("198.18.1.10"));
 }
 
+/// What nginx wrote of a ClientHello that came instead of a PROXY header.
+fn broken_header(clock: &str, quoted: &[u8], client: &str) -> Vec<u8> {
+    let begin = format!("2026/11/24 {clock} [error] 3182#3182: *5 broken header: \"");
+    let end = format!("\" while reading PROXY protocol, client: {client}, server: 0.0.0.0:443\n");
+    [begin.as_bytes(), quoted, end.as_bytes()].concat()
+}
+
+#[test]
+fn a_hello_that_holds_ends_of_lines_is_read_as_one_line() {
+    let now: Timestamp = "2026-11-24T15:07:20Z".parse().unwrap();
+    let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x0a\x0a\xd1 \r\x0a\x00\x20\xff\x0a\x13\x01\x00\x0a\x00\x08\x00\x1d\x22, client: \x0a";
+    let mut log = broken_header("15:07:09", hello, "198.18.1.10");
+    log.extend_from_slice(
+        b"2026/11/24 15:07:10 [info] 1#1: *6 peer closed connection in SSL handshake while SSL handshaking, client: 198.18.2.10, server: 0.0.0.0:443\n",
+    );
+    log.extend(broken_header("15:07:11", b"\x16\x03\x01\x02\x00", "198.18.3.10"));
+    let told: Vec<_> = lines_of(&log, now).iter().map(|line| (line.at.to_string(), line.client.to_string(), line.server_port, line.event)).collect();
+    let expected = [
+        ("2026-11-24T15:07:09Z", "198.18.1.10", LogEvent::ProxyHeaderMissing),
+        ("2026-11-24T15:07:10Z", "198.18.2.10", LogEvent::PeerClosed),
+        ("2026-11-24T15:07:11Z", "198.18.3.10", LogEvent::ProxyHeaderMissing),
+    ];
+    assert_eq!(told, expected.map(|(at, client, event)| (at.to_owned(), client.to_owned(), Some(443), event)));
+}
+
+#[test]
+fn a_line_within_a_quote_is_the_clients_and_a_quote_without_end_hides_no_other() {
+    let now: Timestamp = "2026-11-24T15:07:20Z".parse().unwrap();
+    let other = "2026/11/24 15:07:10 [info] 1#1: *6 peer closed connection in SSL handshake while SSL handshaking, client: 203.0.113.9, server: 0.0.0.0:443";
+    let clients = |log: &[u8]| lines_of(log, now).iter().map(|line| (line.client.to_string(), line.event)).collect::<Vec<_>>();
+    let forged = broken_header("15:07:09", format!("x\n{other}\n").as_bytes(), "198.18.1.10");
+    assert_eq!(clients(&forged), [("198.18.1.10".to_owned(), LogEvent::ProxyHeaderMissing)]);
+    let mut cut = broken_header("15:07:09", &[b'\n', b'x'].repeat(1_100), "198.18.1.10");
+    cut.truncate(2_047);
+    cut.extend_from_slice(format!("\n{other}\n").as_bytes());
+    assert_eq!(clients(&cut), [("203.0.113.9".to_owned(), LogEvent::PeerClosed)]);
+}
+
 #[test]
 fn the_zone_of_a_log_does_not_matter() {
     let now: Timestamp = "2026-11-24T15:07:10.4Z".parse().unwrap();
