@@ -15,6 +15,7 @@ use parallax_tests::{
         inject::{Forgery, Injector},
         intercept, measure,
         outrun::Outrunner,
+        queue::{Deed, Holder},
         wire::Wire,
     },
     lab::{Authority, scenario::Hello},
@@ -79,6 +80,18 @@ enum Device {
         #[arg(long, default_value_t = 0)]
         least_ttl: u8,
     },
+    /// Holds the packets of a kernel's queue (`NFQUEUE`) until it has decided on them.
+    Queue {
+        /// The queue's number.
+        #[arg(long)]
+        number: u16,
+        /// Meets only connections whose stream holds this name.
+        #[arg(long)]
+        name: Option<String>,
+        /// What it does: `drop`, `reset`, `lose-first`, `lose-continued`, or the milliseconds that packets are late.
+        #[arg(long)]
+        deed: Deed,
+    },
     /// Answers DNS queries for a name before the resolver does.
     Outrun {
         #[arg(long)]
@@ -125,6 +138,7 @@ fn main() -> anyhow::Result<()> {
         }
         Device::Wire { left, right, delay_ms, lost_per_million } => Wire { delay: Duration::from_millis(delay_ms), lost_per_million }.serve(&left, &right)?,
         Device::Inject { name, forge, ttl, least_ttl } => Injector { name, forge, ttl, least_ttl }.serve()?,
+        Device::Queue { number, name, deed } => Holder { name, deed }.serve(number)?,
         Device::Outrun { name, address } => Outrunner { name, address }.serve()?,
         Device::Measure(attempt) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -47,19 +47,19 @@ impl FromStr for Forgery {
 }
 
 /// A packet to answer.
-struct Seen {
-    from: SocketAddr,
-    to: SocketAddr,
+pub(super) struct Seen {
+    pub(super) from: SocketAddr,
+    pub(super) to: SocketAddr,
     /// The sequence number that an answer carries.
-    sequence: u32,
+    pub(super) sequence: u32,
     /// The acknowledgement that it carries.
-    acknowledgement: u32,
+    pub(super) acknowledgement: u32,
 }
 
 impl Injector {
     /// Serves until the process ends.
     pub fn serve(&self) -> io::Result<()> {
-        eavesdrop(|packet| self.read(packet).map(|seen| (seen.from.ip(), self.answer(&seen))))
+        eavesdrop(|packet| self.read(packet).map(|seen| (seen.from.ip(), seen.answer(self.forge, self.ttl))))
     }
 
     fn read(&self, packet: &[u8]) -> Option<Seen> {
@@ -78,14 +78,17 @@ impl Injector {
             acknowledgement: tcp.sequence_number().wrapping_add(u32::try_from(tcp.payload().len()).unwrap_or(0)),
         })
     }
+}
 
-    fn answer(&self, seen: &Seen) -> Vec<u8> {
-        let ip = match (seen.to.ip(), seen.from.ip()) {
-            (IpAddr::V4(source), IpAddr::V4(destination)) => PacketBuilder::ipv4(source.octets(), destination.octets(), self.ttl),
-            (source, destination) => PacketBuilder::ipv6(v6(source), v6(destination), self.ttl),
+impl Seen {
+    /// Writes an answer in the name of whom the packet went to.
+    pub(super) fn answer(&self, forge: Forgery, ttl: u8) -> Vec<u8> {
+        let ip = match (self.to.ip(), self.from.ip()) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => PacketBuilder::ipv4(source.octets(), destination.octets(), ttl),
+            (source, destination) => PacketBuilder::ipv6(v6(source), v6(destination), ttl),
         };
-        let tcp = ip.tcp(seen.to.port(), seen.from.port(), seen.sequence, WINDOW).ack(seen.acknowledgement);
-        let (tcp, payload) = match self.forge {
+        let tcp = ip.tcp(self.to.port(), self.from.port(), self.sequence, WINDOW).ack(self.acknowledgement);
+        let (tcp, payload) = match forge {
             Forgery::Reset => (tcp.rst(), Vec::new()),
             Forgery::Close => (tcp.fin(), Vec::new()),
             // RFC 8446, sections 5.1 and 6.
@@ -97,18 +100,33 @@ impl Injector {
     }
 }
 
+/// Sockets that send whole packets.
+pub(super) struct Raw([Socket; 2]);
+
+impl Raw {
+    /// Opens one for each family.
+    pub(super) fn open() -> io::Result<Self> {
+        let header_included = Some(Protocol::from(libc::IPPROTO_RAW));
+        Ok(Self([Socket::new(Domain::IPV4, Type::RAW, header_included)?, Socket::new(Domain::IPV6, Type::RAW, header_included)?]))
+    }
+
+    /// Sends a whole packet to an address.
+    pub(super) fn send(&self, to: IpAddr, packet: &[u8]) -> io::Result<()> {
+        // Ports of a raw socket's address must be zero.
+        self.0[usize::from(to.is_ipv6())].send_to(packet, &SocketAddr::new(to, 0).into()).map(drop)
+    }
+}
+
 /// Reads along with what passes, and sends each answer as a whole packet to its address; returns when the kernel refuses.
 pub(super) fn eavesdrop(answer: impl Fn(&[u8]) -> Option<(IpAddr, Vec<u8>)>) -> io::Result<()> {
     let tap: OwnedFd = socket(AddressFamily::Packet, SockType::Datagram, SockFlag::empty(), SockProtocol::EthAll)?;
-    let header_included = Some(Protocol::from(libc::IPPROTO_RAW));
-    let raw = [Socket::new(Domain::IPV4, Type::RAW, header_included)?, Socket::new(Domain::IPV6, Type::RAW, header_included)?];
+    let raw = Raw::open()?;
     let mut packet = vec![0; 65_536];
     loop {
         let (length, from) = recvfrom::<LinkAddr>(tap.as_raw_fd(), &mut packet)?;
         let outgoing = from.is_some_and(|from| from.pkttype() == libc::PACKET_OUTGOING);
         let Some((to, bytes)) = packet.get(..length).filter(|_| !outgoing).and_then(&answer) else { continue };
-        // Ports of a raw socket's address must be zero.
-        raw[usize::from(to.is_ipv6())].send_to(&bytes, &SocketAddr::new(to, 0).into())?;
+        raw.send(to, &bytes)?;
     }
 }
 
@@ -135,7 +153,7 @@ mod tests {
         };
         assert!(injector.read(&hello(29)).is_none(), "below the least hop limit");
         let seen = injector.read(&hello(62)).unwrap();
-        let forged = injector.answer(&seen);
+        let forged = seen.answer(injector.forge, injector.ttl);
         let sliced = SlicedPacket::from_ip(&forged).unwrap();
         let Some(TransportSlice::Tcp(tcp)) = sliced.transport else { panic!("no TCP") };
         assert_eq!((tcp.source_port(), tcp.destination_port(), tcp.sequence_number(), tcp.acknowledgment_number()), (443, 40_000, 99, 20));

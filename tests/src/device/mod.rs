@@ -7,5 +7,6 @@ pub mod inject;
 pub mod intercept;
 pub mod measure;
 pub mod outrun;
+pub mod queue;
 pub mod tcp_info;
 pub mod wire;
