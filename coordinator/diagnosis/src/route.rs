@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use parallax_model::{
     assignment::Experiment,
-    facts::{Reply, ReplyTtlFacts, StepEnd, TtlRange, WalkFacts, WalkPayload},
+    facts::{Reply, ReplyTtlFacts, StepEnd, TtlRange, WalkFacts, WalkPayload, WalkStep},
     verdict::Location,
 };
 
@@ -28,8 +28,15 @@ pub(crate) enum Author<'a> {
     Witnessed { by_server: bool, testimony: Testimony<'a> },
 }
 
-/// Returns who sent the replies that ended a seat's attempts at a place, when a witness or their TTL tells; a TTL can be copied, a record of what was sent cannot.
+/// Returns who sent the replies that ended a seat's attempts at a place, when a witness or their TTL tells.
+///
+/// A TTL can be copied: what it says is void where a record of what was sent, or a ClientHello that never got as far as the server, speaks against it.
 pub(crate) fn author<'a>(scene: &Scene<'a>, seat: usize, place: usize, replies: &[Reply]) -> Option<Author<'a>> {
+    let is_copy = || ending(scene, seat, place).is_some_and(|ending| ending.speaks_early());
+    told_author(scene, seat, place, replies).filter(|author| !matches!(author, Author::AsFarAsServer { .. }) || !is_copy())
+}
+
+fn told_author<'a>(scene: &Scene<'a>, seat: usize, place: usize, replies: &[Reply]) -> Option<Author<'a>> {
     let testimony = testimony::of(scene, seat, place);
     if let Some(testimony) = testimony.filter(|testimony| testimony.fate.clears_the_server() || testimony.fate.is_the_servers_will()) {
         return Some(Author::Witnessed { by_server: !testimony.fate.clears_the_server(), testimony });
@@ -238,6 +245,8 @@ pub(crate) struct Ending<'a> {
     pub(crate) end: StepEnd,
     /// The hop limit at which the control (or the SYN) was answered.
     pub(crate) server: u8,
+    /// Whether the control's ClientHello went on from that hop.
+    pub(crate) control_goes_on: bool,
     pub(crate) looks: Vec<Look<'a>>,
     /// The first and last hop at which that is made.
     between: (u8, u8),
@@ -247,6 +256,11 @@ impl Ending<'_> {
     /// Makes a location of it.
     pub(crate) fn location(&self, scene: &Scene<'_>, seat: usize, place: usize) -> Location {
         location(scene, seat, place, self.between.0, self.between.1)
+    }
+
+    /// Tells whether somebody answered who cannot be the server, whatever TTL the answer bears: that ClientHello never got as far, and the control's went on.
+    fn speaks_early(&self) -> bool {
+        self.end != StepEnd::Silent && self.control_goes_on && !is_at_the_edge(self.hop, self.server)
     }
 }
 
@@ -274,7 +288,9 @@ fn ending_of<'a>(scene: &Scene<'a>, seat: usize, place: usize, counts: impl Fn(&
         if let Some(step) = spoken {
             let looks = [Some(look), control.as_ref().map(|(look, ..)| *look)].into_iter().flatten().collect();
             let between = bounds(walk, step.hop_limit, somebodys_ttl(scene, seat, place));
-            return Some(Ending { hop: step.hop_limit, end: step.end, server, looks, between });
+            let is_passed = |other: &WalkStep| other.hop_limit == step.hop_limit && matches!(other.end, StepEnd::Expired(_));
+            let control_goes_on = control.as_ref().is_some_and(|(_, walk, _)| walk.steps.iter().any(is_passed));
+            return Some(Ending { hop: step.hop_limit, end: step.end, server, control_goes_on, looks, between });
         }
         let Some((control_look, control_walk, _)) = &control else { continue };
         let silent_from = last_heard(walk) + 1;
@@ -287,7 +303,7 @@ fn ending_of<'a>(scene: &Scene<'a>, seat: usize, place: usize, counts: impl Fn(&
         let tried = walk.steps.iter().any(|step| step.hop_limit == silent_from && step.end == StepEnd::Silent);
         if silent_from < server && mute && tried && control_goes_on {
             let between = bounds(walk, silent_from, somebodys_ttl(scene, seat, place));
-            return Some(Ending { hop: silent_from, end: StepEnd::Silent, server, looks: vec![look, *control_look], between });
+            return Some(Ending { hop: silent_from, end: StepEnd::Silent, server, control_goes_on, looks: vec![look, *control_look], between });
         }
     }
     None
@@ -295,7 +311,7 @@ fn ending_of<'a>(scene: &Scene<'a>, seat: usize, place: usize, counts: impl Fn(&
 
 /// Returns the TTL of what somebody who is not the server sent to end a seat's attempts at a place.
 fn somebodys_ttl(scene: &Scene<'_>, seat: usize, place: usize) -> Option<TtlRange> {
-    match author(scene, seat, place, &[Reply::Reset, Reply::Close, Reply::Alert])? {
+    match told_author(scene, seat, place, &[Reply::Reset, Reply::Close, Reply::Alert])? {
         Author::Nearer { reply, .. } => Some(reply),
         Author::Injector { look } => look.attempt.facts.reply_ttl.as_ref()?.reply_ttl,
         Author::AsFarAsServer { .. } | Author::Witnessed { .. } => None,
@@ -446,5 +462,5 @@ pub(crate) fn is_by_somebody_nearer(scene: &Scene<'_>, seat: usize, place: usize
     matches!(
         author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close, Reply::Alert]),
         Some(Author::Nearer { .. } | Author::Injector { .. } | Author::Witnessed { by_server: false, .. })
-    )
+    ) || ending(scene, seat, place).is_some_and(|ending| ending.speaks_early())
 }

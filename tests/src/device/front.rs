@@ -118,7 +118,7 @@ impl Front {
 }
 
 /// Tells whether the bytes hold a whole TLS record (RFC 8446, section 5.1), or no TLS at all.
-fn is_complete(bytes: &[u8]) -> bool {
+pub(super) fn is_complete(bytes: &[u8]) -> bool {
     match bytes {
         [22, _, _, high, low, rest @ ..] => rest.len() >= usize::from(*high) * 256 + usize::from(*low),
         [22, ..] => false,

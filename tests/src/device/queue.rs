@@ -13,7 +13,10 @@ use std::{
 use etherparse::{NetSlice, SlicedPacket, TcpSlice, TransportSlice};
 use nfq::{Message, Queue, Verdict};
 
-use super::inject::{Forgery, Raw, Seen};
+use super::{
+    front::is_complete,
+    inject::{Forgery, Raw, Seen},
+};
 
 /// A device behind a queue.
 #[derive(Debug, Clone)]
@@ -35,7 +38,7 @@ pub enum Deed {
     Delay(u64),
     /// The first copy of each segment with data is lost.
     LoseFirst,
-    /// Segments with data of a handshake that do not begin a record are lost, with all that follows.
+    /// The segment that continues a ClientHello is lost, with all that follows.
     LoseContinued,
 }
 
@@ -130,10 +133,11 @@ impl Holder {
         if stream.is_condemned || back.is_some_and(|(is_condemned, _)| is_condemned) {
             return Fate::Drop;
         }
+        let is_begun = !is_complete(&stream.bytes);
         let is_new = stream.take(tcp.sequence_number(), tcp.payload());
         match self.deed {
             Deed::LoseFirst if is_new => return Fate::Drop,
-            Deed::LoseContinued if is_new && stream.bytes.first() == Some(&HANDSHAKE) && tcp.sequence_number() != stream.first => {}
+            Deed::LoseContinued if is_new && is_begun => {}
             Deed::Drop | Deed::Reset if self.name.as_ref().is_none_or(|name| stream.holds(name)) && is_new => {}
             _ => return Fate::Pass,
         }
@@ -182,8 +186,6 @@ fn read(packet: &[u8]) -> Option<(SocketAddr, SocketAddr, u8, TcpSlice<'_>)> {
 
 /// How long it sleeps when nothing waits.
 const BREATH: Duration = Duration::from_micros(500);
-/// ContentType of RFC 8446, section 5.1.
-const HANDSHAKE: u8 = 22;
 /// No ClientHello is longer.
 const MOST_BYTES: usize = 16_384;
 
@@ -218,6 +220,18 @@ mod tests {
         let (_, _, ttl, tcp) = read(to_server).unwrap();
         assert_eq!((ttl, tcp.rst(), tcp.sequence_number()), (62, true, 100));
         assert_eq!(holder.decide(&mut streams, &packet(false, 58, 1_000, false, b"late")), Fate::Drop);
+    }
+
+    #[test]
+    fn what_continues_a_hello_is_told_from_what_comes_after_it() {
+        let (holder, hello) = (Holder { name: None, deed: Deed::LoseContinued }, b"\x16\x03\x01\0\x04hell");
+        for (first, fate) in [(&hello[..7], Fate::Drop), (&hello[..], Fate::Pass)] {
+            let mut streams = Streams::default();
+            assert_eq!(holder.decide(&mut streams, &packet(true, 62, 99, true, b"")), Fate::Pass);
+            assert_eq!(holder.decide(&mut streams, &packet(true, 62, 100, false, first)), Fate::Pass);
+            let next = 100 + u32::try_from(first.len()).unwrap();
+            assert_eq!(holder.decide(&mut streams, &packet(true, 62, next, false, b"more")), fate);
+        }
     }
 
     #[test]

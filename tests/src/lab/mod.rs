@@ -226,18 +226,11 @@ impl Lab {
 
     /// The steps of a fault that need the servers to run.
     fn finish_fault(&mut self, fault: &Fault) -> Result<(), LabError> {
-        if let Some(kind) = fault.device.first().filter(|kind| EAVESDROPPERS.contains(&kind.as_str())) {
+        if let Some(kind) = fault.device.first() {
             let mut command = self.sandbox.command(Some(&fault.at), &self.programs.device);
             command.args(&fault.device);
             let mut daemon = Daemon::start(&self.sandbox, command, &format!("{HOME}/logs/device-{}-{kind}.log", fault.at))?;
-            self.wait(&mut daemon, "lab-device", &Awaited::PacketSocket)?;
-            self.daemons.push(daemon);
-        }
-        if let Some(port) = fault.device.iter().skip_while(|word| *word != "--listen").nth(1).and_then(|address| address.rsplit(':').next()) {
-            let mut command = self.sandbox.command(Some(&fault.at), &self.programs.device);
-            command.args(&fault.device);
-            let mut daemon = Daemon::start(&self.sandbox, command, &format!("{HOME}/logs/device-{}-{port}.log", fault.at))?;
-            self.wait(&mut daemon, "lab-device", &Awaited::Port(port.parse().unwrap_or_default()))?;
+            self.wait(&mut daemon, "lab-device", &Awaited::of_device(kind, &fault.device))?;
             self.daemons.push(daemon);
         }
         if fault.stop_workers {
@@ -264,6 +257,7 @@ impl Lab {
         match awaited {
             Awaited::Interface(name) => fs::read_to_string(format!("/proc/{}/net/dev", daemon.pid())).is_ok_and(|text| text.contains(name)),
             Awaited::PacketSocket => fs::read_to_string(format!("/proc/{}/net/packet", daemon.pid())).is_ok_and(|text| text.lines().count() > 1),
+            Awaited::Queue => fs::read_to_string(format!("/proc/{}/net/netfilter/nfnetlink_queue", daemon.pid())).is_ok_and(|text| !text.is_empty()),
             Awaited::File(path) => fs::metadata(self.sandbox.outside(path)).is_ok_and(|data| data.len() > 0),
             Awaited::Port(port) => ["tcp", "tcp6", "udp", "udp6"].iter().any(|table| has_socket(daemon, table, &format!(":{port:04X}"))),
             Awaited::Listener(address) => {
@@ -291,9 +285,22 @@ const LISTEN: &str = "0A";
 enum Awaited {
     Interface(&'static str),
     PacketSocket,
+    Queue,
     File(String),
     Port(u16),
     Listener(SocketAddrV4),
+}
+
+impl Awaited {
+    /// Returns what shows that a device is at work.
+    fn of_device(kind: &str, arguments: &[String]) -> Self {
+        let port = || arguments.iter().skip_while(|word| *word != "--listen").nth(1)?.rsplit(':').next()?.parse().ok();
+        match kind {
+            "inject" | "outrun" => Self::PacketSocket,
+            "queue" => Self::Queue,
+            _ => Self::Port(port().unwrap_or_default()),
+        }
+    }
 }
 
 fn network_fault(fault: &Fault) -> String {
@@ -311,6 +318,3 @@ fn network_fault(fault: &Fault) -> String {
     text.extend(fault.ip6tables.iter().map(|rule| format!("ip6tables {rule}\n")));
     text
 }
-
-/// Devices that read along with what passes and listen on no port.
-const EAVESDROPPERS: [&str; 2] = ["inject", "outrun"];

@@ -5,7 +5,10 @@ use parallax_model::{
     verdict::{Cause, Location, Tier},
 };
 
-use super::{Board, Hypothesis, throttling::trickles};
+use super::{
+    Board, Hypothesis,
+    throttling::{is_late, trickles},
+};
 use crate::{
     bench::{Names, name_at_responder, names, split_in_name, tally},
     cell::{Layer, Look, Silence, State, agreed, family},
@@ -60,6 +63,9 @@ fn judge(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Optio
         return None;
     }
     let settled = !artefacts.evidence.is_empty();
+    if !settled && names.control.passed.iter().any(|look| is_late(look, &elsewhere(suspicion))) {
+        return None;
+    }
     let tier = if settled { Tier::Confirmed } else { contrast(suspicion, seat, names)? };
     // What every group sees alike is the server's or its edge's, unless each has its own artefact.
     if !settled && suspicion.shape() != Shape::Some {
@@ -81,7 +87,7 @@ fn judge(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Optio
         draft.add("control-name", compared, &rests_on);
     }
     if suspicion.other_groups_passing() > 0 {
-        let passing: Vec<Look<'_>> = suspicion.passing.iter().flat_map(|seat| suspicion.looks(*seat)).copied().collect();
+        let passing = elsewhere(suspicion);
         draft.add(
             "other-groups",
             format!(
@@ -111,6 +117,11 @@ fn judge(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Optio
     let gist = format!("something on the path of {WHO}{} minds the name {host}: a connection that carries it {what}", whereabouts(draft.location.as_ref()));
     let draft = if settled { draft.unless(HYPOTHESIS.counter, NEXT_WHEN_SETTLED) } else { draft };
     Some(draft.in_words(gist))
+}
+
+/// What passing seats saw of the wanted name.
+fn elsewhere<'a>(suspicion: &Suspicion<'_, 'a>) -> Vec<Look<'a>> {
+    suspicion.passing.iter().flat_map(|seat| suspicion.looks(*seat)).copied().collect()
 }
 
 /// Where the ClientHello is acknowledged and the answer is what is lost, a control that is answered in few bytes shows no difference of names but one of sizes.

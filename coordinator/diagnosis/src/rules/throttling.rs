@@ -103,6 +103,12 @@ pub(crate) fn trickles(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
     slow.len() >= 2 && slow.len() > quick.len()
 }
 
+/// Tells whether a handshake took far longer than any of others: where the path is full, what gets through is a matter of luck.
+pub(crate) fn is_late(look: &Look<'_>, others: &[Look<'_>]) -> bool {
+    let slowest = others.iter().map(end_us).max();
+    end_us(look) > SLOW_US && slowest.is_some_and(|slowest| slowest * 5 < end_us(look))
+}
+
 fn end_us(look: &Look<'_>) -> u64 {
     look.attempt.facts.tls.as_ref().map_or(0, |tls| tls.end_us)
 }
