@@ -1,8 +1,9 @@
-//! Userspace devices of the lab: a client that tells what it saw, a relay that reads ClientHellos, an intercepting proxy, injectors; and the probe engine alone.
+//! Userspace devices of the lab: a client that tells what it saw, a relay that reads ClientHellos, an intercepting proxy, injectors, a server over QUIC; and the probe engine alone.
 
 use std::{
     io::Write as _,
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -16,6 +17,7 @@ use parallax_tests::{
         intercept, measure,
         outrun::Outrunner,
         queue::{Deed, Holder},
+        quic,
         wire::Wire,
     },
     lab::{Authority, scenario::Hello},
@@ -102,6 +104,15 @@ enum Device {
     },
     /// Makes one attempt of the probe engine and prints its facts, as JSON.
     Measure(measure::Attempt),
+    /// Serves QUIC.
+    Quic {
+        #[arg(long)]
+        listen: SocketAddr,
+        #[arg(long)]
+        chain: PathBuf,
+        #[arg(long)]
+        key: PathBuf,
+    },
     /// Ends TLS that a firewall redirected here, and signs anew.
     Intercept {
         #[arg(long)]
@@ -143,6 +154,10 @@ fn main() -> anyhow::Result<()> {
         Device::Measure(attempt) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             writeln!(std::io::stdout(), "{}", serde_json::to_string(&runtime.block_on(attempt.make())?)?)?;
+        }
+        Device::Quic { listen, chain, key } => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(quic::serve(listen, &chain, &key))?;
         }
         Device::Intercept { listen, authority } => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

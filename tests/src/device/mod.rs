@@ -8,5 +8,6 @@ pub mod intercept;
 pub mod measure;
 pub mod outrun;
 pub mod queue;
+pub mod quic;
 pub mod tcp_info;
 pub mod wire;
