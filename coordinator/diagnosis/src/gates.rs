@@ -6,6 +6,7 @@ mod instrument;
 mod network;
 mod portal;
 mod responder;
+mod template;
 
 use std::net::IpAddr;
 
@@ -61,7 +62,7 @@ pub(crate) fn run(scene: &mut Scene<'_>) -> Report {
     if scene.round.responders.is_empty() {
         report.not_run.push("no responder is configured: nothing proves that the vantages' own networks are fine".to_owned());
     }
-    for gate in [portal::run, network::run, family::run, clock::run, instrument::run] {
+    for gate in [portal::run, network::run, family::run, clock::run, instrument::run, template::run] {
         gate(scene, &mut report);
     }
     report

@@ -41,6 +41,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) health: Vec<Health>,
     /// Places that are not the server's: answers of a lying resolver, or a family that a loopback name does not serve.
     pub(crate) ignored: BTreeSet<usize>,
+    /// Profiles whose template is at fault: that they fail says nothing about anybody.
+    pub(crate) broken_templates: BTreeSet<usize>,
     cells: Vec<Vec<Look<'a>>>,
     /// What each cell says about each layer, in the order of the cells.
     states: Vec<[State; 3]>,
@@ -103,6 +105,7 @@ impl<'a> Scene<'a> {
             chains,
             health: vec![Health::default(); round.vantages.len()],
             ignored: BTreeSet::new(),
+            broken_templates: BTreeSet::new(),
             cells: Vec::new(),
             states: Vec::new(),
             bench: vec![Vec::new(); round.vantages.len() * Experiment::ALL.len()],
@@ -277,9 +280,9 @@ impl<'a> Scene<'a> {
         self.ignored.extend(ignored);
     }
 
-    /// Returns the profiles, required ones first.
+    /// Returns the profiles that are scored, required ones first.
     pub(crate) fn profiles_by_need(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.profiles.len()).collect();
+        let mut order: Vec<usize> = (0..self.profiles.len()).filter(|profile| !self.broken_templates.contains(profile)).collect();
         order.sort_by_key(|profile| !self.is_required(*profile));
         order
     }
