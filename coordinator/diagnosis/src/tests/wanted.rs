@@ -55,6 +55,15 @@ fn attempt_in_vain(round: &mut RoundView, wanted: &[Wanted]) {
 }
 
 #[test]
+fn advice_about_what_passes_leaves_a_failure_to_be_explained() {
+    let text = "title = \"long-lived and filtered\"\nhealthy = false\n[[see]]\nfrom = \"b c d i\"\nchain = \"CHAIN\"\n[[see]]\nfrom = \"a\"\nprofile = \"split\"\nchain = \"CHAIN\"\n[[see]]\nfrom = \"a\"\nprofile = \"modern tls12\"\noutcome = \"tls.reset*2\"\n";
+    let asked_with = |chain: &str| in_short(&asked(&expand::round(&toml::from_str(&text.replace("CHAIN", chain)).unwrap())));
+    let asked = asked_with("long-lived");
+    assert!(asked.iter().any(|task| task.starts_with("a control-name")), "{asked:?}");
+    assert_eq!(asked, asked_with("good"));
+}
+
+#[test]
 fn every_case_comes_to_an_end_even_when_nothing_is_answered() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
     for file in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {

@@ -21,7 +21,9 @@ pub(super) fn failing(asks: &mut Asks<'_, '_>, drafts: &[Draft]) {
     let scene = asks.scene;
     let settled = |seat: usize, place: usize| {
         let mine = |draft: &&Draft| draft.seats.contains(&seat) && draft.places.contains(&place);
-        drafts.iter().filter(mine).any(|draft| draft.tier == Tier::Confirmed || (draft.tier == Tier::Likely && draft.cause.locus() == Locus::Server))
+        // Advice about what passes beside it explains no failure.
+        let faults = drafts.iter().filter(|draft| !draft.cause.is_informational());
+        faults.filter(mine).any(|draft| draft.tier == Tier::Confirmed || (draft.tier == Tier::Likely && draft.cause.locus() == Locus::Server))
     };
     let remembering = remembered_sources(asks);
     for (place, profile, layer) in cells(asks) {
