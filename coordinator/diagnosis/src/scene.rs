@@ -93,7 +93,7 @@ impl<'a> Scene<'a> {
         let places: BTreeSet<SocketAddr> = attempts.iter().filter(is_baseline).filter_map(|attempt| attempt.address).collect();
         let profiles: Vec<&str> = profiles(round, &attempts);
         let trust = trust.with(&round.check.trust);
-        let chains = judge_chains(round, &attempts, &trust, now);
+        let (chains, came) = judge_chains(round, &attempts, &trust, now);
         let mut scene = Self {
             round,
             history,
@@ -113,10 +113,10 @@ impl<'a> Scene<'a> {
         scene.cells = vec![Vec::new(); scene.seats.len() * scene.places.len() * scene.profiles.len()];
         let first = &round.check.asked_resolvers()[0];
         let is_beside = |attempt: &&Attempt| attempt.facts.dns.as_ref().is_some_and(|dns| opinion::is_beside(dns, first));
-        let (beside, attempts): (Vec<&Attempt>, Vec<&Attempt>) = attempts.into_iter().partition(is_beside);
-        for attempt in attempts {
-            scene.add(attempt, index[attempt.vantage.as_str()]);
+        for (attempt, chain) in attempts.iter().zip(came).filter(|(attempt, _)| !is_beside(attempt)) {
+            scene.add(attempt, index[attempt.vantage.as_str()], chain);
         }
+        let beside: Vec<&Attempt> = attempts.into_iter().filter(is_beside).collect();
         for seat in &mut scene.seats {
             let own: Vec<&Attempt> = beside.iter().copied().filter(|attempt| attempt.vantage.as_str() == seat.name).collect();
             seat.opinions = Opinion::of_seat(seat, &own, &trust, now);
@@ -128,14 +128,14 @@ impl<'a> Scene<'a> {
         scene
     }
 
-    fn add(&mut self, attempt: &'a Attempt, seat: usize) {
+    fn add(&mut self, attempt: &'a Attempt, seat: usize, chain: Option<usize>) {
         self.seats[seat].attempts += 1;
         if let Some(dns) = &attempt.facts.dns {
             let same = dns.name.trim_end_matches('.').eq_ignore_ascii_case(&self.round.check.target.host.to_string());
             let seat = &mut self.seats[seat];
             if same { seat.lookups.push(attempt) } else { seat.other_lookups.push(attempt) }
         }
-        let look = self.look(attempt);
+        let look = self.look(attempt, chain);
         if let Outcome::NotCompleted(kind) = look.outcome {
             self.seats[seat].missing.push((attempt, kind));
             return;
@@ -154,9 +154,8 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn look(&self, attempt: &'a Attempt) -> Look<'a> {
+    fn look(&self, attempt: &'a Attempt, chain: Option<usize>) -> Look<'a> {
         let raw = Outcome::of(attempt);
-        let chain = sent(attempt).and_then(|(sent, staple)| find(&self.chains, sent, staple, is_named(attempt)));
         let reach = handshake_outcome(raw);
         let fault = chain.filter(|_| reach.is_ok() && !is_unverified(attempt)).and_then(|at| self.chains[at].judgement.faults.first().copied());
         let outcome = match fault {
@@ -356,12 +355,19 @@ fn speaks_http(facts: &Facts) -> bool {
     handshake.and_then(|handshake| handshake.alpn.as_deref()).is_some_and(|protocol| protocol.starts_with("http/") || protocol == "h2")
 }
 
-fn judge_chains<'a>(round: &'a RoundView, attempts: &[&'a Attempt], trust: &Trust, now: Timestamp) -> Vec<Chain<'a>> {
+/// Judges each chain that came once, and says which one came in each attempt.
+fn judge_chains<'a>(round: &'a RoundView, attempts: &[&'a Attempt], trust: &Trust, now: Timestamp) -> (Vec<Chain<'a>>, Vec<Option<usize>>) {
     let mut chains: Vec<Chain<'a>> = Vec::new();
+    let mut came = Vec::with_capacity(attempts.len());
     for attempt in attempts {
-        let Some((sent, staple)) = sent(attempt) else { continue };
+        let Some((sent, staple)) = sent(attempt) else {
+            came.push(None);
+            continue;
+        };
         let named = is_named(attempt);
-        if find(&chains, sent, staple, named).is_none() {
+        let found = find(&chains, sent, staple, named).unwrap_or(chains.len());
+        came.push(Some(found));
+        if found == chains.len() {
             let judgement = Judgement {
                 faults: Vec::new(),
                 leaf: None,
@@ -382,7 +388,7 @@ fn judge_chains<'a>(round: &'a RoundView, attempts: &[&'a Attempt], trust: &Trus
         let staple = chain.named.then_some(chain.staple);
         chain.judgement = certificate::judge(chain.sent, &Wish { name, now, elsewhere: &elsewhere, staple, expected_keys }, trust);
     }
-    chains
+    (chains, came)
 }
 
 fn find(chains: &[Chain<'_>], sent: &[Bytes], staple: Option<&Bytes>, named: bool) -> Option<usize> {
