@@ -15,6 +15,7 @@ use parallax_tests::lab::{
     Lab, Programs, Scenario,
     accuracy::{self, Order},
     catalogue::{self, Row, RowReport},
+    healthy::{self, Watch},
     judge::Grade,
     look, measure, report,
     run::{self, Report},
@@ -110,6 +111,18 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Watches a fleet of eight before twenty healthy targets while one packet of a hundred is lost and agents restart, and fails when anything is found.
+    Healthy {
+        /// Rounds of all targets together.
+        #[arg(long, default_value_t = 100)]
+        rounds: usize,
+        /// Seconds between two rounds of one target.
+        #[arg(long, default_value_t = 30)]
+        every_seconds: u64,
+        /// Seconds between two restarts of an agent.
+        #[arg(long, default_value_t = 8)]
+        restart_seconds: u64,
+    },
     /// Shows the small lab: a filter at one of three sites, and a broken chain at another server.
     Small {
         /// Leaves it up until Ctrl-C.
@@ -162,6 +175,10 @@ fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Exec { scenario, at, no_fleet, words } => exec(&bring_up(&find(&all, &scenario)?, &arguments.bin_dir, no_fleet)?, &at, &words),
         Command::Catalogue { names, rows, jobs, json } => catalogue(&names, &rows, &Programs::in_folder(&arguments.bin_dir)?, jobs, json),
+        Command::Healthy { rounds, every_seconds, restart_seconds } => {
+            let (every, restart_every) = (Duration::from_secs(every_seconds), Duration::from_secs(restart_seconds));
+            healthy(&Programs::in_folder(&arguments.bin_dir)?, Watch { rounds, every, restart_every })
+        }
         Command::Small { keep } => small(&bring_up(&find(&all, "small")?, &arguments.bin_dir, false)?, keep),
     }
 }
@@ -256,6 +273,25 @@ fn catalogue(names: &[String], folder: &Path, programs: &Programs, jobs: usize, 
         write!(io::stdout(), "{}", catalogue::summary(&reports))?;
     }
     Ok(if catalogue::has_failed(&reports) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn healthy(programs: &Programs, watch: Watch) -> anyhow::Result<ExitCode> {
+    programs.check()?;
+    let watched = healthy::run(programs, watch)?;
+    let (seen, lost) = watched.packets;
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}\n{}", watched.findings, watched.attempts)?;
+    writeln!(
+        out,
+        "{lost} of {seen} packets lost ({:.2} %), {} restarts, {} incidents",
+        lost as f64 * 100.0 / seen.max(1) as f64,
+        watched.restarts,
+        watched.incidents.len()
+    )?;
+    for incident in &watched.incidents {
+        writeln!(out, "  {} {} {}", incident["state"], incident["cause"], incident["scope"])?;
+    }
+    Ok(if watched.findings.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn exec(lab: &Lab, at: &str, words: &[String]) -> anyhow::Result<ExitCode> {

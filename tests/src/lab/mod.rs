@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod effort;
 mod error;
 mod fleet;
+pub mod healthy;
 pub mod judge;
 mod look;
 mod measure;
@@ -141,7 +142,7 @@ impl Lab {
     }
 
     fn build_network(&self, is_long: bool) -> Result<(), LabError> {
-        let mut script = topology::script(is_long);
+        let mut script = topology::script(is_long, &self.scenario.vantages);
         for fault in &self.scenario.faults {
             let steps = network_fault(fault);
             if !steps.is_empty() {

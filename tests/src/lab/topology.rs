@@ -9,6 +9,8 @@
 //!                                           edge ─── lan (bridge) ─── s1, s2, i
 //! ```
 //!
+//! A scenario that names one of [`FURTHER`] gets them all: `e` beside `b`, `f` beside `c`, and `g ─ acc-g ── mb-g` at the core.
+//!
 //! Interfaces are named after the node at their other end. The leg `rb1 ─ rb2` carries nothing until a scenario routes over it.
 
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -35,12 +37,19 @@ pub const VANTAGES: [VantagePoint; 5] = [
     VantagePoint { name: "i", ipv4: "192.0.2.100", ipv6: "2001:db8:5::100", labels: &["site=home", "asn=64500", "role=inside"] },
 ];
 
+/// Three more outside vantages, for fleets of eight: a second address at two sites, and a site of its own.
+pub const FURTHER: [VantagePoint; 3] = [
+    VantagePoint { name: "e", ipv4: "198.18.2.20", ipv6: "2001:db8:b::20", labels: &["site=bravo", "asn=64502", "upstream=two"] },
+    VantagePoint { name: "f", ipv4: "198.18.3.20", ipv6: "2001:db8:c::20", labels: &["site=charlie", "asn=64503", "upstream=three"] },
+    VantagePoint { name: "g", ipv4: "198.18.4.10", ipv6: "2001:db8:d::10", labels: &["site=delta", "asn=64504", "upstream=four"] },
+];
+
 /// The witness on the first server's own host, for scenarios that name it among their vantages.
 pub const WITNESS: VantagePoint = VantagePoint { name: "s1", ipv4: "192.0.2.11", ipv6: "2001:db8:5::11", labels: &["site=home", "asn=64500", "role=inside"] };
 
 /// Returns the place of this name where an agent may run.
 pub fn vantage_point(name: &str) -> Option<&'static VantagePoint> {
-    VANTAGES.iter().chain([&WITNESS]).find(|point| point.name == name)
+    VANTAGES.iter().chain(&FURTHER).chain([&WITNESS]).find(|point| point.name == name)
 }
 
 /// The ranges that the lab's agents are allowed to probe: documentation and benchmark networks, which an agent refuses by default.
@@ -63,12 +72,15 @@ const NODES: [&str; 23] = [
     "sink",
 ];
 
-/// Tells whether the lab has a namespace of that name.
+/// The namespaces that the further vantages bring.
+const FURTHER_NODES: [&str; 5] = ["e", "f", "g", "acc-g", "mb-g"];
+
+/// Tells whether every lab has a namespace of that name.
 pub fn is_node(name: &str) -> bool {
     NODES.contains(&name)
 }
 
-/// Returns the names of all namespaces.
+/// Returns the names of the namespaces that every lab has.
 pub fn nodes() -> &'static [&'static str] {
     &NODES
 }
@@ -78,12 +90,17 @@ pub const WIRE: [&str; 2] = ["wire-edge", "wire-core"];
 
 /// Returns the shell script that makes the namespaces, wires them and routes between them; with `is_long` the link between edge
 /// and core is made of the interfaces of [`WIRE`], which must exist.
-pub fn script(is_long: bool) -> String {
-    let mut plan = Plan { is_long, ..Plan::default() };
+pub fn script(is_long: bool, vantages: &[String]) -> String {
+    let is_large = FURTHER.iter().any(|point| vantages.iter().any(|name| name == point.name));
+    let mut plan = Plan { is_long, is_large, ..Plan::default() };
     plan.site("a", &["acc-a", "mb-a", "ra1", "ra2", "core"], &["a", "d"], "198.18.1", "2001:db8:a");
     plan.leg(&["mb-a", "rb1", "rb2", "core"], "198.18.1", "2001:db8:a", 16);
-    plan.site("b", &["acc-b", "mb-b", "core"], &["b"], "198.18.2", "2001:db8:b");
-    plan.site("c", &["acc-c", "mb-c", "core"], &["c"], "198.18.3", "2001:db8:c");
+    let present = if is_large { 2 } else { 1 };
+    plan.site("b", &["acc-b", "mb-b", "core"], &["b", "e"][..present], "198.18.2", "2001:db8:b");
+    plan.site("c", &["acc-c", "mb-c", "core"], &["c", "f"][..present], "198.18.3", "2001:db8:c");
+    if is_large {
+        plan.site("g", &["acc-g", "mb-g", "core"], &["g"], "198.18.4", "2001:db8:d");
+    }
     plan.server_segment();
     plan.stub("ctl", "core", "core", "198.51.100", "2001:db8:100", "10");
     plan.stub("ctl", "core2", "ctl2", "203.0.113", "2001:db8:113", "10");
@@ -95,6 +112,7 @@ pub fn script(is_long: bool) -> String {
 #[derive(Default)]
 struct Plan {
     is_long: bool,
+    is_large: bool,
     links: Vec<String>,
     configuration: BTreeMap<&'static str, Vec<String>>,
 }
@@ -147,7 +165,7 @@ impl Plan {
         self.leg(chain, ipv4, ipv6, 1);
         let Some(&router) = chain.first() else { return };
         for &host in hosts {
-            let Some(point) = VANTAGES.iter().find(|point| point.name == host) else { continue };
+            let Some(point) = vantage_point(host) else { continue };
             self.wire(host, router, router, host);
             self.address(host, router, &format!("{}/32", point.ipv4), &format!("{}/128", point.ipv6));
             self.address(router, host, &format!("{ipv4}.1/32"), &format!("{ipv6}::1/128"));
@@ -195,11 +213,12 @@ impl Plan {
 
     fn script(&self) -> String {
         let mut text = String::from("set -e\nip -batch - <<'END'\n");
-        for node in NODES {
+        let nodes = || NODES.iter().chain(FURTHER_NODES.iter().filter(|_| self.is_large));
+        for node in nodes() {
             let _ = writeln!(text, "netns add {node}");
         }
         text.push_str("END\n");
-        for node in NODES {
+        for node in nodes() {
             let _ = writeln!(text, "nsenter --net=/run/netns/{node} sh -c \"$SYSCTLS\"");
         }
         let _ = writeln!(text, "ip -batch - <<'END'\n{}\nEND", self.links.join("\n"));
@@ -238,7 +257,7 @@ mod tests {
 
     #[test]
     fn every_configured_node_is_a_namespace_and_every_vantage_has_one() {
-        let script = script(false);
+        let script = script(false, &[]);
         for point in VANTAGES {
             assert!(is_node(point.name));
             assert!(script.contains(&format!("addr add {}/", point.ipv4)), "{}", point.name);
@@ -249,13 +268,21 @@ mod tests {
     }
 
     #[test]
+    fn a_fleet_of_eight_has_its_namespaces() {
+        let script = script(false, &["g".to_owned()]);
+        for point in FURTHER {
+            assert!(script.contains(&format!("netns add {}\n", point.name)) && script.contains(&format!("addr add {}/32", point.ipv4)), "{}", point.name);
+        }
+    }
+
+    #[test]
     fn the_witness_stands_on_the_first_server() {
-        assert!(script(false).contains(&format!("addr add {}/24", WITNESS.ipv4)) && is_node(WITNESS.name));
+        assert!(script(false, &[]).contains(&format!("addr add {}/24", WITNESS.ipv4)) && is_node(WITNESS.name));
     }
 
     #[test]
     fn the_second_leg_carries_nothing_until_it_is_asked_to() {
-        let script = script(false);
+        let script = script(false, &[]);
         let core = script.split("ip -n core -batch").nth(1).and_then(|rest| rest.split("END").nth(1)).unwrap();
         assert_eq!(core.matches("route add 198.18.1.0/24").count(), 1);
     }

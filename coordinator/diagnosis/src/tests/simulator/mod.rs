@@ -284,7 +284,7 @@ fn two_faults_at_once_are_not_laid_to_a_third() {
 #[test]
 fn a_healthy_fleet_stays_healthy_with_one_packet_of_a_hundred_lost() {
     let now: Timestamp = NOW.parse().unwrap();
-    for round in 0..rounds() * 5 {
+    for round in 0..HEALTHY_ROUNDS {
         let mut dice = Dice::of(2_000_000 + round);
         let mut world = World::healthy(&mut dice, 8, 1 + usize::try_from(round % 20).unwrap() / 10);
         // Twenty targets by turns; one agent restarts in each round: its share is cut short.
@@ -310,3 +310,5 @@ fn a_healthy_fleet_stays_healthy_with_one_packet_of_a_hundred_lost() {
 }
 
 const SHOWN: usize = 400;
+/// Rounds of a healthy fleet in which nothing may be found.
+const HEALTHY_ROUNDS: u64 = 2_000;

@@ -1,4 +1,9 @@
 //! What one attempt comes to in a world, as facts.
+//!
+//! What loss does is fitted to the lab's own: `lab healthy` watched 105 rounds (eight vantages, twenty targets, one packet of a hundred lost in each direction, an agent
+//! killed every few seconds, 2026-11-24). Of 14,830 connections 1.9 % took a second longer (the model: 2 %) and none two SYNs longer, since 0.02 % were given up before
+//! (the model: 0.04 %); of 14,827 handshakes 2.4 % took 200 ms longer or more (the model: 2.4 %), none stayed silent (the model: 0.0008 %), and one request got no answer
+//! (the model: 0.01 %). An agent that is killed cuts its row short.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -90,7 +95,7 @@ pub(super) fn attempt(world: &World, round: &RoundView, dice: &mut Dice, one: Tr
         // A lost SYN is sent again after a second, anything else after 200 ms.
         tcp.connect_us = if dice.chance(2.0 * world.loss) { 1_010_000 } else { 10_000 };
     }
-    if let Some(tls) = facts.tls.as_mut().filter(|tls| tls.handshake.is_some() && dice.chance(5.0 * world.loss)) {
+    if let Some(tls) = facts.tls.as_mut().filter(|tls| tls.handshake.is_some() && dice.chance(2.4 * world.loss)) {
         tls.end_us += 210_000;
     }
     Some(facts)
@@ -198,6 +203,9 @@ fn connect<'w>(world: &'w World, dice: &mut Dice, one: Try<'_>, place: Option<us
         };
     }
     let mut answered = answer(world, dice, one, place, sent, serves);
+    if place.is_some() && answered.outcome == "ok" && dice.chance(world.loss / 100.0) {
+        "http.timeout".clone_into(&mut answered.outcome);
+    }
     let long = matches!(answered.outcome.as_str(), "ok") || answered.outcome.starts_with("http");
     let lost = devices.iter().find(|device| match device.minds {
         Minds::PacketsBack(size) => long && !sent.small_mss && size < 1_500,
