@@ -25,12 +25,28 @@ pub(crate) struct Host {
 impl Host {
     /// Starts a coordinator on free ports and waits until it answers.
     pub(crate) fn start(bin: &Path) -> anyhow::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("parallax-bench-{}-{}", std::process::id(), free_port()?));
-        fs::create_dir_all(&folder)?;
-        let [listen, http, responder] = [free_port()?, free_port()?, free_port()?].map(|port| format!("127.0.0.1:{port}"));
+        let folder = folder()?;
+        Self::start_in(bin, folder, &["--responder", &format!("127.0.0.1:{}", free_port()?)])
+    }
+
+    /// Starts one without a responder on a data directory that is filled before.
+    pub(crate) fn start_on(bin: &Path, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<Self> {
+        let folder = folder()?;
+        let data = folder.join("co");
+        fs::create_dir_all(&data)?;
+        let filled = fill(&data);
+        if filled.is_err() {
+            let _ = fs::remove_dir_all(&folder);
+        }
+        filled?;
+        Self::start_in(bin, folder, &[])
+    }
+
+    fn start_in(bin: &Path, folder: PathBuf, further: &[&str]) -> anyhow::Result<Self> {
+        let [listen, http] = [free_port()?, free_port()?].map(|port| format!("127.0.0.1:{port}"));
         let mut command = Command::new(bin.join("parallax-coordinator"));
-        command.arg("serve").arg("--data-dir").arg(folder.join("co"));
-        command.args(["--listen", &listen, "--advertise", &listen, "--http", &http, "--responder", &responder]);
+        command.arg("serve").arg("--data-dir").arg(folder.join("co")).args(further);
+        command.args(["--listen", &listen, "--advertise", &listen, "--http", &http]);
         let log = fs::File::create(folder.join("coordinator.log"))?;
         let coordinator = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().context("cannot start parallax-coordinator")?;
         let host = Self { bin: bin.to_owned(), folder, http, coordinator, agents: Vec::new() };
@@ -97,6 +113,13 @@ impl Drop for Host {
         }
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Makes a new folder for one coordinator and its agents.
+fn folder() -> anyhow::Result<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("parallax-bench-{}-{}", std::process::id(), free_port()?));
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
 }
 
 /// Returns a port of the loopback that nobody listens on.

@@ -1,6 +1,7 @@
 //! How many attempts a second the coordinator takes through real sessions, each acknowledged after its commit.
 
 use std::{
+    net::SocketAddr,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -13,7 +14,6 @@ use parallax_model::{
     bytes::Bytes,
     check::Check,
     clock::{Clock as _, SystemClock, Timestamp},
-    facts::{ConnectEnd, Facts, HandshakeFacts, HelloSent, ServerAnswerFacts, TcpFacts, TcpInfo, TlsEnd, TlsFacts},
     id::{AttemptId, BootId, VantageName},
 };
 use parallax_proto::{
@@ -28,7 +28,10 @@ use tokio::sync::{Barrier, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
-use crate::host::Host;
+use crate::{
+    facts::{self, Sent},
+    host::Host,
+};
 
 const SESSIONS: usize = 8;
 const CHECKS: usize = 20;
@@ -152,58 +155,8 @@ async fn send(
 }
 
 fn attempt(check: &Check, start: Timestamp, vantage: VantageName) -> Attempt {
-    let info = TcpInfo {
-        state: 1,
-        bytes_acked: 518,
-        bytes_received: 2_800,
-        segments_in: 6,
-        rtt_us: 20_000,
-        min_rtt_us: 19_000,
-        send_mss: 1_448,
-        path_mtu: 1_500,
-        ..TcpInfo::default()
-    };
-    let remote = "192.0.2.1:443".parse().expect("an address");
-    let tcp = TcpFacts {
-        remote,
-        local: "198.51.100.7:40000".parse().ok(),
-        source_port_pinned: false,
-        end: ConnectEnd::Connected,
-        connect_us: 20_100,
-        hop_limit: None,
-        mss_clamp: None,
-        icmp_from: None,
-        at_connect: Some(info),
-        at_end: Some(info),
-        ack_ttl: Some(58),
-    };
-    let handshake = HandshakeFacts {
-        version: Some(0x0304),
-        cipher_suite: Some(0x1302),
-        group: Some(0x1d),
-        alpn: Some("h2".into()),
-        signature_verified: Some(true),
-        elapsed_us: 41_000,
-        ..HandshakeFacts::default()
-    };
-    let tls = TlsFacts {
-        hello: HelloSent { server_name: Some("api.example.test".into()), bytes: 240, writes: 1, sha256: Bytes(vec![7; 32]) },
-        end: TlsEnd::Established,
-        end_us: 61_000,
-        first_byte_us: Some(20_400),
-        bytes_read: 2_800,
-        answer: ServerAnswerFacts {
-            version: Some(0x0304),
-            cipher_suite: Some(0x1302),
-            group: Some(0x1d),
-            extensions: vec![43, 51],
-            encrypted_records: true,
-            ..ServerAnswerFacts::default()
-        },
-        handshake: Some(handshake),
-        certificates: vec![Bytes(vec![1; 900]), Bytes(vec![2; 1_100])],
-        transcript: Vec::new(),
-    };
+    let remote = SocketAddr::from(([192, 0, 2, 1], 443));
+    let hello = Sent { name: Some("api.example.test"), bytes: 240 };
     Attempt {
         id: AttemptId::new(),
         round: check.round_at(start),
@@ -216,7 +169,7 @@ fn attempt(check: &Check, start: Timestamp, vantage: VantageName) -> Attempt {
         started_at: start,
         elapsed_us: 81_000,
         clock_offset_us: Some(120),
-        facts: Facts { tcp: Some(tcp), tls: Some(tls), ..Facts::default() },
+        facts: facts::established(remote, &hello, &[Bytes(vec![1; 900]), Bytes(vec![2; 1_100])]),
     }
 }
 

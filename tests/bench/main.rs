@@ -1,11 +1,15 @@
 //! Speed and size, each beside a peer or a bare loop of the same run. Prints a table; timing decides nothing here.
 
+mod facts;
 mod footprint;
 mod handshake;
 mod host;
+mod judge;
 mod lab_probe;
 mod load;
 mod raw;
+mod rejudge;
+mod world;
 
 use std::{
     io::{self, Write as _},
@@ -27,6 +31,9 @@ struct Arguments {
     /// Seconds of load, on the store and of raw hellos.
     #[arg(long, default_value_t = 8)]
     load_seconds: u64,
+    /// Rounds in the store that is judged again.
+    #[arg(long, default_value_t = 100_000)]
+    stored_rounds: usize,
     /// Only the measurements whose name holds this.
     #[arg(default_value = "")]
     only: String,
@@ -61,6 +68,12 @@ fn main() -> anyhow::Result<()> {
     }
     if wants("probe") {
         rows.extend(lab_probe::measure(&arguments.bin_dir)?);
+    }
+    if wants("judgement") {
+        rows.extend(judge::measure()?);
+    }
+    if wants("rejudge") {
+        rows.push(rejudge::measure(&arguments.bin_dir, arguments.stored_rounds)?);
     }
     if wants("load") {
         let rate = load::run(&arguments.bin_dir, Duration::from_secs(arguments.load_seconds))?;
