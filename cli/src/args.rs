@@ -147,6 +147,9 @@ pub struct What {
     /// SHA-256 of a public key (SPKI, 64 hexadecimal digits) that the server should have, repeatable.
     #[arg(long, value_name = "SPKI")]
     pub expect_key: Vec<String>,
+    /// Read up to 64 KiB of the path's body, where HTTP is spoken: filters and shapers that act only after some volume show there.
+    #[arg(long)]
+    pub read_body: bool,
 }
 
 #[derive(Args)]

@@ -28,8 +28,16 @@ fn attempt(verdict: &Verdict, vantage: &str, experiment: Experiment, address: &s
         at_end: Some(Default::default()),
         ack_ttl: Some(58),
     };
-    let http =
-        HttpFacts { end: HttpEnd::Answered, status: Some(200), server: Some(HOSTILE.to_owned()), location: None, alt_svc: None, bytes_read: 1, elapsed_us: 1 };
+    let http = HttpFacts {
+        end: HttpEnd::Answered,
+        status: Some(200),
+        server: Some(HOSTILE.to_owned()),
+        location: None,
+        alt_svc: None,
+        bytes_read: 1,
+        elapsed_us: 1,
+        body: None,
+    };
     Attempt {
         id: AttemptId::new(),
         round: verdict.round,

@@ -1,4 +1,4 @@
-//! What follows a finished handshake: one HEAD request, one read, or a responder's echo.
+//! What follows a finished handshake: one request, one read, or a responder's echo.
 
 use std::time::Duration;
 
@@ -10,15 +10,16 @@ use parallax_model::{
 use tokio::time::Instant;
 
 use crate::{
+    body,
     capture::micros,
     net::Connection,
     tls::{Channel, ReadEnd},
 };
 
-/// Sends one HEAD request and reads the head of the response (RFC 9110).
-pub(crate) async fn head<C: Connection>(channel: &mut Channel<'_, C>, target: &Target, deadline: Instant) -> HttpFacts {
+/// Sends one request and reads the head of the response (RFC 9110), and at most so many bytes of the body, which HEAD spares where it is none.
+pub(crate) async fn ask<C: Connection>(channel: &mut Channel<'_, C>, target: &Target, body_bytes: u32, deadline: Instant) -> HttpFacts {
     let started = Instant::now();
-    channel.write(request(target).as_bytes()).await;
+    channel.write(request(target, if body_bytes > 0 { "GET" } else { "HEAD" }).as_bytes()).await;
     let patience = if channel.has_protocol() { deadline } else { deadline.min(started + channel.round_trip() * 2 + UNPROMISED) };
     let mut stopped = None;
     while stopped.is_none() && channel.plaintext().len() < MAX_HEAD_BYTES && !head_is_whole(channel.plaintext()) {
@@ -41,7 +42,12 @@ pub(crate) async fn head<C: Connection>(channel: &mut Channel<'_, C>, target: &T
         }
         empty(stopped.filter(|_| received.is_empty() || b"HTTP/1.".starts_with(&received[..received.len().min(7)])).map_or(HttpEnd::NotHttp, http_end))
     });
-    HttpFacts { bytes_read: received.len() as u64, elapsed_us: micros(started.elapsed()), ..facts }
+    let facts = HttpFacts { bytes_read: received.len() as u64, elapsed_us: micros(started.elapsed()), ..facts };
+    if body_bytes == 0 || facts.end != HttpEnd::Answered {
+        return facts;
+    }
+    let body = body::read(channel, body_bytes, started, stopped, deadline).await;
+    HttpFacts { bytes_read: facts.bytes_read.min(body::head_length(channel.plaintext()).map_or(u64::MAX, |length| length as u64)), body, ..facts }
 }
 
 /// Reads the head of a response; none when it begins with no status line.
@@ -83,14 +89,14 @@ pub(crate) async fn echo<C: Connection>(channel: &mut Channel<'_, C>, deadline: 
     Echo::from_line(line)
 }
 
-fn request(target: &Target) -> String {
+fn request(target: &Target, method: &str) -> String {
     let host = if target.port == 443 { target.host.to_string() } else { target.authority() };
     let version = env!("CARGO_PKG_VERSION");
-    format!("HEAD {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: parallax/{version}\r\nAccept: */*\r\nConnection: close\r\n\r\n", target.path)
+    format!("{method} {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: parallax/{version}\r\nAccept: */*\r\nConnection: close\r\n\r\n", target.path)
 }
 
 fn empty(end: HttpEnd) -> HttpFacts {
-    HttpFacts { end, status: None, server: None, location: None, alt_svc: None, bytes_read: 0, elapsed_us: 0 }
+    HttpFacts { end, status: None, server: None, location: None, alt_svc: None, bytes_read: 0, elapsed_us: 0, body: None }
 }
 
 fn http_end(end: ReadEnd) -> HttpEnd {
@@ -109,14 +115,14 @@ fn head_is_whole(bytes: &[u8]) -> bool {
 }
 
 /// Reads the status of a status line (RFC 9112 section 4).
-fn status_of(bytes: &[u8]) -> Option<u16> {
+pub(crate) fn status_of(bytes: &[u8]) -> Option<u16> {
     let rest = bytes.strip_prefix(b"HTTP/1.")?;
     let digits = rest.get(1..)?.strip_prefix(b" ")?.get(..3)?;
     std::str::from_utf8(digits).ok()?.parse().ok().filter(|status| (100..1000).contains(status))
 }
 
 /// Returns the value of the first header of this name, cut at so many characters.
-fn header(bytes: &[u8], name: &str, longest: usize) -> Option<String> {
+pub(crate) fn header(bytes: &[u8], name: &str, longest: usize) -> Option<String> {
     let lines = bytes.split(|byte| *byte == b'\n').skip(1).map(<[u8]>::trim_ascii).take_while(|line| !line.is_empty());
     let mut fields = lines.filter_map(|line| line.iter().position(|byte| *byte == b':').map(|at| (&line[..at], line[at + 1..].trim_ascii())));
     let (_, value) = fields.find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))?;
@@ -155,7 +161,7 @@ mod tests {
     #[test]
     fn the_request_names_host_path_and_prober() {
         let target: Target = "https://shop.example:8443/health".parse().unwrap();
-        let text = request(&target);
+        let text = request(&target, "HEAD");
         assert!(text.starts_with("HEAD /health HTTP/1.1\r\nHost: shop.example:8443\r\n"), "{text}");
         assert!(text.contains("User-Agent: parallax/"));
     }

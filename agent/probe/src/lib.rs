@@ -36,6 +36,7 @@
 //! ```
 
 mod audit;
+mod body;
 mod capture;
 pub mod dns;
 pub mod followup;

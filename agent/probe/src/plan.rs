@@ -26,7 +26,7 @@ pub struct Plan {
     pub limits: Limits,
     /// The source port, none for one of the host's choice.
     pub source_port: Option<u16>,
-    /// Whether one HEAD request follows a full handshake; then ALPN offers `http/1.1` alone, since that is what is spoken.
+    /// Whether one request follows a full handshake, GET where the limits ask for a body and HEAD elsewhere; then ALPN offers `http/1.1` alone, since that is what is spoken.
     pub http: bool,
     /// Whether the address is a fleet responder, whose echo is read instead.
     pub pinned_responder: bool,

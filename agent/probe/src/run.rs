@@ -144,7 +144,8 @@ async fn look_further<C: Connection>(plan: &Plan, channel: &mut Channel<'_, C>, 
         Experiment::ControlName | Experiment::ControlAfter | Experiment::NoName | Experiment::NameAtResponder | Experiment::Responder
     );
     if plan.http && own_name {
-        http::head(channel, &plan.target, deadline).await
+        let body_bytes = if plan.experiment == Experiment::Baseline { plan.limits.body_bytes } else { 0 };
+        http::ask(channel, &plan.target, body_bytes, deadline).await
     } else {
         http::first_read(channel, seen.certificate_requested, deadline).await
     }

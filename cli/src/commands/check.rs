@@ -197,6 +197,9 @@ struct Plan {
     /// The resolvers that every vantage asks, empty for its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     resolvers: Vec<Resolver>,
+    /// Bytes of the path's body that are read at most; 0 asks for the head alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    body_bytes: u32,
     #[serde(default)]
     paused: bool,
     /// Trust anchors, DER in hexadecimal.
@@ -208,6 +211,11 @@ struct Plan {
 
 fn all() -> String {
     "all".to_owned()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_zero(bytes: &u32) -> bool {
+    *bytes == 0
 }
 
 const fn daily() -> AuditRounds {
@@ -232,6 +240,7 @@ impl Plan {
             spread: check.spread,
             audit: check.audit,
             resolvers: check.resolvers.clone(),
+            body_bytes: check.limits.body_bytes,
             paused: check.paused,
             trust: check.trust.clone(),
             expected_keys: check.expected_keys.clone(),
@@ -249,6 +258,7 @@ impl Plan {
         check.spread = self.spread;
         check.audit = self.audit;
         check.resolvers.clone_from(&self.resolvers);
+        check.limits.body_bytes = self.body_bytes;
         check.paused = self.paused;
         check.trust.clone_from(&self.trust);
         check.expected_keys.clone_from(&self.expected_keys);

@@ -2,7 +2,14 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use parallax_model::{attempt::Attempt, bytes::Bytes, cadence::AuditRounds, check::Check, profile::Definition, verdict::Verdict};
+use parallax_model::{
+    attempt::Attempt,
+    bytes::Bytes,
+    cadence::AuditRounds,
+    check::{Check, USUAL_BODY_BYTES},
+    profile::Definition,
+    verdict::Verdict,
+};
 use parallax_proto::v1::{RunRoundRequest, run_round_request::What as Wanted, run_round_response::Event};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
@@ -38,6 +45,9 @@ pub(super) fn apply(mut check: Check, what: &What) -> Result<Check, Failure> {
     check.limit = what.limit;
     check.diverse.clone_from(&what.diverse);
     check.resolvers.clone_from(&what.resolver);
+    if what.read_body {
+        check.limits.body_bytes = USUAL_BODY_BYTES;
+    }
     for path in &what.trust {
         check.trust.extend(anchors(path)?);
     }

@@ -2,7 +2,9 @@
 
 use parallax_model::{
     attempt::Attempt,
-    facts::{DnsFacts, EndKind, Facts, Reply, ReplyTtlFacts, Sender, StepEnd, TcpFacts, TcpInfo, TlsFacts, TtlRange, WalkFacts, WalkPayload, WitnessFacts},
+    facts::{
+        BodyFacts, DnsFacts, EndKind, Facts, Reply, ReplyTtlFacts, Sender, StepEnd, TcpFacts, TcpInfo, TlsFacts, TtlRange, WalkFacts, WalkPayload, WitnessFacts,
+    },
     outcome::Outcome,
 };
 use parallax_tls::registry::{AlertDescription, CipherSuite, NamedGroup, ProtocolVersion};
@@ -46,9 +48,15 @@ pub fn of(facts: &Facts) -> Vec<String> {
     if let Some(http) = &facts.http {
         let server = http.server.as_ref().map(|server| format!(" by {server:?}")).unwrap_or_default();
         said.extend(http.status.map(|status| format!("HTTP {status}{server}")));
+        said.extend(http.body.map(body));
     }
     said.extend(facts.tcp.as_ref().and_then(tcp));
     said
+}
+
+fn body(facts: BodyFacts) -> String {
+    let last = facts.last_byte_us.map_or_else(String::new, |last| format!(", the last after {:.1} s", last as f64 / 1e6));
+    format!("{} bytes of the body came{last}, {:?} after {:.1} s", facts.bytes, facts.end, facts.elapsed_us as f64 / 1e6)
 }
 
 fn dns(facts: &DnsFacts) -> String {

@@ -166,7 +166,7 @@ fn letter(outcome: Outcome) -> (&'static str, &'static str) {
         Outcome::TcpTimeout => ("t", "no answer to the SYN"),
         Outcome::Certificate(_) => ("C", "certificate"),
         Outcome::Http(_) => ("H", "HTTP status of 400 or above"),
-        Outcome::HttpTimeout | Outcome::HttpClosed | Outcome::HttpNotHttp => ("h", "no HTTP answer"),
+        Outcome::HttpTimeout | Outcome::HttpClosed | Outcome::HttpNotHttp => ("h", "no whole HTTP answer"),
         Outcome::NotCompleted(_) => ("-", "not tried to its end"),
         Outcome::DnsNxdomain
         | Outcome::DnsServfail

@@ -67,8 +67,8 @@ pub(crate) fn fate(outcome: Outcome) -> String {
         Outcome::QuicReset => "is reset over QUIC",
         Outcome::QuicMalformed => "is answered with broken QUIC",
         Outcome::Http(status) => return format!("is answered with HTTP {status}"),
-        Outcome::HttpTimeout => "gets no HTTP answer in time",
-        Outcome::HttpClosed => "is closed before an HTTP answer",
+        Outcome::HttpTimeout => "gets no whole HTTP answer in time",
+        Outcome::HttpClosed => "is closed before a whole HTTP answer",
         other => return format!("ends as {other}"),
     };
     words.to_owned()

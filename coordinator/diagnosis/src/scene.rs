@@ -338,7 +338,9 @@ fn handshake_outcome(raw: Outcome) -> Outcome {
 fn status(raw: Outcome, facts: &Facts, scheme: Scheme) -> Outcome {
     let requested = facts.tls.as_ref().is_some_and(|tls| tls.answer.certificate_requested);
     let server = facts.http.as_ref().and_then(|http| http.server.as_deref()).unwrap_or_default();
+    let in_body = facts.http.as_ref().is_some_and(|http| http.body.is_some());
     match raw {
+        Outcome::HttpTimeout | Outcome::HttpClosed if in_body => raw,
         Outcome::Http(400) | Outcome::HttpClosed if requested => Outcome::TlsAlert(CERTIFICATE_REQUIRED),
         Outcome::Http(403 | 429 | 451 | 502..=504 | 520..=527) => raw,
         // Apache's proxy answers 500 when the handshake with its own backend fails.

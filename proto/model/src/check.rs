@@ -83,7 +83,15 @@ pub struct Limits {
     /// Connections of one audit of one address, apart from the others; default 400.
     #[serde(default = "audit_connections")]
     pub audit_connections: u32,
+    /// Bytes of the path's body that are read in an attempt with an https target, at most; default 0, which asks for the head alone.
+    ///
+    /// What acts only after some volume, or shapes what follows the handshake, shows nowhere else.
+    #[serde(default)]
+    pub body_bytes: u32,
 }
+
+/// How much of a body is read where an operator asks for it and says no more.
+pub const USUAL_BODY_BYTES: u32 = 65_536;
 
 /// The default server of a distribution takes 150; one of the old kind, with sixty suites in each of five versions, more than twice as many.
 const fn audit_connections() -> u32 {
@@ -101,6 +109,7 @@ impl Default for Limits {
             connections_per_second: 20,
             transcript_bytes: 4_096,
             audit_connections: audit_connections(),
+            body_bytes: 0,
         }
     }
 }
@@ -213,6 +222,7 @@ impl Check {
         in_range("connections a second", "1 to 1000", (1..=1_000).contains(&self.limits.connections_per_second))?;
         in_range("the bytes read in an attempt", "1 KiB to 4 MiB", (1 << 10..=4 << 20).contains(&self.limits.read_bytes))?;
         in_range("the connections of an audit", "1 to 1000", (1..=1_000).contains(&self.limits.audit_connections))?;
+        in_range("the bytes of a body", "at most 1 MiB", self.limits.body_bytes <= 1 << 20)?;
         in_range("the bytes of a transcript", "at most 64 KiB", self.limits.transcript_bytes <= 64 << 10)?;
         in_range("the number of resolvers", "at most 8", self.resolvers.len() <= MOST_RESOLVERS)?;
         in_range("the expected key", "a SHA-256 digest of 32 bytes", self.expected_keys.iter().all(|key| key.0.len() == 32))?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     attempt::Attempt,
-    facts::{ConnectEnd, DnsFacts, Facts, HttpEnd, HttpFacts, LookupEnd, NotCompleted, QuicEnd, StartTlsFacts, TlsEnd, UpgradeEnd},
+    facts::{BodyEnd, BodyFacts, ConnectEnd, DnsFacts, Facts, HttpEnd, HttpFacts, LookupEnd, NotCompleted, QuicEnd, StartTlsFacts, TlsEnd, UpgradeEnd},
 };
 
 /// What one attempt means; its text form is `stage.what`, as verdicts show it.
@@ -86,9 +86,9 @@ pub enum Outcome {
     QuicMalformed,
     /// A status of 400 or above.
     Http(u16),
-    /// No status line in time.
+    /// No status line in time, or a body that fell silent.
     HttpTimeout,
-    /// The stream ended or was reset before a status line.
+    /// The stream ended or was reset before a status line, or within a body.
     HttpClosed,
     /// What came is not HTTP.
     HttpNotHttp,
@@ -274,11 +274,21 @@ impl Outcome {
     fn of_http(http: &HttpFacts) -> Self {
         match (http.end, http.status) {
             (HttpEnd::Answered, Some(status)) if status >= 400 => Self::Http(status),
-            (HttpEnd::Answered | HttpEnd::Quiet, _) => Self::Ok,
+            (HttpEnd::Answered, _) => http.body.as_ref().map_or(Self::Ok, Self::of_body),
+            (HttpEnd::Quiet, _) => Self::Ok,
             (HttpEnd::Closed | HttpEnd::Reset, _) => Self::HttpClosed,
             (HttpEnd::TimedOut, _) => Self::HttpTimeout,
             (HttpEnd::Alert(number), _) => Self::TlsAlert(number),
             (HttpEnd::NotHttp, _) => Self::HttpNotHttp,
+        }
+    }
+
+    fn of_body(body: &BodyFacts) -> Self {
+        match body.end {
+            BodyEnd::Whole | BodyEnd::Capped => Self::Ok,
+            BodyEnd::TimedOut if body.stalled() => Self::HttpTimeout,
+            BodyEnd::TimedOut => Self::Ok,
+            BodyEnd::Ended | BodyEnd::Closed | BodyEnd::Reset | BodyEnd::Alert(_) | BodyEnd::Malformed => Self::HttpClosed,
         }
     }
 

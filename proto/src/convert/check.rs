@@ -167,6 +167,7 @@ impl From<&Limits> for v1::Limits {
             connections_per_second: limits.connections_per_second,
             transcript_bytes: limits.transcript_bytes,
             audit_connections: limits.audit_connections,
+            body_bytes: limits.body_bytes,
         }
     }
 }
@@ -187,6 +188,7 @@ impl From<v1::Limits> for Limits {
             connections_per_second: or(message.connections_per_second, default.connections_per_second),
             transcript_bytes: or(message.transcript_bytes, default.transcript_bytes),
             audit_connections: or(message.audit_connections, default.audit_connections),
+            body_bytes: message.body_bytes,
         }
     }
 }

@@ -1,8 +1,8 @@
-use parallax_model::facts::{HttpEnd, HttpFacts};
+use parallax_model::facts::{BodyEnd, BodyFacts, HttpEnd, HttpFacts};
 
 use super::{
     bounds::{cut_text, text_option},
-    error::{ConvertError, known, narrow, narrow_option, unspecified},
+    error::{ConvertError, inner, known, narrow, narrow_option, unspecified},
 };
 use crate::v1;
 
@@ -26,6 +26,7 @@ impl From<&HttpFacts> for v1::HttpFacts {
             alt_svc: facts.alt_svc.as_deref().map(cut_text),
             bytes_read: facts.bytes_read,
             elapsed_us: facts.elapsed_us,
+            body: facts.body.as_ref().map(Into::into),
         }
     }
 }
@@ -51,6 +52,43 @@ impl TryFrom<v1::HttpFacts> for HttpFacts {
             alt_svc: text_option(message.alt_svc, "alt_svc")?,
             bytes_read: message.bytes_read,
             elapsed_us: message.elapsed_us,
+            body: inner(message.body, "body")?,
         })
+    }
+}
+
+impl From<&BodyFacts> for v1::BodyFacts {
+    fn from(facts: &BodyFacts) -> Self {
+        let (end, alert) = match facts.end {
+            BodyEnd::Whole => (v1::BodyEnd::Whole, 0),
+            BodyEnd::Capped => (v1::BodyEnd::Capped, 0),
+            BodyEnd::Ended => (v1::BodyEnd::Ended, 0),
+            BodyEnd::Closed => (v1::BodyEnd::Closed, 0),
+            BodyEnd::Reset => (v1::BodyEnd::Reset, 0),
+            BodyEnd::TimedOut => (v1::BodyEnd::TimedOut, 0),
+            BodyEnd::Alert(number) => (v1::BodyEnd::Alert, u32::from(number)),
+            BodyEnd::Malformed => (v1::BodyEnd::Malformed, 0),
+        };
+        let BodyFacts { bytes, promised, first_byte_us, last_byte_us, elapsed_us, .. } = *facts;
+        Self { end: end.into(), alert, bytes, promised, first_byte_us, last_byte_us, elapsed_us }
+    }
+}
+
+impl TryFrom<v1::BodyFacts> for BodyFacts {
+    type Error = ConvertError;
+    fn try_from(message: v1::BodyFacts) -> Result<Self, ConvertError> {
+        let v1::BodyFacts { bytes, promised, first_byte_us, last_byte_us, elapsed_us, .. } = message;
+        let end = match known(message.end, "end")? {
+            v1::BodyEnd::Unspecified => return Err(unspecified("end")),
+            v1::BodyEnd::Whole => BodyEnd::Whole,
+            v1::BodyEnd::Capped => BodyEnd::Capped,
+            v1::BodyEnd::Ended => BodyEnd::Ended,
+            v1::BodyEnd::Closed => BodyEnd::Closed,
+            v1::BodyEnd::Reset => BodyEnd::Reset,
+            v1::BodyEnd::TimedOut => BodyEnd::TimedOut,
+            v1::BodyEnd::Alert => BodyEnd::Alert(narrow(message.alert, "alert")?),
+            v1::BodyEnd::Malformed => BodyEnd::Malformed,
+        };
+        Ok(Self { end, bytes, promised, first_byte_us, last_byte_us, elapsed_us })
     }
 }

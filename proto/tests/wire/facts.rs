@@ -270,14 +270,29 @@ fn http() -> impl Strategy<Value = HttpFacts> {
     let plain = vec![HttpEnd::Answered, HttpEnd::Closed, HttpEnd::Reset, HttpEnd::TimedOut, HttpEnd::NotHttp, HttpEnd::Quiet];
     let end = prop_oneof![4 => select(plain), 1 => any::<u8>().prop_map(HttpEnd::Alert)];
     let headers = (option::of(text()), option::of(text()), option::of(text()));
-    let parts = (end, option::of(any::<u16>()), headers, any::<u64>(), any::<u64>());
-    parts.prop_map(|(end, status, (server, location, alt_svc), bytes_read, elapsed_us)| HttpFacts {
+    let parts = (end, option::of(any::<u16>()), headers, any::<u64>(), any::<u64>(), option::of(body()));
+    parts.prop_map(|(end, status, (server, location, alt_svc), bytes_read, elapsed_us, body)| HttpFacts {
         end,
         status,
         server,
         location,
         alt_svc,
         bytes_read,
+        elapsed_us,
+        body,
+    })
+}
+
+fn body() -> impl Strategy<Value = BodyFacts> {
+    use BodyEnd::{Capped, Closed, Ended, Malformed, Reset, TimedOut, Whole};
+    let end = prop_oneof![7 => select(vec![Whole, Capped, Ended, Closed, Reset, TimedOut, Malformed]), 1 => any::<u8>().prop_map(BodyEnd::Alert)];
+    let some = || option::of(any::<u64>());
+    (end, any::<u64>(), some(), some(), some(), any::<u64>()).prop_map(|(end, bytes, promised, first_byte_us, last_byte_us, elapsed_us)| BodyFacts {
+        end,
+        bytes,
+        promised,
+        first_byte_us,
+        last_byte_us,
         elapsed_us,
     })
 }

@@ -83,6 +83,7 @@ pub(crate) fn typical_attempt() -> Attempt {
                 location: None,
                 bytes_read: 240,
                 elapsed_us: 20_800,
+                body: None,
             }),
             ..Facts::default()
         },

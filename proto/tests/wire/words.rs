@@ -65,16 +65,19 @@ fn cadence() -> impl Strategy<Value = Cadence> {
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    let ranges = (1_000..=600_000_u64, 100..=60_000_u64, 2..=16_u32, 1_024..=4_194_304_u64, 1..=1_000_u32, 1..=1_000_u32, 1..=65_536_u32, 1..=1_000_u32);
-    ranges.prop_map(|(round_ms, attempt_ms, attempts, read_bytes, connections, connections_per_second, transcript_bytes, audit_connections)| Limits {
-        round_ms,
-        attempt_ms,
-        attempts,
-        read_bytes,
-        connections,
-        connections_per_second,
-        transcript_bytes,
-        audit_connections,
+    let ranges = (
+        1_000..=600_000_u64,
+        100..=60_000_u64,
+        2..=16_u32,
+        1_024..=4_194_304_u64,
+        1..=1_000_u32,
+        1..=1_000_u32,
+        1..=65_536_u32,
+        1..=1_000_u32,
+        0..=1_048_576_u32,
+    );
+    ranges.prop_map(|(round_ms, attempt_ms, attempts, read_bytes, connections, connections_per_second, transcript_bytes, audit_connections, body_bytes)| {
+        Limits { round_ms, attempt_ms, attempts, read_bytes, connections, connections_per_second, transcript_bytes, audit_connections, body_bytes }
     })
 }
 

@@ -3,7 +3,7 @@ use std::{net::SocketAddr, sync::Arc};
 use parallax_model::{
     bytes::Bytes,
     echo::Echo,
-    facts::{ConnectEnd, Facts, HttpEnd, TlsEnd},
+    facts::{BodyEnd, ConnectEnd, Facts, HttpEnd, TlsEnd},
     outcome::Outcome,
 };
 use rustls::{
@@ -132,6 +132,46 @@ async fn serve_tls_to_the_end(acceptor: TlsAcceptor, reply: &'static str) -> Soc
         }
     })
     .await
+}
+
+/// Serves TLS, writes `reply` once something was asked, and says that nothing more comes.
+async fn serve_tls_and_close(acceptor: TlsAcceptor, reply: &'static [u8]) -> SocketAddr {
+    serve(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let Ok(mut tls) = acceptor.accept(stream).await else { return };
+            let mut request = [0; 1_024];
+            let _ = tls.read(&mut request).await;
+            let _ = tls.write_all(reply).await;
+            let _ = tls.shutdown().await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_body_is_read_up_to_its_cap_and_its_end_is_told() {
+    let (acceptor, _) = acceptor(&[&TLS13, &TLS12], false);
+    let long: &[u8] = [b"HTTP/1.1 200 OK\r\nContent-Length: 90000\r\n\r\n".as_slice(), &[b'x'; 90_000]].concat().leak();
+    let limits = Limits { body_bytes: 32_768, read_bytes: 262_144, ..Limits::default() };
+    for (reply, end, bytes, promised) in [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".as_slice(), BodyEnd::Whole, Some(5), Some(5)),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", BodyEnd::Ended, Some(5), Some(9)),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", BodyEnd::Whole, Some(15), None),
+        (b"HTTP/1.1 200 OK\r\n\r\nhello", BodyEnd::Whole, Some(5), None),
+        (long, BodyEnd::Capped, None, Some(90_000)),
+    ] {
+        let address = serve_tls_and_close(acceptor.clone(), reply).await;
+        let facts = look(Plan { http: true, limits: limits.clone(), ..plan(Experiment::Baseline, "modern") }, address).await;
+        let http = facts.http.unwrap();
+        let body = http.body.unwrap();
+        assert_eq!((http.end, http.status, body.end, body.promised), (HttpEnd::Answered, Some(200), end, promised));
+        assert!(bytes.map_or_else(|| (32_768..65_536).contains(&body.bytes), |bytes| body.bytes == bytes), "{body:?}");
+        assert!(body.first_byte_us <= body.last_byte_us && body.last_byte_us <= Some(body.elapsed_us) && http.bytes_read < 64, "{body:?}");
+    }
+    let address = serve_tls(acceptor, true, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").await;
+    let other = look(Plan { http: true, limits, ..plan(Experiment::SplitName, "modern") }, address).await;
+    assert_eq!(other.http.unwrap().body, None, "only what the profile itself meets is read");
 }
 
 #[tokio::test]

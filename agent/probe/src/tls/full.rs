@@ -224,6 +224,11 @@ impl<'a, C: Connection> Channel<'a, C> {
         std::time::Duration::from_micros(u64::from(micros))
     }
 
+    /// Tells whether the peer sends nothing more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// Tells whether the server chose a protocol by ALPN.
     pub(crate) fn has_protocol(&self) -> bool {
         self.session.tls.alpn_protocol().is_some()

@@ -31,6 +31,8 @@ mod sni_rejected;
 mod source_blocked;
 mod starttls;
 mod state_loss;
+mod stream_cut;
+mod throttled_body;
 mod throttling;
 mod tls_block;
 mod trial;
@@ -132,7 +134,7 @@ const SERVER: [&Hypothesis; 16] = [
 ];
 const SERVER_OF_VARIANT: [&Hypothesis; 2] = [&edge_mtu::HYPOTHESIS, &hello_intolerance::HYPOTHESIS];
 const EDGE: [&Hypothesis; 4] = [&starttls::STRIPPED_AT_THE_EDGE, &edge_mtu::HYPOTHESIS, &edge_filter::HYPOTHESIS, &edge_blocked::HYPOTHESIS];
-const HTTP: [&Hypothesis; 2] = [&http_denied::HYPOTHESIS, &upstream::HYPOTHESIS];
+const HTTP: [&Hypothesis; 3] = [&http_denied::HYPOTHESIS, &upstream::HYPOTHESIS, &stream_cut::HYPOTHESIS];
 
 /// The findings so far, and the cells that they explain.
 pub(crate) struct Board<'s, 'a> {

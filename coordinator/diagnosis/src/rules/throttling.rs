@@ -4,7 +4,7 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::Board;
+use super::{Board, throttled_body};
 use crate::{
     cell::{Layer, Look},
     draft::Draft,
@@ -20,7 +20,7 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
     for place in (0..scene.places.len()).filter(|place| !scene.ignored.contains(place)) {
         let scored: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place) && !board.is_intercepted(*seat, place)).collect();
         for seat in &scored {
-            if let Some(draft) = test(scene, *seat, place, &scored) {
+            if let Some(draft) = test(scene, *seat, place, &scored).or_else(|| throttled_body::test(scene, *seat, place, &scored)) {
                 board.mark_all(*seat, place);
                 board.drafts.push(draft);
             }
@@ -114,7 +114,7 @@ fn end_us(look: &Look<'_>) -> u64 {
 }
 
 /// The smaller of what connecting took and what the kernel measured.
-fn rtt_us(look: &Look<'_>) -> u64 {
+pub(super) fn rtt_us(look: &Look<'_>) -> u64 {
     let tcp = look.attempt.facts.tcp.as_ref();
     let measured = tcp.and_then(|tcp| tcp.at_connect).map(|info| u64::from(info.min_rtt_us)).filter(|rtt| *rtt > 0);
     let connect = tcp.map_or(0, |tcp| tcp.connect_us);
@@ -123,4 +123,4 @@ fn rtt_us(look: &Look<'_>) -> u64 {
 
 /// 64 kbit/s: a handshake that is slower is felt as broken.
 const TRICKLE_BYTES_PER_SECOND: f64 = 8_000.0;
-const SLOW_US: u64 = 800_000;
+pub(super) const SLOW_US: u64 = 800_000;

@@ -124,6 +124,9 @@ pub(super) struct See {
     /// Its answer to the STARTTLS command.
     #[serde(default)]
     pub(super) reply: String,
+    /// How the body ended, its bytes, and seconds from the request to its last byte and to the end: `whole 65536 0.05 0.05`; empty where none was asked for.
+    #[serde(default)]
+    pub(super) body: String,
     /// Seconds after the round's start at which the first attempt begins.
     #[serde(default)]
     pub(super) second: f64,

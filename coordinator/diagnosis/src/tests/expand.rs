@@ -12,9 +12,9 @@ use parallax_model::{
     check::Check,
     clock::Timestamp,
     facts::{
-        AlertSeen, ConnectEnd, DnsAnswer, DnsFacts, DnsRecord, DnsTransport, Facts, HandshakeFacts, HelloSent, HttpEnd, HttpFacts, LocalRefusal, LookupEnd,
-        NotCompleted, QuicEnd, QuicFacts, Reply, ReplyTtlFacts, ResolverKind, ServerAnswerFacts, Sibling, StartTlsFacts, StepEnd, TcpFacts, TcpInfo, TlsEnd,
-        TlsFacts, TtlRange, UpgradeEnd, WalkFacts, WalkPayload, WalkStep,
+        AlertSeen, BodyFacts, ConnectEnd, DnsAnswer, DnsFacts, DnsRecord, DnsTransport, Facts, HandshakeFacts, HelloSent, HttpEnd, HttpFacts, LocalRefusal,
+        LookupEnd, NotCompleted, QuicEnd, QuicFacts, Reply, ReplyTtlFacts, ResolverKind, ServerAnswerFacts, Sibling, StartTlsFacts, StepEnd, TcpFacts, TcpInfo,
+        TlsEnd, TlsFacts, TtlRange, UpgradeEnd, WalkFacts, WalkPayload, WalkStep,
     },
     id::{AttemptId, RoundId},
     outcome::Outcome,
@@ -219,7 +219,7 @@ pub(super) fn facts(
         let asks_http =
             round.check.target.scheme == Scheme::Https && matches!(outcome, Outcome::Ok | Outcome::Http(_) | Outcome::HttpTimeout | Outcome::HttpClosed);
         if asks_http && !matches!(experiment, Experiment::Responder | Experiment::LegacyHello) {
-            facts.http = Some(http(outcome, see.server.clone()));
+            facts.http = Some(HttpFacts { body: body(&see.body), ..http(outcome, see.server.clone()) });
         }
     }
     if !see.ttl.is_empty() {
@@ -384,6 +384,18 @@ fn picked(text: &str) -> ServerAnswerFacts {
     answer
 }
 
+fn body(text: &str) -> Option<BodyFacts> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let [end, bytes, last, elapsed] = words[..] else {
+        assert!(text.is_empty(), "what is {text:?}?");
+        return None;
+    };
+    let micros = |seconds: &str| (seconds.parse::<f64>().unwrap() * 1e6) as u64;
+    let end = serde_json::from_value(end.into()).unwrap();
+    let bytes = bytes.parse().unwrap();
+    Some(BodyFacts { end, bytes, promised: None, first_byte_us: Some(9_000), last_byte_us: Some(micros(last)), elapsed_us: micros(elapsed) })
+}
+
 fn http(outcome: Outcome, server: Option<String>) -> HttpFacts {
     let (end, status) = match outcome {
         Outcome::Http(status) => (HttpEnd::Answered, Some(status)),
@@ -391,7 +403,7 @@ fn http(outcome: Outcome, server: Option<String>) -> HttpFacts {
         Outcome::HttpClosed => (HttpEnd::Closed, None),
         _ => (HttpEnd::Answered, Some(200)),
     };
-    HttpFacts { end, status, server, location: None, alt_svc: None, bytes_read: 120, elapsed_us: 9_000 }
+    HttpFacts { end, status, server, location: None, alt_svc: None, bytes_read: 120, elapsed_us: 9_000, body: None }
 }
 
 fn reply_ttl(text: &str, own: IpAddr) -> ReplyTtlFacts {

@@ -21,7 +21,7 @@ pub use audit::{
     KeyExchangeFacts, Resumption, SessionFacts, ShareFacts, Ssl2Facts, VersionFacts,
 };
 pub use dns::{DnsAnswer, DnsFacts, DnsRecord, DnsTransport, LookupEnd, ResolverKind, ServiceRecord};
-pub use http::{HttpEnd, HttpFacts};
+pub use http::{BodyEnd, BodyFacts, HttpEnd, HttpFacts};
 pub use path::{Reply, ReplyTtlFacts, Sibling, StepEnd, TtlRange, WalkFacts, WalkPayload, WalkStep};
 pub use quic::{QuicEnd, QuicFacts};
 pub use rung::{Rung, RungFacts};

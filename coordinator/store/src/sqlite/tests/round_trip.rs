@@ -8,10 +8,10 @@ use parallax_model::{
     bytes::Bytes,
     clock::Timestamp,
     facts::{
-        Accepted, AlertSeen, AuditAnswer, AuditFacts, AuditStop, ConnectEnd, Direction, DnsAnswer, DnsFacts, DnsRecord, DnsTransport, EndKind, EndWitnessed,
-        Facts, HandshakeFacts, HelloArrived, HelloSent, HttpEnd, HttpFacts, LogEvent, LogFacts, LogLine, LookupEnd, NotCompleted, QuicEnd, QuicFacts, Reply,
-        ReplyTtlFacts, ResolverKind, Sender, ServerAnswerFacts, ServiceRecord, Sibling, StartTlsFacts, StepEnd, TcpFacts, TcpInfo, TlsEnd, TlsFacts,
-        TranscriptEntry, TtlRange, UpgradeEnd, VersionFacts, WalkFacts, WalkPayload, WalkStep, WitnessFacts, WitnessedFlow,
+        Accepted, AlertSeen, AuditAnswer, AuditFacts, AuditStop, BodyEnd, BodyFacts, ConnectEnd, Direction, DnsAnswer, DnsFacts, DnsRecord, DnsTransport,
+        EndKind, EndWitnessed, Facts, HandshakeFacts, HelloArrived, HelloSent, HttpEnd, HttpFacts, LogEvent, LogFacts, LogLine, LookupEnd, NotCompleted,
+        QuicEnd, QuicFacts, Reply, ReplyTtlFacts, ResolverKind, Sender, ServerAnswerFacts, ServiceRecord, Sibling, StartTlsFacts, StepEnd, TcpFacts, TcpInfo,
+        TlsEnd, TlsFacts, TranscriptEntry, TtlRange, UpgradeEnd, VersionFacts, WalkFacts, WalkPayload, WalkStep, WitnessFacts, WitnessedFlow,
     },
     id::{AttemptId, BootId, CheckId, RoundId},
 };
@@ -116,6 +116,14 @@ fn http() -> impl Strategy<Value = HttpFacts> {
         location,
         bytes_read: elapsed_us,
         elapsed_us,
+        body: status.map(|_| BodyFacts {
+            end: BodyEnd::TimedOut,
+            bytes: elapsed_us,
+            promised: Some(elapsed_us),
+            first_byte_us: None,
+            last_byte_us: Some(elapsed_us),
+            elapsed_us,
+        }),
     })
 }
 
