@@ -61,22 +61,33 @@ fn state(case: &Case<'_>) -> &'static str {
     if case.proof.verdict.healthy { "healthy" } else { "not healthy" }
 }
 
+/// One table for each address, so that no column is out of sight, on paper neither.
 fn matrix(case: &Case<'_>) -> Markup {
-    let cells = &case.proof.verdict.matrix;
-    let mut columns: Vec<(&str, &str)> = Vec::new();
-    let mut rows: Vec<&str> = Vec::new();
-    for cell in cells {
-        let column = (cell.address.as_str(), cell.profile.as_str());
-        if !columns.contains(&column) {
-            columns.push(column);
+    let mut addresses: Vec<&str> = Vec::new();
+    for cell in &case.proof.verdict.matrix {
+        if !addresses.contains(&cell.address.as_str()) {
+            addresses.push(&cell.address);
+        }
+    }
+    html! {
+        @for address in &addresses { h3 { (address) } (matrix_of(case, address)) }
+        @if !addresses.is_empty() { p.dim { "A row for each vantage, a column for each way to shake hands; framed cells are those that a finding blames." } }
+    }
+}
+
+fn matrix_of(case: &Case<'_>, address: &str) -> Markup {
+    let cells: Vec<_> = case.proof.verdict.matrix.iter().filter(|cell| cell.address == address).collect();
+    let (mut profiles, mut rows): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    for cell in &cells {
+        if !profiles.contains(&cell.profile.as_str()) {
+            profiles.push(&cell.profile);
         }
         if !rows.contains(&cell.vantage.as_str()) {
             rows.push(&cell.vantage);
         }
     }
-    columns.sort_by_key(|column| cells.iter().position(|cell| cell.address == column.0));
-    let draw = |vantage: &str, column: &(&str, &str)| {
-        let Some(cell) = cells.iter().find(|cell| cell.vantage == vantage && (cell.address.as_str(), cell.profile.as_str()) == *column) else {
+    let draw = |vantage: &str, profile: &str| {
+        let Some(cell) = cells.iter().find(|cell| cell.vantage == vantage && cell.profile == profile) else {
             return html! { td { "·" } };
         };
         let blamed = case.faults().any(|finding| blames(finding, cell));
@@ -87,7 +98,7 @@ fn matrix(case: &Case<'_>) -> Markup {
         };
         html! {
             td class=(if blamed { format!("{class} blamed") } else { class.to_owned() }) {
-                @if cell.outcome == Outcome::Ok { "✓ passes" } @else { "✗ " (cell.outcome) }
+                @if cell.outcome == Outcome::Ok { "✓\u{a0}passes" } @else { "✗\u{a0}" (cell.outcome) }
                 @if cell.failures > 0 { br; (cell.failures) " of " (cell.attempts) " failed" }
                 @if blamed { br; "blamed" }
             }
@@ -95,8 +106,8 @@ fn matrix(case: &Case<'_>) -> Markup {
     };
     html! {
         div.scroll { table {
-            thead { tr { th { "vantage" } @for column in &columns { th { (column.0) br; (column.1) } } } }
-            tbody { @for vantage in &rows { tr { th { (vantage) } @for column in &columns { (draw(vantage, column)) } } } }
+            thead { tr { th { "vantage" } @for profile in &profiles { th { (profile) } } } }
+            tbody { @for vantage in &rows { tr { th { (vantage) } @for profile in &profiles { (draw(vantage, profile)) } } } }
         } }
     }
 }
@@ -112,7 +123,7 @@ fn of_finding(case: &Case<'_>, finding: &Finding) -> Markup {
                 @if let Some(mechanism) = &finding.mechanism { dt { "what is seen" } dd { (mechanism) } }
                 @if let Some(at) = &finding.location {
                     dt { "where" }
-                    dd { "hops " (at.first_hop) " to " (at.last_hop) @if let Some(router) = &at.router { ", behind the router " (router) } }
+                    dd { "hops " (at.first_hop) " to " (at.last_hop) @if let Some(router) = &at.router { " (last router that answered: " (router) ")" } }
                 }
             }
         }

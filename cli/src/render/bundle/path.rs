@@ -48,11 +48,17 @@ pub(super) fn draw(case: &Case<'_>, finding: &Finding) -> Option<Markup> {
     let at_server = location.is_none() && matches!(finding.locus, Locus::Server | Locus::Edge);
     let unknown = location.is_none() && !at_server;
     let rows = f64::from(last) + 1.0;
+    let remark_at = |hop: u8| match location {
+        Some(at) if is_fault(hop) && at.first_hop < at.last_hop => "◀ the fault lies at or between these",
+        _ if is_fault(hop) => "◀ the fault lies here",
+        _ => "",
+    };
+    let unnamed = if by_syn.is_empty() { "not asked" } else { "no answer" };
     Some(html! {
         svg viewBox=(format!("0 0 620 {}", rows * 34.0 + 8.0)) width="620" role="img" aria-label=(format!("path from {vantage} to {address}")) {
             line.wire x1="24" x2="24" y1="20" y2=(px(rows * 34.0 - 14.0)) {}
             (row(0, vantage, "the vantage", false))
-            @for hop in 1..last { (row(hop, &hop_name(hop, router(hop)), if is_fault(hop) { "◀ the fault lies here" } else { "" }, is_fault(hop))) }
+            @for hop in 1..last { (row(hop, &hop_name(hop, router(hop), unnamed), remark_at(hop), is_fault(hop))) }
             @let remark = if at_server { "◀ the fault lies here" } else if server.is_none() { "the server (its distance was not measured)" } else { "the server" };
             (row(last, address, remark, at_server || is_fault(last)))
         }
@@ -61,8 +67,8 @@ pub(super) fn draw(case: &Case<'_>, finding: &Finding) -> Option<Markup> {
     })
 }
 
-fn hop_name(hop: u8, router: Option<IpAddr>) -> String {
-    router.map_or_else(|| format!("hop {hop}: no answer"), |router| format!("hop {hop}: {router}"))
+fn hop_name(hop: u8, router: Option<IpAddr>, unnamed: &str) -> String {
+    router.map_or_else(|| format!("hop {hop}: {unnamed}"), |router| format!("hop {hop}: {router}"))
 }
 
 fn row(at: u8, name: &str, remark: &str, fault: bool) -> Markup {
