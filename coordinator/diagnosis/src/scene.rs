@@ -197,7 +197,8 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn cell_index(&self, seat: usize, place: usize, profile: usize) -> usize {
+    /// Numbers the cells.
+    pub(crate) fn cell_index(&self, seat: usize, place: usize, profile: usize) -> usize {
         (seat * self.places.len() + place) * self.profiles.len() + profile
     }
 

@@ -43,8 +43,6 @@ mod zone_broken;
 pub(crate) use throttling::trickles;
 pub(crate) use trial::Trial;
 
-use std::collections::HashSet;
-
 use parallax_model::{
     outcome::Outcome,
     verdict::{Cause, Counter, Locus, Tier},
@@ -140,7 +138,8 @@ const HTTP: [&Hypothesis; 3] = [&http_denied::HYPOTHESIS, &upstream::HYPOTHESIS,
 pub(crate) struct Board<'s, 'a> {
     pub(crate) scene: &'s Scene<'a>,
     pub(crate) drafts: Vec<Draft>,
-    explained: HashSet<(usize, usize, usize)>,
+    /// By seat, place and profile, as the scene numbers them.
+    explained: Vec<bool>,
     /// What was tried and how it ended, where somebody wants to know.
     journal: Option<Vec<Trial>>,
 }
@@ -159,7 +158,8 @@ pub(crate) fn explain_noting(scene: &mut Scene<'_>) -> (Vec<Draft>, Vec<Trial>) 
 fn solve<'s, 'a>(scene: &'s mut Scene<'a>, journal: Option<Vec<Trial>>) -> Board<'s, 'a> {
     let lies = dns_tampering::test(scene);
     scene.ignored.extend(lies.iter().flat_map(|draft| draft.places.iter().copied()));
-    let mut board = Board { scene, drafts: lies, explained: HashSet::new(), journal };
+    let mut board = Board { scene, drafts: lies, explained: Vec::new(), journal };
+    board.explained = vec![false; board.scene.seats.len() * board.scene.places.len() * board.scene.profiles.len()];
     for run in [
         zone_broken::run,
         dns_blocked::run,
@@ -202,8 +202,11 @@ pub(crate) fn join(scene: &Scene<'_>, drafts: Vec<Draft>) -> Vec<Draft> {
 
 impl<'s, 'a> Board<'s, 'a> {
     pub(crate) fn suspicion(&self, place: usize, profile: usize, layer: Layer) -> Suspicion<'s, 'a> {
-        let mut suspicion = Suspicion::at(self.scene, place, profile, layer, &|seat| self.explained.contains(&(seat, place, profile)));
+        let mut suspicion = Suspicion::at(self.scene, place, profile, layer, &|seat| self.is_explained(seat, place, profile));
         // Who reaches somebody else says nothing about the server.
+        if !self.drafts.iter().any(|draft| draft.cause == Cause::PathInterception) {
+            return suspicion;
+        }
         let (elsewhere, passing) = std::mem::take(&mut suspicion.passing).into_iter().partition(|seat| self.is_intercepted(*seat, place));
         suspicion.passing = passing;
         suspicion.explained.extend::<Vec<usize>>(elsewhere);
@@ -332,11 +335,12 @@ impl<'s, 'a> Board<'s, 'a> {
 
     /// Marks a cell as explained.
     pub(crate) fn mark(&mut self, seat: usize, place: usize, profile: usize) {
-        self.explained.insert((seat, place, profile));
+        let at = self.scene.cell_index(seat, place, profile);
+        self.explained[at] = true;
     }
 
     pub(crate) fn is_explained(&self, seat: usize, place: usize, profile: usize) -> bool {
-        self.explained.contains(&(seat, place, profile))
+        self.explained[self.scene.cell_index(seat, place, profile)]
     }
 
     /// Tells whether a seat's TLS at a place is terminated by somebody else.
