@@ -71,7 +71,7 @@ fn finding(scene: &Scene<'_>, place: usize, fault: CertificateFault, chain: usiz
     let tier = match (seen_by, vouched && proven) {
         (_, true) => Tier::Confirmed,
         // Somebody may stand on the way of several groups: where each vantage sees but one of two keys, nothing tells him from one of several servers.
-        (2.., false) if !judgement.anchored && follows_the_vantage(scene, place, looks, &seeing) => return None,
+        (2.., false) if !judgement.anchored && follows_the_vantage(scene, place, chain, looks, &seeing) => return None,
         (2.., false) if proven => Tier::Confirmed,
         (2.., false) => Tier::Likely,
         _ => return None,
@@ -114,9 +114,11 @@ fn finding(scene: &Scene<'_>, place: usize, fault: CertificateFault, chain: usiz
     Some(draft.unless(counter, next).in_words(format!("{what} at {WHERE}{some}")))
 }
 
-/// Tells whether none of the outside seats that see the chain sees an authentic one too and others do, or more groups reach nobody there.
-fn follows_the_vantage(scene: &Scene<'_>, place: usize, looks: &[(usize, Look<'_>)], seeing: &[usize]) -> bool {
-    let authentic: BTreeSet<usize> = looks.iter().filter(|(_, look)| scene.is_authentic(look)).map(|(seat, _)| *seat).collect();
+/// Tells whether none of the outside seats that see the chain sees another key too and others see nothing else, or as many groups reach nobody there.
+fn follows_the_vantage(scene: &Scene<'_>, place: usize, chain: usize, looks: &[(usize, Look<'_>)], seeing: &[usize]) -> bool {
+    let key = scene.chains[chain].key();
+    let has_another = |look: &Look<'_>| look.chain.is_some_and(|at| scene.chains[at].key() != key);
+    let others: BTreeSet<usize> = looks.iter().filter(|(_, look)| has_another(look)).map(|(seat, _)| *seat).collect();
     let inside_sees = seeing.iter().any(|seat| scene.seats[*seat].inside);
     if inside_sees {
         return false;
@@ -126,8 +128,8 @@ fn follows_the_vantage(scene: &Scene<'_>, place: usize, looks: &[(usize, Look<'_
         .filter(|seat| scene.is_scored(*seat, place) && !seeing.contains(seat))
         .filter(|seat| scene.looks_of(*seat, place).next().is_some() && scene.looks_of(*seat, place).all(|look| look.reach.is_failure()))
         .collect();
-    let splits = !authentic.is_empty() && seeing.iter().all(|seat| !authentic.contains(seat));
-    splits || scene.groups(&failing).len() > scene.groups(seeing).len()
+    let splits = !others.is_empty() && seeing.iter().all(|seat| !others.contains(seat));
+    splits || scene.groups(&failing).len() >= scene.groups(seeing).len()
 }
 
 pub(super) fn cause_of(fault: CertificateFault) -> Cause {
