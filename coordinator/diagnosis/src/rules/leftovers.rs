@@ -87,12 +87,13 @@ fn absorb_at(board: &mut Board<'_, '_>, at: usize, place: usize) {
     let groups: BTreeSet<usize> = wanted.seats.iter().map(|seat| scene.seats[*seat].group).collect();
     let is_path = wanted.cause.locus() == Locus::Path;
     for profile in wanted.profiles.iter().copied() {
-        for layer in [Layer::Tcp, Layer::Tls] {
+        for layer in [Layer::Tcp, Layer::Tls, Layer::Http] {
             let suspicion = board.suspicion(place, profile, layer);
             let alike = |seat: &usize| {
                 let blamed = wanted.seats.contains(seat) || (is_path && groups.contains(&scene.seats[*seat].group));
                 let outcome = suspicion.class(&[*seat]).map(|(_, outcome)| outcome);
-                let in_silence = silences && matches!(outcome, Some(Outcome::TcpTimeout | Outcome::TlsTimeout));
+                let in_silence = silences && matches!(outcome, Some(Outcome::TcpTimeout | Outcome::TlsTimeout))
+                    || wanted.cause == Cause::PathThrottling && outcome == Some(Outcome::HttpTimeout);
                 let same = outcome.is_some_and(|outcome| outcome.to_string() == class) && mechanism.starts_with(if layer == Layer::Tcp { "tcp" } else { "t" });
                 blamed && (in_silence || same)
             };
