@@ -49,7 +49,7 @@ fn cpu_us<F: Future<Output = anyhow::Result<()>>>(runtime: &tokio::runtime::Runt
 }
 
 /// Processor time of this thread alone, so that the server's thread does not count.
-fn thread_cpu() -> anyhow::Result<Duration> {
+pub(crate) fn thread_cpu() -> anyhow::Result<Duration> {
     let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_THREAD)?;
     let span = |time: nix::sys::time::TimeVal| Duration::from_secs(time.tv_sec() as u64) + Duration::from_micros(time.tv_usec() as u64);
     Ok(span(usage.user_time()) + span(usage.system_time()))
