@@ -11,6 +11,7 @@ use crate::{
     draft::Draft,
     explain::{WHERE, WHO, count, seats as named, whereabouts},
     route,
+    scene::Scene,
     suspicion::{Shape, Suspicion},
 };
 
@@ -65,8 +66,7 @@ pub(super) fn hole<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize) -> Option<Hol
     // What is left of an answer differs from attempt to attempt; that the ClientHello arrived does not.
     let silence = if unheard * 5 <= of_all { Silence::Acknowledged } else { suspicion.silence(&[seat])? };
     let direction = match silence {
-        // Every profile's answer takes a full segment: one that got through passes no hole.
-        Silence::Gap | Silence::Partial | Silence::Acknowledged if scene.looks_of(seat, place).any(|look| look.reach.is_ok()) => return None,
+        Silence::Gap | Silence::Partial | Silence::Acknowledged if !can_be_lost_by_size(scene, seat, place, &small) => return None,
         Silence::Gap | Silence::Partial | Silence::Acknowledged => "server to client",
         // One small segment fits any link: what cures that is the cut through the name.
         Silence::Unacknowledged if hello_bytes(suspicion, seat) < FULL_SEGMENT => return None,
@@ -79,6 +79,17 @@ pub(super) fn hole<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize) -> Option<Hol
         }
     };
     Some(Hole { direction, small })
+}
+
+/// Tells whether what got through at full size was shorter than the answers that only a small MSS lets through: a shorter answer may fit the hole.
+fn can_be_lost_by_size(scene: &Scene<'_>, seat: usize, place: usize, small: &Tally<'_>) -> bool {
+    let cured = small.passed.iter().map(answer_bytes).min().unwrap_or(0);
+    let mut passed = scene.looks_of(seat, place).filter(|look| look.reach.is_ok()).map(answer_bytes).peekable();
+    passed.peek().is_none() || (small.passed.len() >= 3 && passed.all(|bytes| bytes * 10 < cured * 9))
+}
+
+fn answer_bytes(look: &Look<'_>) -> u64 {
+    look.attempt.facts.tls.as_ref().map_or(0, |tls| tls.bytes_read)
 }
 
 /// Writes the finding.
@@ -103,10 +114,18 @@ pub(super) fn draft<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize], hole: &H
     draft
 }
 
+/// Tells whether a small MSS cures what never was cut by it: then what is lost is the answer, and for its size.
+pub(super) fn is_about_the_answers_size(suspicion: &Suspicion<'_, '_>, seat: usize) -> bool {
+    let small = tally_of(suspicion.scene, seat, suspicion.place, Experiment::SmallMss, suspicion.scene.profiles[suspicion.profile]);
+    small.always(2) && hello_bytes(suspicion, seat) < SMALL_SEGMENT
+}
+
 fn hello_bytes(suspicion: &Suspicion<'_, '_>, seat: usize) -> u32 {
     suspicion.looks(seat).iter().filter_map(|look| look.attempt.facts.tls.as_ref()).map(|tls| tls.hello.bytes).max().unwrap_or(0)
 }
 
 /// A hello below this fits one segment on every link that carries IPv6 (RFC 8200 section 5).
 const FULL_SEGMENT: u32 = 1_160;
+/// What an MSS of 536 leaves for a segment's data beside timestamps (RFC 7323).
+const SMALL_SEGMENT: u32 = 524;
 const OUTWARD: &str = "client to server";

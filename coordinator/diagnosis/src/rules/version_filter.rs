@@ -4,7 +4,7 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::{Hypothesis, is_settled};
+use super::{Hypothesis, is_settled, mtu::is_about_the_answers_size};
 use crate::{
     bench::tally,
     cell::{Layer, Look, State},
@@ -16,7 +16,7 @@ use crate::{
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::PathVersionFilter,
     requires: "one protocol version or extension fails from some groups and passes from others, while another version passes from the failing ones",
-    excluded_by: "the same failure with every version; a large or split ClientHello as the difference",
+    excluded_by: "the same failure with every version; a large or split ClientHello as the difference; a small MSS that cures it without cutting the ClientHello",
     counter: Cause::PathHelloSize,
     next: "send a large ClientHello without the extension, and a small one with TLS 1.3 alone (--deep)",
     test,
@@ -25,6 +25,9 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
 fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let &[seat] = seats else { return None };
     if suspicion.layer != Layer::Tls || suspicion.shape() != Shape::Some || !is_settled(suspicion, seat) {
+        return None;
+    }
+    if is_about_the_answers_size(suspicion, seat) {
         return None;
     }
     let (scene, place) = (suspicion.scene, suspicion.place);

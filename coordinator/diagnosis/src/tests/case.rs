@@ -98,6 +98,9 @@ pub(super) struct See {
     /// Bytes of the hello, when it matters.
     #[serde(default)]
     pub(super) hello_bytes: Option<u32>,
+    /// Bytes of the answer, when it matters.
+    #[serde(default)]
+    pub(super) answer_bytes: Option<u64>,
     /// From hello to end, milliseconds.
     #[serde(default)]
     pub(super) took_ms: Option<u64>,

@@ -313,7 +313,7 @@ fn tls_facts(facts: &mut Facts, tcp: &mut TcpFacts, see: &See, outcome: Outcome,
     let mut bytes_read = 0;
     let end = match outcome {
         Outcome::Ok | Outcome::Http(_) | Outcome::HttpTimeout | Outcome::HttpClosed => {
-            bytes_read = 3_597;
+            bytes_read = see.answer_bytes.unwrap_or(3_597);
             if see.experiment == "legacy-hello" {
                 TlsEnd::Answered
             } else {
