@@ -27,6 +27,7 @@ mod rollout;
 mod server_answers;
 mod server_silence;
 mod sni_filter;
+mod sni_filter_at_times;
 mod sni_rejected;
 mod source_blocked;
 mod starttls;
@@ -169,6 +170,7 @@ fn solve<'s, 'a>(scene: &'s mut Scene<'a>, journal: Option<Vec<Trial>>) -> Board
         multipath::run,
         rate::run,
         sni_filter::run_remembering,
+        sni_filter_at_times::run,
         throttling::run,
     ] {
         run(&mut board);

@@ -155,7 +155,7 @@ fn a_mixture_is_tried_to_its_end_and_against_pauses_and_ports() {
     };
     round.attempts.retain(|attempt| !is_late(attempt));
     let wanted = in_short(&asked(&round));
-    for experiment in ["a source-port 192.0.2.11:443*16", "a slow 192.0.2.11:443*6", "a reply-ttl 192.0.2.11:443*1"] {
+    for experiment in ["a source-port 192.0.2.11:443*16", "a slow 192.0.2.11:443*6", "a reply-ttl 192.0.2.11:443*1", "a control-name 192.0.2.11:443*8"] {
         assert!(wanted.contains(&experiment.to_owned()), "{experiment} is not among {wanted:?}");
     }
     assert!(wanted.iter().any(|one| one.starts_with("a baseline")), "{wanted:?}");

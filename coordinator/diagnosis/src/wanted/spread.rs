@@ -67,6 +67,9 @@ pub(super) fn mixtures(asks: &mut Asks<'_, '_>, drafts: &[Draft]) {
                 asks.until(seat, profile, scene.places[place], DECIDED_AFTER, why);
             }
             for seat in asks.one_of_each(&mixed, MAX_COMPARED) {
+                if state(seat)[1] == State::Mixed {
+                    asks.up_to(seat, Experiment::ControlName, base, place, DECIDED_AFTER, why);
+                }
                 asks.up_to(seat, Experiment::Slow, base, place, 6, why);
                 asks.once(seat, Experiment::SourcePort, base, place, 16, why);
                 asks.once(seat, Experiment::ReplyTtl, base, place, 1, why);
