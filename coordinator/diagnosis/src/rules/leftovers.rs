@@ -97,7 +97,9 @@ fn absorb_at(board: &mut Board<'_, '_>, at: usize, place: usize) {
                 let same = outcome.is_some_and(|outcome| outcome.to_string() == class) && mechanism.starts_with(if layer == Layer::Tcp { "tcp" } else { "t" });
                 blamed && (in_silence || same)
             };
-            let candidates = suspicion.failing.iter().chain(&suspicion.thin).chain(suspicion.mixed.iter().filter(|_| silences));
+            // A filter that answers in the server's place may come too late, or miss some.
+            let misses_some = silences || wanted.cause == Cause::PathSniFilter;
+            let candidates = suspicion.failing.iter().chain(&suspicion.thin).chain(suspicion.mixed.iter().filter(|_| misses_some));
             let same: Vec<usize> = candidates.copied().filter(alike).collect();
             let others_pass = suspicion.passing.iter().any(|seat| !groups.contains(&scene.seats[*seat].group));
             if same.is_empty() || !others_pass {
