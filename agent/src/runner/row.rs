@@ -104,7 +104,7 @@ async fn cell<L: Look>(share: Rc<Share<L>>, profile: Rc<Profile>, address: Socke
         let started = Instant::now();
         // Once tries have passed it is known how long the address takes, and six more full timeouts would eat the share's time.
         let slowest_ms = attempts.iter().filter(|attempt| Outcome::of(attempt).is_ok()).map(|attempt| attempt.elapsed_us / 1_000).max();
-        let attempt_ms = slowest_ms.map(|slowest| share.assignment.check.limits.attempt_ms.min(REPEATED_TRY_MS.max(slowest * 2 + 1_000)));
+        let attempt_ms = slowest_ms.map(|slowest| share.assignment.check.limits.attempt_ms.min(REPEATED_TRY_MS.max(slowest * 4 + 1_000)));
         let attempt = share.attempt(Try { profile: &profile, experiment: Experiment::Baseline, address, source_port: None, siblings: &[], attempt_ms }).await;
         let outcome = Outcome::of(&attempt);
         attempts.push(attempt);

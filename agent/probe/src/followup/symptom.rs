@@ -89,8 +89,8 @@ impl<'a> Case<'a> {
             failing: failing.iter().map(|name| ((*name).clone(), count(name))).collect(),
             latest_end_us: baseline
                 .iter()
-                .filter(|attempt| Outcome::of(attempt) != Outcome::TlsTimeout)
-                .filter_map(|attempt| Some(attempt.facts.tls.as_ref()?.end_us))
+                .filter(|attempt| !matches!(Outcome::of(attempt), Outcome::TlsTimeout | Outcome::HttpTimeout))
+                .filter_map(|attempt| Some(attempt.facts.tls.as_ref()?.end_us + attempt.facts.http.as_ref().map_or(0, |http| http.elapsed_us)))
                 .max()
                 .unwrap_or(0),
             round_trip_us: connects.filter(|tcp| tcp.end == ConnectEnd::Connected).map(|tcp| tcp.connect_us).max().unwrap_or(0),

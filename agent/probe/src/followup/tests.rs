@@ -166,6 +166,12 @@ fn an_end_that_comes_late_is_waited_for() {
     };
     assert!(planned(|_, _| late(TlsEnd::Closed)).iter().all(|followup| followup.attempt_ms == 4_500));
     assert!(planned(|_, _| late(TlsEnd::TimedOut)).iter().all(|followup| followup.attempt_ms == 1_500), "a silence that was given up has no end");
+    let late_status = planned(|_, _| Facts { http: Some(gateway_error_after(3_000_000)), ..connected(TlsEnd::Established) });
+    assert!(!late_status.is_empty() && late_status.iter().all(|followup| followup.attempt_ms >= 4_500), "{late_status:?}");
+}
+
+fn gateway_error_after(elapsed_us: u64) -> HttpFacts {
+    HttpFacts { end: HttpEnd::Answered, status: Some(503), server: None, location: None, alt_svc: None, bytes_read: 126, elapsed_us, body: None }
 }
 
 #[test]
