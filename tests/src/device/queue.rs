@@ -70,8 +70,6 @@ enum Fate {
 struct Stream {
     first: u32,
     bytes: Vec<u8>,
-    /// The highest sequence number behind data that was seen, from `first` on.
-    seen: u32,
     hop_limit: u8,
     is_condemned: bool,
 }
@@ -161,9 +159,9 @@ impl Stream {
         if payload.is_empty() || end > MOST_BYTES {
             return false;
         }
-        let is_new = end > self.seen as usize;
-        self.seen = self.seen.max(u32::try_from(end).unwrap_or(u32::MAX));
+        let is_longer = end > self.bytes.len();
         self.bytes.resize(self.bytes.len().max(end), 0);
+        let is_new = is_longer || self.bytes[start..end] != *payload;
         self.bytes[start..end].copy_from_slice(payload);
         is_new
     }
