@@ -169,9 +169,9 @@ fn solve<'s, 'a>(scene: &'s mut Scene<'a>, journal: Option<Vec<Trial>>) -> Board
         rollout::run,
         multipath::run,
         rate::run,
+        throttling::run,
         sni_filter::run_remembering,
         sni_filter_at_times::run,
-        throttling::run,
     ] {
         run(&mut board);
     }
@@ -348,6 +348,16 @@ impl<'s, 'a> Board<'s, 'a> {
     /// Tells whether a seat's TLS at a place is terminated by somebody else.
     pub(crate) fn is_intercepted(&self, seat: usize, place: usize) -> bool {
         self.drafts.iter().any(|draft| draft.cause == Cause::PathInterception && draft.seats.contains(&seat) && draft.places.contains(&place))
+    }
+
+    /// Tells whether bytes trickle to somebody behind the same path, from that place or another of its family.
+    pub(crate) fn is_throttled(&self, seat: usize, place: usize) -> bool {
+        let group = self.scene.seats[seat].group;
+        let same_family = |other: &usize| self.scene.places[*other].is_ipv4() == self.scene.places[place].is_ipv4();
+        self.drafts
+            .iter()
+            .filter(|draft| draft.cause == Cause::PathThrottling)
+            .any(|draft| draft.seats.iter().any(|other| self.scene.seats[*other].group == group) && draft.places.iter().any(same_family))
     }
 
     /// Marks every cell of a seat at a place as explained.

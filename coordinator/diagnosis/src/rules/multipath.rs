@@ -8,6 +8,7 @@ use parallax_model::{
 
 use super::Board;
 use crate::{
+    bench::tally,
     cell::{Layer, Look, agreed},
     contrast::at_least,
     draft::Draft,
@@ -34,23 +35,56 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
     }
 }
 
-fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
-    let mut ports: BTreeMap<u16, Vec<Look<'_>>> = BTreeMap::new();
+type Ports<'a> = BTreeMap<u16, Vec<Look<'a>>>;
+
+/// Sorts what the source ports of a seat gave at a place.
+fn ports<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Ports<'a> {
+    let mut ports = Ports::new();
     for look in scene.bench(seat, Experiment::SourcePort, place) {
-        let port = look.attempt.facts.tcp.as_ref().filter(|tcp| tcp.source_port_pinned).and_then(|tcp| tcp.local).map(|local| local.port());
-        ports.entry(port?).or_default().push(*look);
+        let pinned = look.attempt.facts.tcp.as_ref().filter(|tcp| tcp.source_port_pinned).and_then(|tcp| tcp.local);
+        if let Some(local) = pinned {
+            ports.entry(local.port()).or_default().push(*look);
+        }
     }
+    ports
+}
+
+/// Counts the ports that were tried again, and those of them that gave the same each time.
+fn agreement(ports: &Ports<'_>) -> (usize, usize) {
+    let again: Vec<_> = ports.values().filter(|looks| looks.len() > 1).collect();
+    (again.iter().filter(|looks| looks.iter().all(|look| look.reach.is_ok() == looks[0].reach.is_ok())).count(), again.len())
+}
+
+/// Tells whether the ports decide, here and wherever else the group's attempts waver: chance that looks like a leg at one place does not at the next.
+fn ports_decide(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
+    let group = scene.seats[seat].group;
+    let beside = (0..scene.seats.len()).filter(|other| scene.seats[*other].group == group);
+    let all = beside.flat_map(|other| (0..scene.places.len()).map(move |at| (other, at)));
+    let mixed: Vec<(usize, usize)> = all
+        .filter(|(other, at)| {
+            let tries = tally(scene, *other, *at, Experiment::SourcePort);
+            !tries.passed.is_empty() && !tries.failed.is_empty()
+        })
+        .collect();
+    let is_beyond_chance = |cells: &[(usize, usize)]| {
+        let tables: Vec<Ports<'_>> = cells.iter().map(|(other, at)| ports(scene, *other, *at)).collect();
+        let looks = || tables.iter().flat_map(BTreeMap::values).flatten();
+        let failing = looks().filter(|look| !look.reach.is_ok()).count() as f64 / looks().count().max(1) as f64;
+        // Two tries agree by chance this often when ports do not matter.
+        let by_chance = failing.powi(2) + (1.0 - failing).powi(2);
+        let (same, again) = tables.iter().map(agreement).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        at_least(size(same), size(again), by_chance) <= PORTS_BEYOND_CHANCE
+    };
+    is_beyond_chance(&[(seat, place)]) && is_beyond_chance(&mixed)
+}
+
+fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
+    let ports = ports(scene, seat, place);
     let always = |passes: bool| ports.iter().filter(move |(_, looks)| looks.iter().all(|look| look.reach.is_ok() == passes)).collect::<Vec<_>>();
     let (pass, fail) = (always(true), always(false));
     let repeated = |rows: &[(&u16, &Vec<Look<'_>>)]| rows.iter().filter(|(_, looks)| looks.len() > 1).count();
-    let agree = ports.values().filter(|looks| looks.len() > 1);
-    let same = agree.clone().filter(|looks| looks.iter().all(|look| look.reach.is_ok() == looks[0].reach.is_ok())).count();
-    let tries = ports.values().map(Vec::len).sum::<usize>().max(1) as f64;
-    let failing = ports.values().flatten().filter(|look| !look.reach.is_ok()).count() as f64 / tries;
-    // Two tries agree by chance this often when ports do not matter.
-    let by_chance = failing.powi(2) + (1.0 - failing).powi(2);
-    let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    if repeated(&pass) < 2 || repeated(&fail) < 2 || at_least(size(same), size(agree.count()), by_chance) > PORTS_BEYOND_CHANCE {
+    if repeated(&pass) < 2 || repeated(&fail) < 2 || !ports_decide(scene, seat, place) {
         return None;
     }
     let group = scene.seats[seat].group;
@@ -90,7 +124,8 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
     let controls: Vec<Look<'_>> = scene.bench(seat, Experiment::ControlName, place).copied().collect();
     if !controls.is_empty() && controls.iter().all(|look| look.reach.is_ok() || matches!(look.reach, Outcome::TlsAlert(_))) {
         // On the legs that pass, another name passes whatever the failing ones mind.
-        let by_luck = controls.iter().fold(1.0, |chance, _| chance * (1.0 - failing));
+        let share = draft.share;
+        let by_luck = controls.iter().fold(1.0, |chance, _| chance * (1.0 - share));
         let so = if by_luck > PORTS_BEYOND_CHANCE { "they may all have taken the legs that pass" } else { "the failing leg minds the name" };
         draft.add("control-name", format!("another name passed in all {}: {so}", count(controls.len(), "attempt")), &controls);
     }

@@ -267,7 +267,7 @@ pub(super) fn run_remembering(board: &mut Board<'_, '_>) {
                     continue;
                 }
                 let names = names(board.scene, seat, place);
-                if !names.wanted.never(1) || !names.control.always(1) {
+                if !names.wanted.never(1) || !names.control.always(2) || board.is_throttled(seat, place) {
                     continue;
                 }
                 let mut suspicion = board.suspicion(place, profile, Layer::Tls);

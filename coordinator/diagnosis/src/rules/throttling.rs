@@ -103,10 +103,11 @@ pub(crate) fn trickles(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
     slow.len() >= 2 && slow.len() > quick.len()
 }
 
-/// Tells whether a handshake took far longer than any of others: where the path is full, what gets through is a matter of luck.
+/// Tells whether a handshake took far longer than others: where the path is full, what gets through is a matter of luck.
 pub(crate) fn is_late(look: &Look<'_>, others: &[Look<'_>]) -> bool {
-    let slowest = others.iter().map(end_us).max();
-    end_us(look) > SLOW_US && slowest.is_some_and(|slowest| slowest * 5 < end_us(look))
+    let mut times: Vec<u64> = others.iter().map(end_us).collect();
+    times.sort_unstable();
+    end_us(look) > SLOW_US && times.get(times.len() / 2).is_some_and(|median| median * 5 < end_us(look))
 }
 
 fn end_us(look: &Look<'_>) -> u64 {
