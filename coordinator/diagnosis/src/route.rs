@@ -462,5 +462,5 @@ pub(crate) fn is_by_somebody_nearer(scene: &Scene<'_>, seat: usize, place: usize
     matches!(
         author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close, Reply::Alert]),
         Some(Author::Nearer { .. } | Author::Injector { .. } | Author::Witnessed { by_server: false, .. })
-    ) || ending(scene, seat, place).is_some_and(|ending| ending.speaks_early())
+    )
 }
