@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use parallax_model::{
     assignment::Experiment,
     facts::{Reply, ReplyTtlFacts, StepEnd, TtlRange, WalkFacts, WalkPayload, WalkStep},
+    outcome::Outcome,
     verdict::Location,
 };
 
@@ -42,7 +43,10 @@ fn told_author<'a>(scene: &Scene<'a>, seat: usize, place: usize, replies: &[Repl
         return Some(Author::Witnessed { by_server: !testimony.fate.clears_the_server(), testimony });
     }
     let measured = scene.bench(seat, Experiment::ReplyTtl, place).filter_map(|look| Some((look, look.attempt.facts.reply_ttl.as_ref()?)));
-    let ended = measured.filter(|(_, facts)| facts.reply.is_some_and(|reply| replies.contains(&reply)));
+    // Who resets before the ClientHello is sent outruns the threshold that measures a TTL.
+    let outruns = scene.looks_of(seat, place).any(|look| look.reach == Outcome::TcpReset);
+    let is_measurable = |reply: Reply| replies.contains(&reply) && !(outruns && reply == Reply::Reset);
+    let ended = measured.filter(|(_, facts)| facts.reply.is_some_and(is_measurable));
     let mut authors: Vec<Author<'a>> = ended.filter_map(|(look, facts)| read(scene, seat, place, look, facts)).collect();
     authors.sort_by_key(|author| match author {
         Author::Injector { .. } => 0,
