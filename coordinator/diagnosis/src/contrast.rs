@@ -1,7 +1,9 @@
-//! Whether a difference is beyond chance.
+//! Whether a difference is beyond chance, and how much a contrast of groups may claim.
+
+use parallax_model::verdict::Tier;
 
 /// Returns the probability, by Fisher's exact test on one side, of at least so many failures on the first side by chance alone.
-pub(crate) fn fisher(failed: u32, passed: u32, other_failed: u32, other_passed: u32) -> f64 {
+pub(crate) fn fisher(failed: usize, passed: usize, other_failed: usize, other_passed: usize) -> f64 {
     let (first, second) = (failed + passed, other_failed + other_passed);
     let failures = failed + other_failed;
     if first == 0 || second == 0 || failures == 0 {
@@ -14,13 +16,22 @@ pub(crate) fn fisher(failed: u32, passed: u32, other_failed: u32, other_passed: 
 }
 
 /// Returns the probability of `hits` or more out of `n` when each has the probability `p`.
-pub(crate) fn at_least(hits: u32, n: u32, p: f64) -> f64 {
-    let exactly = |k: u32| ln_choose(n, k).exp() * p.powi(k.cast_signed()) * (1.0 - p).powi((n - k).cast_signed());
+pub(crate) fn at_least(hits: usize, n: usize, p: f64) -> f64 {
+    let exactly = |k: usize| ln_choose(n, k).exp() * p.powf(k as f64) * (1.0 - p).powf((n - k) as f64);
     (hits..=n).map(exactly).sum::<f64>().min(1.0)
 }
 
-fn ln_choose(n: u32, k: u32) -> f64 {
-    (1..=k).map(|i| (f64::from(n - k + i) / f64::from(i)).ln()).sum()
+fn ln_choose(n: usize, k: usize) -> f64 {
+    (1..=k).map(|i| ((n - k + i) as f64 / i as f64).ln()).sum()
+}
+
+/// Returns what a failure of one group may be called by the contrast alone, when this many other groups pass.
+pub(crate) fn tier_beside(groups_passing: usize) -> Option<Tier> {
+    match groups_passing {
+        0 => None,
+        1 => Some(Tier::Suspected),
+        _ => Some(Tier::Likely),
+    }
 }
 
 /// A difference of this probability or less is beyond chance.

@@ -60,6 +60,11 @@ impl Draft {
         self
     }
 
+    /// Adds the profiles that these attempts were made with.
+    pub(crate) fn add_profiles_of(&mut self, scene: &Scene<'_>, looks: &[Look<'_>]) {
+        self.profiles.extend(looks.iter().filter_map(|look| scene.profiles.iter().position(|name| *name == look.attempt.profile.as_str())));
+    }
+
     pub(crate) fn blaming(mut self, seats: &[usize]) -> Self {
         self.seats.extend(seats.iter().copied());
         self

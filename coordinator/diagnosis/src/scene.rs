@@ -222,6 +222,11 @@ impl<'a> Scene<'a> {
         (0..self.profiles.len()).flat_map(move |profile| self.cell(seat, place, profile))
     }
 
+    /// Returns those of them that failed.
+    pub(crate) fn failures_of(&self, seat: usize, place: usize) -> Vec<Look<'a>> {
+        self.looks_of(seat, place).filter(|look| look.reach.is_failure()).copied().collect()
+    }
+
     /// Returns a seat's attempts of one experiment at one address.
     pub(crate) fn bench(&self, seat: usize, experiment: Experiment, place: usize) -> impl Iterator<Item = &Look<'a>> {
         let address = self.places[place];

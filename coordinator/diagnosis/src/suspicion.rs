@@ -186,13 +186,13 @@ impl<'s, 'a> Suspicion<'s, 'a> {
         let (mut failed, mut passed, mut other_failed, mut other_passed) = (0, 0, 0, 0);
         for profile in profiles {
             for look in seats.iter().flat_map(|seat| self.scene.cell(*seat, self.place, profile)) {
-                failed += u32::from(look.fails(self.layer));
-                passed += u32::from(look.passes(self.layer));
+                failed += usize::from(look.fails(self.layer));
+                passed += usize::from(look.passes(self.layer));
             }
             // Who fails now and then is no proof that the place is fine.
             for look in self.passing.iter().chain(&self.mixed).flat_map(|seat| self.scene.cell(*seat, self.place, profile)) {
-                other_failed += u32::from(look.fails(self.layer));
-                other_passed += u32::from(look.passes(self.layer));
+                other_failed += usize::from(look.fails(self.layer));
+                other_passed += usize::from(look.passes(self.layer));
             }
         }
         fisher(failed, passed, other_failed, other_passed)

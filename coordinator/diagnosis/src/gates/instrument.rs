@@ -17,13 +17,12 @@ pub(super) fn run(scene: &mut Scene<'_>, report: &mut Report) {
     for build in builds {
         let (with, without): (Vec<usize>, Vec<usize>) = seats.iter().partition(|seat| scene.seats[**seat].view.build == build);
         let fails = |seat: &&usize| outcomes(scene, **seat).iter().all(|look| look.fails(Layer::Tls) || look.fails(Layer::Tcp));
-        let count = |seats: &[usize]| u32::try_from(seats.iter().filter(fails).count()).unwrap_or(u32::MAX);
+        let count = |seats: &[usize]| seats.iter().filter(fails).count();
         let (failed, other_failed) = (count(&with), count(&without));
-        let size = |seats: &[usize]| u32::try_from(seats.len()).unwrap_or(u32::MAX);
-        let p = fisher(failed, size(&with) - failed, other_failed, size(&without) - other_failed);
+        let p = fisher(failed, with.len() - failed, other_failed, without.len() - other_failed);
         let group = |seat: &usize| scene.seats[*seat].group;
         let shared = with.iter().any(|seat| without.iter().any(|other| group(seat) == group(other)));
-        if failed < size(&with) || other_failed > 0 || p >= 0.01 || !shared || scene.groups(&with).len() < 2 {
+        if failed < with.len() || other_failed > 0 || p >= 0.01 || !shared || scene.groups(&with).len() < 2 {
             continue;
         }
         let looks: Vec<Look<'_>> = with.iter().flat_map(|seat| outcomes(scene, *seat)).collect();

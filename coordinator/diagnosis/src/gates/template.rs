@@ -41,8 +41,7 @@ fn test(scene: &Scene<'_>, profile: usize) -> Option<Draft> {
         seats.iter().flat_map(|seat| at_responders(scene, *seat, profile).into_iter().map(move |look| (*seat, look))).collect();
     let by: BTreeSet<usize> = refusals.iter().map(|(seat, _)| *seat).collect();
     let groups = scene.groups(&by.iter().copied().collect::<Vec<_>>()).len();
-    let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let p = fisher(size(by.len()), 0, 0, size(by.len()));
+    let p = fisher(by.len(), 0, 0, by.len());
     if groups < LEAST_GROUPS || p >= BEYOND_CHANCE || !refusals.iter().all(|(_, look)| is_malformed(look.reach)) {
         return None;
     }

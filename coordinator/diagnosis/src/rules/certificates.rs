@@ -87,7 +87,7 @@ fn finding(scene: &Scene<'_>, place: usize, fault: CertificateFault, chain: usiz
     let of = if share < 1.0 { format!("{} of {} attempts", bad.len(), comparable) } else { count(bad.len(), "attempt") };
     let mut draft = Draft::new(cause, tier).blaming(&trying).at(place).by(Outcome::Certificate(fault), None);
     draft.share = share;
-    draft.profiles.extend(bad_looks.iter().filter_map(|look| scene.profiles.iter().position(|name| *name == look.attempt.profile.as_str())));
+    draft.add_profiles_of(scene, &bad_looks);
     let vouches = if judgement.anchored { "; a trusted authority vouches for its key" } else { "" };
     let proves = if proven { ", and the server proved that it holds the key" } else { "" };
     draft.add(

@@ -83,8 +83,7 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, sightings: &Sightings<'_, 
     let neighbour_sees_server = neighbours.iter().any(|other| !sightings.keys[*other].is_disjoint(&others_keys));
     let unanchored = !anchored(own) && anchored(&others_looks) && !others_issuers.contains(&own_issuer);
     let other_groups = scene.groups(&others).len();
-    let size = |looks: &[Look<'_>]| u32::try_from(looks.len()).unwrap_or(u32::MAX);
-    let p = fisher(size(own), 0, 0, size(&others_looks));
+    let p = fisher(own.len(), 0, 0, others_looks.len());
     let tier = match (artefacts, other_groups) {
         (true, _) if !others_issuers.contains(&own_issuer) => Tier::Confirmed,
         (false, _) if !unanchored || neighbour_sees_server || p > BEYOND_CHANCE => return None,
@@ -93,7 +92,7 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, sightings: &Sightings<'_, 
         (true, _) => return None,
     };
     draft.tier = tier;
-    draft.profiles.extend(own.iter().filter_map(|look| scene.profiles.iter().position(|name| *name == look.attempt.profile.as_str())));
+    draft.add_profiles_of(scene, own);
     draft.mechanism = Some(
         if anchored(own) {
             "tls.mitm.trusted"

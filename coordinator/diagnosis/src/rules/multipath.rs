@@ -1,16 +1,12 @@
 use std::collections::BTreeMap;
 
-use parallax_model::{
-    assignment::Experiment,
-    outcome::Outcome,
-    verdict::{Cause, Tier},
-};
+use parallax_model::{assignment::Experiment, outcome::Outcome, verdict::Cause};
 
 use super::Board;
 use crate::{
     bench::tally,
     cell::{Layer, Look, agreed},
-    contrast::at_least,
+    contrast::{at_least, tier_beside},
     draft::Draft,
     explain::{WHERE, WHO, count, fate, seats as named},
     scene::Scene,
@@ -35,10 +31,10 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
     }
 }
 
-type Ports<'a> = BTreeMap<u16, Vec<Look<'a>>>;
+pub(super) type Ports<'a> = BTreeMap<u16, Vec<Look<'a>>>;
 
 /// Sorts what the source ports of a seat gave at a place.
-fn ports<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Ports<'a> {
+pub(super) fn ports<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Ports<'a> {
     let mut ports = Ports::new();
     for look in scene.bench(seat, Experiment::SourcePort, place) {
         let pinned = look.attempt.facts.tcp.as_ref().filter(|tcp| tcp.source_port_pinned).and_then(|tcp| tcp.local);
@@ -73,8 +69,7 @@ fn ports_decide(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
         // Two tries agree by chance this often when ports do not matter.
         let by_chance = failing.powi(2) + (1.0 - failing).powi(2);
         let (same, again) = tables.iter().map(agreement).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        at_least(size(same), size(again), by_chance) <= PORTS_BEYOND_CHANCE
+        at_least(same, again, by_chance) <= PORTS_BEYOND_CHANCE
     };
     is_beyond_chance(&[(seat, place)]) && is_beyond_chance(&mixed)
 }
@@ -100,11 +95,7 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
     if others.iter().any(|other| !passes(*other)) {
         return None;
     }
-    let tier = match scene.groups(&others).len() {
-        0 => return None,
-        1 => Tier::Suspected,
-        _ => Tier::Likely,
-    };
+    let tier = tier_beside(scene.groups(&others).len())?;
     let all: Vec<Look<'_>> = ports.values().flatten().copied().collect();
     let failed: Vec<Look<'_>> = all.iter().filter(|look| !look.reach.is_ok()).copied().collect();
     let (_, outcome) = agreed(failed.iter().map(|look| look.reach))?;
@@ -120,7 +111,7 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
     );
     let mut draft = Draft::new(Cause::PathMultipathLeg, tier).blaming(&[seat]).at(place).by(outcome, None).because("source-port", text, &all);
     draft.share = failed.len() as f64 / all.len() as f64;
-    draft.profiles.extend((0..scene.profiles.len()).filter(|profile| scene.cell(seat, place, *profile).iter().any(|look| look.reach.is_failure())));
+    draft.add_profiles_of(scene, &scene.failures_of(seat, place));
     let controls: Vec<Look<'_>> = scene.bench(seat, Experiment::ControlName, place).copied().collect();
     if !controls.is_empty() && controls.iter().all(|look| look.reach.is_ok() || matches!(look.reach, Outcome::TlsAlert(_))) {
         // On the legs that pass, another name passes whatever the failing ones mind.

@@ -98,7 +98,7 @@ fn is_alike_everywhere(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> bool 
     let groups = scene.groups(blamed);
     let count = |seats: &[usize], fails: bool| {
         let looks = seats.iter().flat_map(|seat| suspicion.looks(*seat));
-        u32::try_from(looks.filter(|look| if fails { look.fails(suspicion.layer) } else { look.passes(suspicion.layer) }).count()).unwrap_or(u32::MAX)
+        looks.filter(|look| if fails { look.fails(suspicion.layer) } else { look.passes(suspicion.layer) }).count()
     };
     let others: Vec<usize> = suspicion.passing.iter().copied().filter(|seat| !groups.contains_key(&scene.seats[*seat].group)).collect();
     let among: Vec<usize> = blamed.iter().chain(suspicion.passing.iter().filter(|seat| groups.contains_key(&scene.seats[**seat].group))).copied().collect();

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     bench::{Names, name_at_responder, names, split_in_name, tally},
     cell::{Layer, Look, Silence, State, agreed, family},
-    contrast::{BEYOND_CHANCE, fisher},
+    contrast::{BEYOND_CHANCE, fisher, tier_beside},
     draft::Draft,
     explain::{WHO, count, fate, seats as named, whereabouts},
     route::{self, Answerer, Author},
@@ -135,14 +135,9 @@ fn is_about_the_name(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'
 const NEXT_WHEN_SETTLED: &str = "look with a second address behind the same path: what sits on the path cuts both";
 
 fn contrast(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Option<Tier> {
-    let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let passed = suspicion.passing.iter().flat_map(|seat| suspicion.looks(*seat)).filter(|look| look.passes(Layer::Tls)).count();
-    let p = fisher(size(names.wanted.failed.len()), 0, 0, size(passed));
-    let by_groups = match suspicion.other_groups_passing() {
-        0 => None,
-        1 => Some(Tier::Suspected),
-        _ => Some(Tier::Likely),
-    };
+    let p = fisher(names.wanted.failed.len(), 0, 0, passed);
+    let by_groups = tier_beside(suspicion.other_groups_passing());
     suspicion.tier(&[seat], false).or_else(|| by_groups.filter(|_| p <= BEYOND_CHANCE && suspicion.shape() == Shape::Some))
 }
 

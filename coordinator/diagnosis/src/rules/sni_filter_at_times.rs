@@ -4,11 +4,11 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::Board;
+use super::{Board, multipath::ports};
 use crate::{
     bench::{Names, Tally, names, tally},
     cell::{Layer, Look, State, agreed, family},
-    contrast::{BEYOND_CHANCE, fisher},
+    contrast::{BEYOND_CHANCE, fisher, tier_beside},
     draft::Draft,
     explain::{WHERE, WHO, count, fate, seats as named},
     scene::Scene,
@@ -41,7 +41,7 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
 fn test(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> Option<Draft> {
     let names = names(scene, seat, place);
     let slow = tally(scene, seat, place, Experiment::Slow);
-    let beyond_chance = |wanted: &Tally<'_>, other: usize| fisher(size(wanted.failed.len()), size(wanted.passed.len()), 0, size(other)) <= BEYOND_CHANCE;
+    let beyond_chance = |wanted: &Tally<'_>, other: usize| fisher(wanted.failed.len(), wanted.passed.len(), 0, other) <= BEYOND_CHANCE;
     if slow.failed.is_empty() || !ports_do_not_matter(scene, seat, place) || !names.control.always(1) || !names.control_cut.is_empty() {
         return None;
     }
@@ -51,14 +51,11 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> Option<
         return None;
     }
     let (_, outcome) = agreed(names.wanted.failed.iter().map(|look| look.reach)).filter(|(class, _)| is_of_a_filter(*class))?;
-    let tier = match scene.groups(&others).len() {
-        1 => Tier::Suspected,
-        _ => Tier::Likely,
-    };
+    let tier = tier_beside(scene.groups(&others).len())?;
     let mut draft = draft(scene, seat, place, &names, tier, outcome);
     draft.add("other-groups", format!("{} pass every time ({})", named(scene, &others), count(passed.len(), "attempt")), &passed);
     draft.add("slow", format!("a slow pace cures nothing: {} of {} failed", slow.failed.len(), count(slow.all().len(), "attempt")), &slow.all());
-    draft.profiles.extend((0..scene.profiles.len()).filter(|profile| scene.cell(seat, place, *profile).iter().any(|look| look.reach.is_failure())));
+    draft.add_profiles_of(scene, &scene.failures_of(seat, place));
     Some(draft.unless(Cause::PathMultipathLeg, "repeat more source ports, twice each: a leg fixes the outcome of each, a filter that misses some does not"))
 }
 
@@ -93,9 +90,8 @@ fn neighbours(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> V
 
 /// Tells whether some source port gave both, so that no leg decides.
 fn ports_do_not_matter(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
-    let port = |look: &Look<'_>| look.attempt.facts.tcp.as_ref().filter(|tcp| tcp.source_port_pinned).and_then(|tcp| tcp.local).map(|local| local.port());
-    let tries = tally(scene, seat, place, Experiment::SourcePort);
-    tries.passed.iter().any(|look| port(look).is_some() && tries.failed.iter().any(|other| port(other) == port(look)))
+    let gave_both = |looks: &Vec<Look<'_>>| looks.iter().any(|look| look.reach.is_ok()) && looks.iter().any(|look| !look.reach.is_ok());
+    ports(scene, seat, place).values().any(gave_both)
 }
 
 /// Returns the seats of other groups, if all of them pass every time.
@@ -112,8 +108,4 @@ fn others(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> Optio
 /// How filters end what they see.
 fn is_of_a_filter(class: Outcome) -> bool {
     matches!(family(class), Outcome::TlsReset | Outcome::TlsTimeout | Outcome::TlsAlert(_))
-}
-
-fn size(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }

@@ -1,14 +1,14 @@
 use parallax_model::{
     facts::{BodyEnd, BodyFacts},
     outcome::Outcome,
-    verdict::{Cause, Tier},
+    verdict::Cause,
 };
 
 use crate::{
     cell::Look,
     draft::Draft,
     explain::{WHERE, WHO, count, seats as named},
-    rules::throttling::{SLOW_US, rtt_us},
+    rules::throttling::{SLOW_US, contrast, rtt_us},
     scene::Scene,
 };
 
@@ -32,17 +32,7 @@ pub(super) fn test(scene: &Scene<'_>, seat: usize, place: usize, scored: &[usize
         return None;
     }
     let own_rate = slow.iter().map(|stream| stream.rate).fold(0.0, f64::max);
-    let group = scene.seats[seat].group;
-    let others = scored.iter().copied().filter(|other| scene.seats[*other].group != group);
-    let (fast, slow_too): (Vec<usize>, Vec<usize>) =
-        others.filter(|other| median(scene, *other, place).is_some()).partition(|other| median(scene, *other, place).is_some_and(|rate| rate > own_rate * 5.0));
-    let outside_slow = slow_too.iter().any(|other| !scene.seats[*other].inside);
-    let tier = match scene.groups(&fast).len() {
-        0 => return None,
-        _ if outside_slow && scene.groups(&fast).len() < 2 => return None,
-        1 => Tier::Suspected,
-        _ => Tier::Likely,
-    };
+    let (fast, tier) = contrast(scene, seat, scored, |other| Some(median(scene, other, place)? > own_rate * 5.0))?;
     let looks: Vec<Look<'_>> = slow.iter().map(|stream| stream.look).collect();
     let mean = slow.iter().map(|stream| stream.rate).sum::<f64>() / slow.len() as f64;
     let shown = format!("{:.0} kbit/s", mean * 8.0 / 1_000.0);
@@ -55,7 +45,7 @@ pub(super) fn test(scene: &Scene<'_>, seat: usize, place: usize, scored: &[usize
     );
     let mut draft = Draft::new(Cause::PathThrottling, tier).blaming(&[seat]).at(place).by(Outcome::HttpTimeout, None).because("body-rate", text, &looks);
     draft.mechanism = Some("tls.throttle".to_owned());
-    draft.profiles.extend(looks.iter().filter_map(|look| scene.profiles.iter().position(|name| *name == look.attempt.profile.as_str())));
+    draft.add_profiles_of(scene, &looks);
     let draft = draft.unless(Cause::PolicyRateLimited, "read the same body from a second address of the same network");
     Some(draft.in_words(format!("the handshake with {WHERE} is quick, and the bytes after it trickle to {WHO} at about {shown}; others are fast")))
 }

@@ -7,6 +7,7 @@ use parallax_model::{
 use super::{Board, throttled_body};
 use crate::{
     cell::{Layer, Look},
+    contrast::tier_beside,
     draft::Draft,
     explain::{WHERE, WHO, count, seats as named},
     scene::Scene,
@@ -36,23 +37,13 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, scored: &[usize]) -> Optio
     if slow.is_empty() || (!nearly_all && !only_slow_ones_get_through(scene, seat, place)) {
         return None;
     }
-    let group = scene.seats[seat].group;
     let median = |seat: usize| {
         let mut times: Vec<u64> = transfers(scene, seat, place).iter().map(|(look, _)| end_us(look)).collect();
         times.sort_unstable();
         times.get(times.len() / 2).copied()
     };
     let own_median = slow.iter().map(|(look, _)| end_us(look)).min()?;
-    let others: Vec<usize> = scored.iter().copied().filter(|other| scene.seats[*other].group != group).collect();
-    let (fast, slow_too): (Vec<usize>, Vec<usize>) =
-        others.into_iter().filter(|other| median(*other).is_some()).partition(|other| median(*other).is_some_and(|median| median * 5 < own_median));
-    let outside_slow = slow_too.iter().any(|other| !scene.seats[*other].inside);
-    let tier = match scene.groups(&fast).len() {
-        0 => return None,
-        _ if outside_slow && scene.groups(&fast).len() < 2 => return None,
-        1 => Tier::Suspected,
-        _ => Tier::Likely,
-    };
+    let (fast, tier) = contrast(scene, seat, scored, |other| Some(median(other)? * 5 < own_median))?;
     let looks: Vec<Look<'_>> = slow.iter().map(|(look, _)| *look).collect();
     let rate = slow.iter().map(|(_, rate)| *rate).sum::<f64>() / slow.len() as f64;
     let who = named(scene, &[seat]);
@@ -66,9 +57,21 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, scored: &[usize]) -> Optio
     );
     let mut draft = Draft::new(Cause::PathThrottling, tier).blaming(&[seat]).at(place).by(Outcome::TlsTimeout, None).because("rate", text, &looks);
     draft.mechanism = Some("tls.throttle".to_owned());
-    draft.profiles.extend(looks.iter().filter_map(|look| scene.profiles.iter().position(|name| *name == look.attempt.profile.as_str())));
+    draft.add_profiles_of(scene, &looks);
     let draft = draft.unless(Cause::ServerSlowHandshake, "download the same body from another network at the same time");
     Some(draft.in_words(format!("bytes from {WHERE} trickle to {WHO} at about {shown}; others are fast")))
+}
+
+/// Returns the seats of other groups that are far faster, and what that allows to claim; `is_fast` is none where nothing was measured.
+///
+/// Where somebody else outside is slow as well, one fast group is no contrast.
+pub(super) fn contrast(scene: &Scene<'_>, seat: usize, scored: &[usize], is_fast: impl Fn(usize) -> Option<bool>) -> Option<(Vec<usize>, Tier)> {
+    let others = scored.iter().filter(|other| scene.seats[**other].group != scene.seats[seat].group);
+    let measured: Vec<(usize, bool)> = others.filter_map(|other| Some((*other, is_fast(*other)?))).collect();
+    let fast: Vec<usize> = measured.iter().filter(|(_, fast)| *fast).map(|(other, _)| *other).collect();
+    let outside_slow = measured.iter().any(|(other, fast)| !fast && !scene.seats[*other].inside);
+    let groups = scene.groups(&fast).len();
+    Some((fast, tier_beside(groups).filter(|_| !outside_slow || groups > 1)?))
 }
 
 /// Handshakes whose answer began, with the rate of the bytes in them (bytes a second).
