@@ -7,7 +7,7 @@ use std::{
     str::FromStr,
 };
 
-use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
+use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TcpSlice, TransportSlice};
 use nix::sys::socket::{AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType, recvfrom, socket};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -63,24 +63,31 @@ impl Injector {
     }
 
     fn read(&self, packet: &[u8]) -> Option<Seen> {
-        let sliced = SlicedPacket::from_ip(packet).ok()?;
-        let (source, destination, ttl): (IpAddr, IpAddr, u8) = match sliced.net? {
-            etherparse::NetSlice::Ipv4(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into(), ip.header().ttl()),
-            etherparse::NetSlice::Ipv6(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into(), ip.header().hop_limit()),
-            _ => return None,
-        };
-        let Some(TransportSlice::Tcp(tcp)) = sliced.transport else { return None };
+        let (from, to, ttl, tcp) = read(packet)?;
         let holds = tcp.payload().windows(self.name.len()).any(|window| window == self.name.as_bytes());
-        (holds && ttl >= self.least_ttl).then(|| Seen {
-            from: SocketAddr::new(source, tcp.source_port()),
-            to: SocketAddr::new(destination, tcp.destination_port()),
-            sequence: tcp.acknowledgment_number(),
-            acknowledgement: tcp.sequence_number().wrapping_add(u32::try_from(tcp.payload().len()).unwrap_or(0)),
-        })
+        (holds && ttl >= self.least_ttl).then(|| Seen::answered(from, to, &tcp))
     }
 }
 
+/// Returns whom a TCP packet is from and to, its hop limit, and its segment.
+pub(super) fn read(packet: &[u8]) -> Option<(SocketAddr, SocketAddr, u8, TcpSlice<'_>)> {
+    let sliced = SlicedPacket::from_ip(packet).ok()?;
+    let (source, destination, hop_limit): (IpAddr, IpAddr, u8) = match sliced.net? {
+        NetSlice::Ipv4(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into(), ip.header().ttl()),
+        NetSlice::Ipv6(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into(), ip.header().hop_limit()),
+        NetSlice::Arp(_) => return None,
+    };
+    let Some(TransportSlice::Tcp(tcp)) = sliced.transport else { return None };
+    Some((SocketAddr::new(source, tcp.source_port()), SocketAddr::new(destination, tcp.destination_port()), hop_limit, tcp))
+}
+
 impl Seen {
+    /// Makes the numbers with which an answer continues the stream.
+    pub(super) fn answered(from: SocketAddr, to: SocketAddr, tcp: &TcpSlice<'_>) -> Self {
+        let length = u32::try_from(tcp.payload().len()).unwrap_or(0);
+        Self { from, to, sequence: tcp.acknowledgment_number(), acknowledgement: tcp.sequence_number().wrapping_add(length) }
+    }
+
     /// Writes an answer in the name of whom the packet went to.
     pub(super) fn answer(&self, forge: Forgery, ttl: u8) -> Vec<u8> {
         let ip = match (self.to.ip(), self.from.ip()) {

@@ -10,12 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use etherparse::{NetSlice, SlicedPacket, TcpSlice, TransportSlice};
 use nfq::{Message, Queue, Verdict};
 
 use super::{
     front::is_complete,
-    inject::{Forgery, Raw, Seen},
+    inject::{Forgery, Raw, Seen, read},
 };
 
 /// A device behind a queue.
@@ -143,8 +142,7 @@ impl Holder {
         if self.deed != Deed::Reset {
             return Fate::Drop;
         }
-        let behind = tcp.sequence_number().wrapping_add(u32::try_from(tcp.payload().len()).unwrap_or(0));
-        let to_client = Seen { from, to, sequence: tcp.acknowledgment_number(), acknowledgement: behind };
+        let to_client = Seen::answered(from, to, &tcp);
         let to_server = Seen { from: to, to: from, sequence: tcp.sequence_number(), acknowledgement: tcp.acknowledgment_number() };
         let servers_hop_limit = back.map_or(hop_limit, |(_, limit)| limit);
         Fate::Answered(vec![(from.ip(), to_client.answer(Forgery::Reset, servers_hop_limit)), (to.ip(), to_server.answer(Forgery::Reset, hop_limit))])
@@ -169,17 +167,6 @@ impl Stream {
     fn holds(&self, name: &str) -> bool {
         self.bytes.windows(name.len()).any(|window| window == name.as_bytes())
     }
-}
-
-fn read(packet: &[u8]) -> Option<(SocketAddr, SocketAddr, u8, TcpSlice<'_>)> {
-    let sliced = SlicedPacket::from_ip(packet).ok()?;
-    let (source, destination, hop_limit): (IpAddr, IpAddr, u8) = match sliced.net? {
-        NetSlice::Ipv4(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into(), ip.header().ttl()),
-        NetSlice::Ipv6(ip) => (ip.header().source_addr().into(), ip.header().destination_addr().into(), ip.header().hop_limit()),
-        NetSlice::Arp(_) => return None,
-    };
-    let Some(TransportSlice::Tcp(tcp)) = sliced.transport else { return None };
-    Some((SocketAddr::new(source, tcp.source_port()), SocketAddr::new(destination, tcp.destination_port()), hop_limit, tcp))
 }
 
 /// How long it sleeps when nothing waits.
