@@ -154,7 +154,8 @@ async fn send(
     Ok(next - 1)
 }
 
-fn attempt(check: &Check, start: Timestamp, vantage: VantageName) -> Attempt {
+/// Makes an attempt whose handshake was finished.
+pub(crate) fn attempt(check: &Check, start: Timestamp, vantage: VantageName) -> Attempt {
     let remote = SocketAddr::from(([192, 0, 2, 1], 443));
     let hello = Sent { name: Some("api.example.test"), bytes: 240 };
     Attempt {

@@ -9,6 +9,7 @@ mod lab_probe;
 mod load;
 mod raw;
 mod rejudge;
+mod wire;
 mod world;
 
 use std::{
@@ -68,6 +69,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wants("probe") {
         rows.extend(lab_probe::measure(&arguments.bin_dir)?);
+    }
+    if wants("wire") {
+        rows.push(wire::measure()?);
     }
     if wants("judgement") {
         rows.extend(judge::measure()?);

@@ -19,7 +19,7 @@ use parallax_proto::{
 };
 use proptest::prelude::*;
 
-use crate::{timing::typical_attempt, words};
+use crate::{typical::typical_attempt, words};
 
 /// Decodes and converts as a receiver does; only a panic is a failure.
 fn receive<M: prost::Message + Default, W: TryFrom<M, Error = ConvertError>>(bytes: &[u8]) -> Result<W, ConvertError> {
@@ -116,7 +116,7 @@ fn an_unknown_value_from_a_newer_peer_names_its_field() {
     newer("facts.dns.resolver", |message| facts(message).dns = Some(v1::DnsFacts { resolver: 99, ..Default::default() }));
     newer("facts.reply_ttl.reply", |message| facts(message).reply_ttl = Some(v1::ReplyTtlFacts { reply: 99, ..Default::default() }));
     newer("facts.walk.payload", |message| facts(message).walk = Some(v1::WalkFacts { payload: 99, ..Default::default() }));
-    let spread = v1::Check { spread: 99, ..(&crate::timing::typical_check()).into() };
+    let spread = v1::Check { spread: 99, ..(&crate::typical::typical_check()).into() };
     assert_eq!(Check::try_from(spread), Err(ConvertError { field: "spread".into(), reason: Reason::Unknown(99) }));
     assert_eq!(refused(|message| message.experiment = "teleport".into()).to_string(), "experiment: no experiment is called \"teleport\"");
 }
@@ -143,7 +143,7 @@ fn what_is_missing_or_out_of_range_names_its_field() {
 #[test]
 fn a_check_is_refused_by_the_field_in_words() {
     let refused = |change: fn(&mut v1::Check)| {
-        let mut message = v1::Check::from(&crate::timing::typical_check());
+        let mut message = v1::Check::from(&crate::typical::typical_check());
         change(&mut message);
         Check::try_from(message).unwrap_err().to_string()
     };
@@ -164,7 +164,7 @@ fn tasks_beyond_the_bounds_are_refused() {
     for repeat in [0, 17, u32::MAX] {
         assert_eq!(Task::try_from(task(repeat)).unwrap_err().field, "repeat");
     }
-    let assignment = v1::Assignment { round_id: vec![0; 16], check: Some((&crate::timing::typical_check()).into()), ..Default::default() };
+    let assignment = v1::Assignment { round_id: vec![0; 16], check: Some((&crate::typical::typical_check()).into()), ..Default::default() };
     let with = |tasks| Assignment::try_from(v1::Assignment { tasks, ..assignment.clone() });
     assert_eq!(with(vec![task(1), task(17)]).unwrap_err().field, "tasks[1].repeat");
     assert_eq!(with(vec![task(1); 100_000]).unwrap_err().field, "tasks");
@@ -182,7 +182,7 @@ fn the_receiver_refuses_more_than_the_bounds() {
 
 #[test]
 fn a_profile_that_does_not_read_is_refused_with_its_line() {
-    let typical = v1::Check::from(&crate::timing::typical_check());
+    let typical = v1::Check::from(&crate::typical::typical_check());
     let with = |definitions: Vec<String>| Check::try_from(v1::Check { profile_definitions: definitions, ..typical.clone() }).map_err(|error| error.to_string());
     let fine = "name = \"kiosk\"\nsummary = \"s\"\n[hello]\ncipher-suites = [\"0x1301\"]\n".to_owned();
     assert!(with(vec![fine.clone()]).is_ok());

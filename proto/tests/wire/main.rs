@@ -6,6 +6,6 @@ mod corpus;
 mod facts;
 mod hostile;
 mod round_trip;
-mod timing;
+mod typical;
 mod witness;
 mod words;

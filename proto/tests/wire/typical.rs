@@ -1,6 +1,4 @@
-//! What a typical attempt costs on the wire. Prints with `cargo test --release -p parallax-proto --test wire -- --ignored --nocapture`.
-
-use std::{hint::black_box, time::Instant};
+//! How large a typical attempt is on the wire.
 
 use parallax_model::{
     assignment::Experiment,
@@ -97,23 +95,4 @@ fn a_typical_attempt_is_hardly_larger_than_the_bytes_that_were_seen() {
     let seen: usize = tls.certificates.iter().map(|certificate| certificate.0.len()).chain(tls.transcript.iter().map(|entry| entry.bytes.0.len())).sum();
     let encoded = wire::encoded_bytes(&v1::Attempt::from(&attempt));
     assert!(encoded < seen + 420, "{encoded} bytes on the wire for {seen} bytes seen");
-}
-
-#[test]
-#[ignore = "prints times; see the module's first line"]
-fn what_it_costs() {
-    const TIMES: u32 = 20_000;
-    let attempt = typical_attempt();
-    let bytes = wire::encode(&v1::Attempt::from(&attempt));
-    let started = Instant::now();
-    for _ in 0..TIMES {
-        black_box(wire::encode(&v1::Attempt::from(black_box(&attempt))));
-    }
-    let encoding = started.elapsed() / TIMES;
-    let started = Instant::now();
-    for _ in 0..TIMES {
-        black_box(Attempt::try_from(wire::decode::<v1::Attempt>(black_box(&bytes)).unwrap()).unwrap());
-    }
-    let decoding = started.elapsed() / TIMES;
-    println!("{} bytes, encode {} ns, decode {} ns", bytes.len(), encoding.as_nanos(), decoding.as_nanos());
 }
