@@ -58,7 +58,7 @@ fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
     let who = named(scene, &[seat]);
     let mut draft = Draft::new(cause, tier).blaming(&[seat]).by(outcome, None);
     draft.places.clone_from(places);
-    draft.add_profiles_of(scene, &cut);
+    draft.add_profiles_of(scene, cut);
     draft.share = cut.len() as f64 / (cut.len() + passed.len()) as f64;
     draft.add(
         "mixture",
