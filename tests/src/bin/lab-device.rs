@@ -18,6 +18,7 @@ use parallax_tests::{
         outrun::Outrunner,
         queue::{Deed, Holder},
         quic,
+        relic::{Relic, Relics},
         wire::Wire,
     },
     lab::{Authority, scenario::Hello},
@@ -55,6 +56,12 @@ enum Device {
         /// Ends connections whose ClientHello has this.
         #[arg(long, value_enum)]
         defect: Option<Defect>,
+        /// Answers what the server turns down of this, with the certificates of `--chain`.
+        #[arg(long, value_enum, requires = "chain")]
+        relic: Option<Relic>,
+        /// The certificates (PEM) that are shown with it.
+        #[arg(long)]
+        chain: Option<PathBuf>,
         /// How connections are ended: `reset`, `close`, `silence`, or the number of an alert.
         #[arg(long, default_value = "reset")]
         end: End,
@@ -144,8 +151,9 @@ fn main() -> anyhow::Result<()> {
             let contact = call(&Call { address, name, hello, mss });
             writeln!(std::io::stdout(), "{}", serde_json::to_string(&contact)?)?;
         }
-        Device::Front { listen, upstream, only_name, not_name, read_once, defect, end } => {
-            Front { listen, upstream, only_name, not_name, read_once, defect, end }.serve()?;
+        Device::Front { listen, upstream, only_name, not_name, read_once, defect, relic, chain, end } => {
+            let relics = relic.zip(chain).map(|(relic, chain)| Relics::new(relic, &chain)).transpose()?;
+            Front { listen, upstream, only_name, not_name, read_once, defect, relics, end }.serve()?;
         }
         Device::Wire { left, right, delay_ms, lost_per_million } => Wire { delay: Duration::from_millis(delay_ms), lost_per_million }.serve(&left, &right)?,
         Device::Inject { name, forge, ttl, least_ttl } => Injector { name, forge, ttl, least_ttl }.serve()?,

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{defect::Defect, intercept::original_destination};
+use super::{defect::Defect, intercept::original_destination, relic::Relics};
 
 /// What the relay does with a ClientHello.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct Front {
     pub read_once: Option<usize>,
     /// Connections whose ClientHello has this are ended.
     pub defect: Option<Defect>,
+    /// What the relay answers itself when the server turns it down.
+    pub relics: Option<Relics>,
     /// How connections are ended.
     pub end: End,
 }
@@ -91,6 +93,11 @@ impl Front {
         };
         let mut server = TcpStream::connect(upstream)?;
         server.write_all(first)?;
+        if let Some(answer) = self.relics.as_ref().and_then(|relics| relics.answer(first))
+            && is_refused(&server)?
+        {
+            return client.write_all(&answer);
+        }
         client.set_read_timeout(None)?;
         let (mut reader, mut writer) = (server.try_clone()?, client.try_clone()?);
         let back = thread::spawn(move || {
@@ -115,6 +122,12 @@ impl Front {
             End::Alert(number) => client.write_all(&[21, 3, 3, 0, 2, 2, number]),
         }
     }
+}
+
+/// Waits for the server's first word and tells whether it is no handshake.
+fn is_refused(server: &TcpStream) -> io::Result<bool> {
+    let mut kind = [0];
+    Ok(server.peek(&mut kind)? == 0 || kind != [22])
 }
 
 /// Tells whether the bytes hold a whole TLS record (RFC 8446, section 5.1), or no TLS at all.

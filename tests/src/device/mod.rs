@@ -9,5 +9,6 @@ pub mod measure;
 pub mod outrun;
 pub mod queue;
 pub mod quic;
+pub mod relic;
 pub mod tcp_info;
 pub mod wire;
