@@ -1,6 +1,6 @@
-//! Which application protocols a server accepts, in clear in TLS 1.2 and before (RFC 7301).
+//! Which application protocols a server accepts (RFC 7301): in clear in TLS 1.2 and before, under the handshake's keys in TLS 1.3.
 
-use parallax_model::facts::{AlpnFacts, AuditAnswer};
+use parallax_model::facts::{AlpnFacts, AuditAnswer, LocalRefusal, TlsEnd, VersionFacts};
 use parallax_tls::{
     Extension,
     registry::{CipherSuite, ProtocolVersion},
@@ -9,49 +9,92 @@ use parallax_tls::{
 use super::{
     ask::{Ask, Question, Reply},
     caller::Caller,
+    driver::Driver,
+    sessions,
 };
+use crate::net::Net;
 
-/// The question which of [`PROTOCOLS`] a server accepts, and what it does without overlap.
+/// What is left to offer, and what came of it so far.
+#[derive(Debug)]
+struct Protocols {
+    left: Vec<&'static str>,
+    facts: AlpnFacts,
+}
+
+impl Protocols {
+    fn all() -> Self {
+        Self { left: PROTOCOLS.to_vec(), facts: AlpnFacts::default() }
+    }
+
+    /// Returns what to offer next; none when the server has shown what it does without overlap.
+    fn offer(&self) -> Option<Vec<String>> {
+        self.facts.no_overlap.is_none().then(|| self.left.iter().copied().chain([UNKNOWN_PROTOCOL]).map(str::to_owned).collect())
+    }
+
+    fn learn(&mut self, chosen: &[u8], answer: AuditAnswer) {
+        match self.left.iter().position(|protocol| protocol.as_bytes() == chosen) {
+            Some(at) => self.facts.accepted.push(self.left.remove(at).to_owned()),
+            None if chosen.is_empty() => self.facts.no_overlap = Some(answer),
+            None => self.facts.no_overlap = Some(AuditAnswer::Malformed),
+        }
+    }
+
+    /// Returns what was found; none when the server answered nothing.
+    fn facts(self) -> Option<AlpnFacts> {
+        Some(self.facts).filter(|facts| facts.no_overlap.is_some() || !facts.accepted.is_empty())
+    }
+}
+
+/// Asks a server of TLS 1.3 by full handshakes, up to the first that ends in neither a choice nor an alert.
+pub(super) async fn tls13<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts) -> Option<AlpnFacts> {
+    let mut protocols = Protocols::all();
+    while let Some(offer) = protocols.offer() {
+        let Some(chosen) = sessions::tls13_protocol(driver, version, offer).await else { break };
+        match chosen {
+            Ok(chosen) => protocols.learn(chosen.unwrap_or_default().as_bytes(), AuditAnswer::Hello),
+            Err(TlsEnd::Alert(number)) => protocols.learn(b"", AuditAnswer::Alert(number)),
+            Err(TlsEnd::LocalRefusal(LocalRefusal::ApplicationProtocol)) => protocols.learn(b"", AuditAnswer::Malformed),
+            Err(_) => break,
+        }
+    }
+    protocols.facts()
+}
+
+/// The question which of [`PROTOCOLS`] a server accepts before TLS 1.3, and what it does without overlap.
 #[derive(Debug)]
 pub(super) struct Alpn<'a> {
     caller: &'a Caller,
     version: ProtocolVersion,
     suites: Vec<CipherSuite>,
-    offered: Vec<&'static str>,
-    facts: AlpnFacts,
+    protocols: Protocols,
 }
 
 impl<'a> Alpn<'a> {
     /// Starts with a version below TLS 1.3 and its suites.
     pub(super) fn new(caller: &'a Caller, version: ProtocolVersion, accepted: &[u16]) -> Self {
         let suites = accepted.iter().copied().map(CipherSuite).collect();
-        Self { caller, version, suites, offered: PROTOCOLS.to_vec(), facts: AlpnFacts::default() }
+        Self { caller, version, suites, protocols: Protocols::all() }
     }
 }
 
 impl Question for Alpn<'_> {
-    type Finding = AlpnFacts;
+    type Finding = Option<AlpnFacts>;
 
     fn next(&self) -> Option<Ask> {
-        self.facts.no_overlap.is_none().then(|| {
+        self.protocols.offer().map(|protocols| {
             let mut offer = self.caller.offer(self.version, self.suites.clone());
-            let protocols = self.offered.iter().copied().chain([UNKNOWN_PROTOCOL]);
-            offer.more = vec![Extension::Alpn(protocols.map(|protocol| protocol.as_bytes().to_vec()).collect())];
+            offer.more = vec![Extension::Alpn(protocols.into_iter().map(String::into_bytes).collect())];
             self.caller.ask(offer)
         })
     }
 
     fn learn(&mut self, reply: &Reply) {
         let chosen = reply.hello().and_then(|hello| hello.alpn()).unwrap_or_default();
-        match self.offered.iter().position(|protocol| protocol.as_bytes() == chosen) {
-            Some(at) => self.facts.accepted.push(self.offered.remove(at).to_owned()),
-            None if chosen.is_empty() => self.facts.no_overlap = Some(reply.end),
-            None => self.facts.no_overlap = Some(AuditAnswer::Malformed),
-        }
+        self.protocols.learn(chosen, reply.end);
     }
 
-    fn finding(self) -> AlpnFacts {
-        self.facts
+    fn finding(self) -> Option<AlpnFacts> {
+        self.protocols.facts()
     }
 }
 
@@ -81,7 +124,7 @@ mod tests {
             let hello = (end == AuditAnswer::Hello).then(|| ServerHello { extensions, ..ServerHello::default() });
             question.learn(&replied(end, ServerAnswer { server_hello: hello, ..ServerAnswer::default() }));
         }
-        (question.finding(), asked)
+        (question.finding().unwrap(), asked)
     }
 
     #[test]

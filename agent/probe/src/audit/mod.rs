@@ -7,10 +7,13 @@
 //! | `ask`, `caller` | what a hello, an answer and a question are; what all hellos share |
 //! | `elimination` | what of a list is accepted, in whose order; `suites` and `groups` are made of it |
 //! | `versions` | one version as a whole |
-//! | `signature_schemes`, `alpn`, `features`, `key_exchange` | the rest that stands in the clear part of a handshake |
+//! | `signature_schemes`, `features`, `key_exchange` | the rest that stands in the clear part of a handshake |
+//! | `alpn` | which application protocols are chosen, in the clear part or by full handshakes |
 //! | `certificates`, `sessions` | which chain for which name, and whether sessions are resumed |
 //! | `tolerance`, `jarm` | hellos with one peculiarity each, and fingerprints |
 //! | `driver` | connections, caps and pace |
+//!
+//! Whether a server renegotiates when a client asks is not looked at, since the TLS library cannot ask; without RFC 5746 it shows in `features`.
 
 mod alpn;
 mod ask;
@@ -111,8 +114,15 @@ async fn survey<N: Net>(driver: &Driver<'_, N>, caller: &Caller, facts: &mut Aud
     let below = facts.versions.iter().rev().find(|version| version.version < ProtocolVersion::TLS13.0 && !version.suites.numbers.is_empty()).cloned();
     let tls13 = facts.versions.iter().find(|version| version.version == ProtocolVersion::TLS13.0 && !version.suites.numbers.is_empty()).cloned();
     let shares = shares(driver, caller, tls13.as_ref());
-    let (in_clear, shares, sessions) =
-        join!(in_clear(driver, caller, below.as_ref(), &facts.versions), shares, resumed(driver, below.as_ref(), tls13.as_ref()));
+    let protocols = async {
+        match tls13.as_ref().filter(|_| below.is_none()) {
+            Some(version) => alpn::tls13(driver, version).await,
+            None => None,
+        }
+    };
+    let (in_clear, shares, sessions, protocols) =
+        join!(in_clear(driver, caller, below.as_ref(), &facts.versions), shares, resumed(driver, below.as_ref(), tls13.as_ref()), protocols);
+    facts.alpn = protocols;
     if let Some(in_clear) = in_clear {
         in_clear.note(facts, caller);
     }
@@ -130,7 +140,7 @@ struct InClear {
     everything: Option<Reply>,
     cbc: Option<Reply>,
     fallback: Option<Reply>,
-    alpn: AlpnFacts,
+    alpn: Option<AlpnFacts>,
     certificates: Vec<(CertificateAsk, Option<Reply>)>,
 }
 
@@ -166,7 +176,7 @@ fn second_exchange<N: Net>(driver: &Driver<'_, N>, caller: &Caller, best: &Versi
 impl InClear {
     fn note(self, facts: &mut AuditFacts, caller: &Caller) {
         facts.features = self.everything.and_then(|all| features::facts(caller, &all, self.cbc.as_ref(), self.fallback.as_ref()));
-        facts.alpn = Some(self.alpn).filter(|alpn| alpn.no_overlap.is_some() || !alpn.accepted.is_empty());
+        facts.alpn = self.alpn;
         for (ask, reply) in self.certificates {
             if let Some(reply) = reply {
                 certificates::note(facts, caller, ask, &reply);

@@ -21,6 +21,8 @@ use crate::{
 pub(super) struct Full {
     pub(super) seen: Seen,
     pub(super) cipher_suite: Option<u16>,
+    /// The protocol that the server chose.
+    alpn: Option<String>,
     pub(super) bytes_read: u64,
     is_resumed: bool,
     ticket: Option<NewSessionTicket>,
@@ -74,7 +76,14 @@ pub(super) async fn tls13<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts
 pub(super) async fn tls13_named<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts, server_name: Option<&str>) -> Option<Full> {
     let recipe = HelloRecipe { server_name: server_name.is_some(), ..recipe(version, "modern")? };
     let session = tls::session(&recipe, server_name, driver.plan.address.ip())?;
-    handshake(driver, session, || true).await
+    handshake(driver, session, || true).await?.ok()
+}
+
+/// Makes one handshake of TLS 1.3 that offers these protocols, and returns the server's choice or how it ended; none without a connection.
+pub(super) async fn tls13_protocol<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts, offer: Vec<String>) -> Option<Result<Option<String>, TlsEnd>> {
+    let recipe = HelloRecipe { alpn: offer, ..recipe(version, "modern")? };
+    let session = tls::session(&recipe, driver.plan.name_in(&recipe), driver.plan.address.ip())?;
+    Some(handshake(driver, session, || true).await?.map(|full| full.alpn))
 }
 
 async fn twice<N: Net>(driver: &Driver<'_, N>, recipe: &HelloRecipe, tickets: bool) -> Option<Twice> {
@@ -85,32 +94,33 @@ async fn twice<N: Net>(driver: &Driver<'_, N>, recipe: &HelloRecipe, tickets: bo
         let settled = std::mem::replace(&mut before, resumable.tickets()) == resumable.tickets();
         resumable.has_left() && settled
     };
-    let first = handshake(driver, resumable.session()?, has_all).await?;
+    let first = handshake(driver, resumable.session()?, has_all).await?.ok()?;
     let (tickets, lifetime_seconds, max_early_data) = (resumable.tickets(), resumable.lifetime_seconds(), resumable.max_early_data());
     let resumption = if resumable.has_left() {
         let second = handshake(driver, resumable.session()?, || true).await;
-        second.map(|second| if second.is_resumed { Resumption::Resumed } else { Resumption::Refused })
+        second.and_then(Result::ok).map(|second| if second.is_resumed { Resumption::Resumed } else { Resumption::Refused })
     } else {
         Some(Resumption::NotIssued)
     };
     Some(Twice { first, resumption, tickets, lifetime_seconds, max_early_data })
 }
 
-/// Makes a full handshake and waits a moment for what follows it, unless `has_all` says that everything has come.
-async fn handshake<N: Net>(driver: &Driver<'_, N>, session: Session, mut has_all: impl FnMut() -> bool + Send) -> Option<Full> {
+/// Makes a full handshake and waits a moment for what follows it, unless `has_all` says that everything has come; the error is its other end.
+async fn handshake<N: Net>(driver: &Driver<'_, N>, session: Session, mut has_all: impl FnMut() -> bool + Send) -> Option<Result<Full, TlsEnd>> {
     let _place = driver.gate().acquire().await.ok()?;
     let (mut exchange, patience) = driver.connect().await??;
     let mut done = tls::handshake(session, &mut exchange, Delivery::Whole, None).await;
     if done.end != TlsEnd::Established {
-        return None;
+        return Some(Err(done.end));
     }
     let is_resumed = done.session.is_resumed();
     let seen = done.session.seen();
     let negotiated = done.session.negotiated(&seen, 0);
     let cipher_suite = negotiated.as_ref().and_then(|negotiated| negotiated.cipher_suite);
-    let mut channel = Channel::new(&mut done.session, &mut exchange);
     // Before TLS 1.3 everything has come with Finished.
-    let is_open = negotiated.is_some_and(|negotiated| negotiated.version == Some(ProtocolVersion::TLS13.0));
+    let is_open = negotiated.as_ref().is_some_and(|negotiated| negotiated.version == Some(ProtocolVersion::TLS13.0));
+    let alpn = negotiated.and_then(|negotiated| negotiated.alpn);
+    let mut channel = Channel::new(&mut done.session, &mut exchange);
     let until = Instant::now() + (channel.round_trip() * 3 + FOR_TICKETS).min(patience);
     while is_open && !has_all() && Instant::now() < until {
         let _ = channel.read(until.min(Instant::now() + STEP)).await;
@@ -118,7 +128,7 @@ async fn handshake<N: Net>(driver: &Driver<'_, N>, session: Session, mut has_all
     channel.close().await;
     let noted = exchange.finish();
     driver.note_bytes(noted.bytes_read);
-    Some(Full { seen, cipher_suite, bytes_read: noted.bytes_read, is_resumed, ticket: noted.answer.session_ticket })
+    Some(Ok(Full { seen, cipher_suite, alpn, bytes_read: noted.bytes_read, is_resumed, ticket: noted.answer.session_ticket }))
 }
 
 /// Makes a recipe of what both the library and the server can do; none when that is nothing.

@@ -1,18 +1,22 @@
 //! Whole audits: of a scripted server in paused time, and of rustls on loopback.
 
-use parallax_model::facts::{AuditAnswer, AuditFacts, AuditStop, CertificateAsk, ConnectEnd, Facts, Resumption, Rung};
+use parallax_model::facts::{AlpnFacts, AuditAnswer, AuditFacts, AuditStop, CertificateAsk, ConnectEnd, Facts, Resumption, Rung};
 use parallax_tls::{
     ClientHello, Extension, ServerHello,
     record::{Record, encode_records},
     registry::{CipherSuite, ContentType, ExtensionType, NamedGroup, ProtocolVersion},
     server_flight::HELLO_RETRY_REQUEST_RANDOM,
 };
-use rustls::version::{TLS12, TLS13};
+use rustls::{
+    ServerConfig,
+    version::{TLS12, TLS13},
+};
 use std::sync::{
     Arc,
     atomic::{AtomicU32, Ordering},
 };
 use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
 
 use super::{
     loopback::{acceptor, serve_tls},
@@ -175,4 +179,20 @@ async fn a_server_of_tls_1_3_alone_shows_chain_and_request_by_full_handshakes() 
     let request = audit.client_certificate.unwrap();
     assert_eq!(request.authorities_count, 1);
     assert!(request.signature_schemes.contains(&0x0403));
+}
+
+#[tokio::test]
+async fn a_server_of_tls_1_3_alone_shows_its_protocols_in_its_order_by_full_handshakes() {
+    let (strict, _) = acceptor(&[&TLS13], false);
+    let speaking = |protocols: &[&str]| {
+        let mut config = ServerConfig::clone(strict.config());
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    };
+    for (protocols, no_overlap) in [(&["http/1.1", "h2"][..], AuditAnswer::Alert(120)), (&[][..], AuditAnswer::Hello)] {
+        let address = serve_tls(speaking(protocols), true, b"").await;
+        let audit = run(&Plan { address, ..plan(Experiment::Audit, "modern") }, &SystemNet).await.audit.unwrap();
+        let AlpnFacts { accepted, no_overlap: without } = audit.alpn.unwrap();
+        assert_eq!((accepted.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), without), (protocols, Some(no_overlap)));
+    }
 }

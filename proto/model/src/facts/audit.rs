@@ -238,7 +238,7 @@ pub struct FiniteFieldFacts {
     pub value_reused: Option<bool>,
 }
 
-/// Application protocols of a server (RFC 7301), seen in clear in TLS 1.2.
+/// Application protocols of a server (RFC 7301): of its highest version below TLS 1.3, or of TLS 1.3 when it speaks nothing older.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AlpnFacts {
