@@ -27,7 +27,7 @@ pub async fn run<N: Net>(plan: &Plan, net: &N) -> Facts {
         Experiment::Resolve | Experiment::Witness => unsupported(),
         // A walk of SYNs shows the path of the address, whatever is spoken there.
         Experiment::SynWalk => path::syn_walk(plan, net).await,
-        Experiment::Audit if matches!(plan.target.scheme, Scheme::Tcp | Scheme::Quic) => unsupported(),
+        Experiment::Audit if !plan.target.scheme.speaks_tls_over_tcp() => unsupported(),
         Experiment::Audit => audit::audit(plan, net).await,
         _ if plan.target.scheme == Scheme::Quic => paced(plan, quic::attempt(plan, net)).await,
         Experiment::ReplyTtl => path::reply_ttl(plan, net).await,

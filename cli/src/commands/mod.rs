@@ -41,6 +41,7 @@ pub async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Config(_) => return context::show(&global),
         Command::Doctor => return doctor::run(&global).await,
         Command::Version => return doctor::version(&global).await,
+        Command::Probe(ref words) => probe::refuse_what_cannot_be_audited(words)?,
         _ => {}
     }
     let mut client = client::connect(&config::effective(&global)?.context).await?;

@@ -8,6 +8,7 @@ use parallax_model::{
     cadence::AuditRounds,
     check::{Check, USUAL_BODY_BYTES},
     profile::Definition,
+    target::{Scheme, Target},
     verdict::Verdict,
 };
 use parallax_proto::v1::{RunRoundRequest, run_round_request::What as Wanted, run_round_response::Event};
@@ -30,6 +31,19 @@ pub(super) async fn run(client: &mut Client, words: &Probe, output: Output) -> R
     let check = check.validated().map_err(|error| Failure::usage(error.to_string()))?;
     let verdict = round(client, Wanted::Check((&check).into()), words.timeout).await?;
     render::verdict::print(&verdict, output)
+}
+
+/// Refuses an audit of what does not speak TLS over TCP, before a coordinator is needed.
+pub(super) fn refuse_what_cannot_be_audited(words: &Probe) -> Result<(), Failure> {
+    let target = &words.target;
+    if !words.deep || target.scheme.speaks_tls_over_tcp() {
+        return Ok(());
+    }
+    let scheme = if target.port == Scheme::Https.default_port() { Scheme::Https } else { Scheme::Tls };
+    let over_tcp = Target { scheme, ..target.clone() };
+    Err(Failure::usage(format!(
+        "an audit needs TLS over TCP: 'parallax probe {over_tcp} --deep' audits that server, 'parallax probe {target}' probes this one"
+    )))
 }
 
 /// Puts what the operator named into a check.

@@ -12,7 +12,7 @@ use crate::{
     profile::{ALL_CLIENTS, DEFAULT_PROFILES, Definition, Profile, REQUIRED_PROFILE},
     resolver::Resolver,
     selector::Selector,
-    target::{Scheme, Target},
+    target::Target,
 };
 
 /// What an operator wants watched: target, profiles, vantages, cadence, limits.
@@ -246,8 +246,7 @@ impl Check {
 
     /// Tells whether the round that starts at `start` audits the server: never where no TLS over TCP is spoken.
     pub fn is_audited(&self, start: Timestamp) -> bool {
-        let speaks_tls = !matches!(self.target.scheme, Scheme::Tcp | Scheme::Quic);
-        speaks_tls && self.audit.includes(&self.cadence, self.anchor, start)
+        self.target.scheme.speaks_tls_over_tcp() && self.audit.includes(&self.cadence, self.anchor, start)
     }
 
     /// Returns how long a scheduled round may take: its time limit, but not beyond the start of the next one.

@@ -76,6 +76,11 @@ impl Scheme {
             Self::StartTls(protocol) => STARTTLS.iter().find(|row| row.0 == protocol).map_or(0, |row| row.2),
         }
     }
+
+    /// Tells whether TLS is spoken over TCP, which an audit needs.
+    pub fn speaks_tls_over_tcp(self) -> bool {
+        !matches!(self, Self::Tcp | Self::Quic)
+    }
 }
 
 impl fmt::Display for Scheme {
