@@ -2,6 +2,7 @@
 
 use parallax_cli::render::verdict;
 use parallax_model::{
+    facts::{Facts, HandshakeFacts, QuicEnd, QuicFacts, StartTlsFacts, UpgradeEnd},
     outcome::Outcome,
     report::AuditReport,
     verdict::{MatrixCell, Negotiated, Verdict},
@@ -33,6 +34,61 @@ fn an_audit_is_read_without_colour() {
 #[test]
 fn an_audit_names_every_suite_when_there_is_room() {
     insta::assert_snapshot!(plain(&parallax_cli::render::audit::text(&audit(), true)));
+}
+
+#[test]
+fn protocols_are_named_also_where_their_end_was_not_seen() {
+    let report = |alpn: &[&str], without: Option<&str>| AuditReport {
+        alpn: alpn.iter().map(ToString::to_string).collect(),
+        alpn_without_overlap: without.map(str::to_owned),
+        ..AuditReport::default()
+    };
+    let line = |report| {
+        let text = plain(&parallax_cli::render::audit::text(&[report], false));
+        text.lines().find(|line| line.contains("alpn")).map(|line| line.trim().to_owned())
+    };
+    assert_eq!(line(report(&["h2"], None)).as_deref(), Some("alpn      h2"));
+    assert_eq!(line(report(&[], Some("hello"))).as_deref(), Some("alpn      none; without overlap hello"));
+    assert_eq!(line(report(&[], None)), None);
+}
+
+#[test]
+fn ends_are_said_in_words() {
+    let starttls = |end| StartTlsFacts {
+        end,
+        greeting: None,
+        capabilities: Vec::new(),
+        offered: None,
+        reply: Some("454 not now".to_owned()),
+        first_byte_us: None,
+        elapsed_us: 0,
+        bytes_read: 0,
+        surplus_bytes: 0,
+    };
+    let quic = QuicFacts {
+        remote: "192.0.2.7:443".parse().expect("an address"),
+        local: None,
+        end: QuicEnd::Closed(0x178),
+        server_name: None,
+        version: 1,
+        versions: vec![1, 0x6b33_43cf],
+        negotiation_us: None,
+        retry: false,
+        datagrams_sent: 2,
+        datagrams_received: 1,
+        bytes_read: 0,
+        first_datagram_us: None,
+        elapsed_us: 0,
+        reason: None,
+        icmp_from: None,
+        handshake: Some(HandshakeFacts { alpn: Some("h3".to_owned()), ..HandshakeFacts::default() }),
+        certificates: Vec::new(),
+    };
+    let said = parallax_cli::render::facts::of(&Facts { starttls: Some(starttls(UpgradeEnd::NotOffered)), quic: Some(quic), ..Facts::default() });
+    assert_eq!(
+        said,
+        ["before TLS not offered, reply \"454 not now\"", "QUIC alert 120, h3 chosen, versions 0x00000001 0x6b3343cf, 2 datagrams sent, 1 received"]
+    );
 }
 
 #[test]

@@ -80,8 +80,11 @@ fn refusal(version: &VersionReport) -> String {
 }
 
 fn alpn(report: &AuditReport) -> String {
-    let accepted = if report.alpn.is_empty() { "none".to_owned() } else { report.alpn.join(", ") };
-    report.alpn_without_overlap.as_ref().map_or_else(String::new, |answer| format!("{accepted}; without overlap {answer}"))
+    let accepted = (!report.alpn.is_empty()).then(|| report.alpn.join(", "));
+    match &report.alpn_without_overlap {
+        Some(answer) => format!("{}; without overlap {answer}", accepted.as_deref().unwrap_or("none")),
+        None => accepted.unwrap_or_default(),
+    }
 }
 
 fn sessions(sessions: &ResumptionReport) -> String {

@@ -3,7 +3,8 @@
 use parallax_model::{
     attempt::Attempt,
     facts::{
-        BodyFacts, DnsFacts, EndKind, Facts, Reply, ReplyTtlFacts, Sender, StepEnd, TcpFacts, TcpInfo, TlsFacts, TtlRange, WalkFacts, WalkPayload, WitnessFacts,
+        BodyEnd, BodyFacts, DnsFacts, EndKind, Facts, QuicEnd, QuicFacts, Reply, ReplyTtlFacts, Sender, StepEnd, TcpFacts, TcpInfo, TlsFacts, TtlRange,
+        UpgradeEnd, WalkFacts, WalkPayload, WitnessFacts,
     },
     outcome::Outcome,
 };
@@ -38,13 +39,11 @@ pub fn of(facts: &Facts) -> Vec<String> {
     said.extend(facts.witness.as_deref().map(witness));
     if let Some(starttls) = &facts.starttls {
         let reply = starttls.reply.as_ref().map(|reply| format!(", reply {reply:?}")).unwrap_or_default();
-        said.push(format!("before TLS {:?}{reply}", starttls.end));
+        said.push(format!("before TLS {}{reply}", upgrade_end(starttls.end)));
     }
     said.extend(facts.tls.as_ref().map(hello));
     said.extend(facts.tls.as_ref().and_then(answer));
-    if let Some(quic) = &facts.quic {
-        said.push(format!("QUIC {:?}, {} datagrams sent, {} received", quic.end, quic.datagrams_sent, quic.datagrams_received));
-    }
+    said.extend(facts.quic.as_ref().map(quic));
     if let Some(http) = &facts.http {
         let server = http.server.as_ref().map(|server| format!(" by {server:?}")).unwrap_or_default();
         said.extend(http.status.map(|status| format!("HTTP {status}{server}")));
@@ -56,7 +55,66 @@ pub fn of(facts: &Facts) -> Vec<String> {
 
 fn body(facts: BodyFacts) -> String {
     let last = facts.last_byte_us.map_or_else(String::new, |last| format!(", the last after {:.1} s", last as f64 / 1e6));
-    format!("{} bytes of the body came{last}, {:?} after {:.1} s", facts.bytes, facts.end, facts.elapsed_us as f64 / 1e6)
+    format!("{} bytes of the body came{last}, {} after {:.1} s", facts.bytes, body_end(facts.end), facts.elapsed_us as f64 / 1e6)
+}
+
+/// Says how a body ended.
+fn body_end(end: BodyEnd) -> String {
+    match end {
+        BodyEnd::Whole => "whole".to_owned(),
+        BodyEnd::Capped => "as much as is read at most".to_owned(),
+        BodyEnd::Ended => "ended by the server".to_owned(),
+        BodyEnd::Closed => "closed".to_owned(),
+        BodyEnd::Reset => "reset".to_owned(),
+        BodyEnd::TimedOut => "silence".to_owned(),
+        BodyEnd::Alert(number) => format!("alert {number}"),
+        BodyEnd::Malformed => "malformed".to_owned(),
+    }
+}
+
+/// Says how the upgrade to TLS ended.
+fn upgrade_end(end: UpgradeEnd) -> String {
+    match end {
+        UpgradeEnd::Ready => "ready".to_owned(),
+        UpgradeEnd::NotOffered => "not offered".to_owned(),
+        UpgradeEnd::Refused => "refused".to_owned(),
+        UpgradeEnd::NotProtocol => "not the protocol".to_owned(),
+        UpgradeEnd::Closed => "closed".to_owned(),
+        UpgradeEnd::Reset => "reset".to_owned(),
+        UpgradeEnd::TimedOut => "silence".to_owned(),
+        UpgradeEnd::OverCap => "too long".to_owned(),
+        UpgradeEnd::Unreachable(errno) => format!("unreachable (errno {errno})"),
+        UpgradeEnd::LocalError(errno) => format!("error of the host (errno {errno})"),
+    }
+}
+
+fn quic(facts: &QuicFacts) -> String {
+    let mut parts = vec![format!("QUIC {}", quic_end(facts.end))];
+    parts.extend(facts.handshake.as_ref().and_then(|handshake| handshake.alpn.as_ref()).map(|chosen| format!("{chosen} chosen")));
+    if !facts.versions.is_empty() {
+        let versions: Vec<String> = facts.versions.iter().map(|version| format!("0x{version:08x}")).collect();
+        parts.push(format!("versions {}", versions.join(" ")));
+    }
+    parts.push(format!("{} datagrams sent, {} received", facts.datagrams_sent, facts.datagrams_received));
+    parts.join(", ")
+}
+
+/// Says how a QUIC connection ended.
+fn quic_end(end: QuicEnd) -> String {
+    match end {
+        QuicEnd::Established => "established".to_owned(),
+        QuicEnd::TimedOut => "silence".to_owned(),
+        QuicEnd::VersionRefused => "version refused".to_owned(),
+        QuicEnd::Closed(code @ 0x100..0x200) => format!("alert {}", code - 0x100),
+        QuicEnd::Closed(code) => format!("closed (code 0x{code:x})"),
+        QuicEnd::ApplicationClosed(code) => format!("closed by the application (code 0x{code:x})"),
+        QuicEnd::Reset => "stateless reset".to_owned(),
+        QuicEnd::Refused => "refused".to_owned(),
+        QuicEnd::Unreachable(errno) => format!("unreachable (errno {errno})"),
+        QuicEnd::LocalRefusal(number) => format!("given up by the own library (alert {number})"),
+        QuicEnd::Malformed(code) => format!("malformed (code 0x{code:x})"),
+        QuicEnd::LocalError(errno) => format!("error of the host (errno {errno})"),
+    }
 }
 
 fn dns(facts: &DnsFacts) -> String {
