@@ -91,7 +91,7 @@ fn nginx(settings: &str) -> Server {
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path {home}/{kind}; ")).concat();
         let identities: String = ["rsa", "ecdsa"].map(|name| format!("ssl_certificate {home}/{name}.pem; ssl_certificate_key {home}/{name}.key; ")).concat();
         let text = format!(
-            "daemon off; worker_processes 1; pid {home}/pid; error_log {home}/error.log; events {{}}\n\
+            "daemon off; master_process off; pid {home}/pid; error_log {home}/error.log; events {{}}\n\
              http {{ access_log off; {temporary} server {{ listen 127.0.0.1:{port} ssl http2; server_name {NAME}; {identities} {settings} }} }}\n"
         );
         let path = folder.join("nginx.conf");
