@@ -2,7 +2,7 @@
 
 use parallax_model::{
     bytes::Bytes,
-    facts::{AuditFacts, CertificateAsk, CertificateFacts},
+    facts::{Accepted, AuditFacts, CertificateAsk, CertificateFacts},
 };
 use parallax_tls::{
     Extension,
@@ -14,21 +14,32 @@ use super::{
     caller::Caller,
 };
 
-/// Returns what is asked for certificates in a version below TLS 1.3: names, and key types where the server has both.
-pub(super) fn asks(caller: &Caller, accepted: &[u16]) -> Vec<CertificateAsk> {
-    let has = |kind| accepted.iter().any(|suite| CipherSuite(*suite).authentication() == kind);
+/// Tells whether suites of TLS 1.2 or before need keys of both types.
+pub(super) fn has_both_keys(suites: &[u16]) -> bool {
+    let has = |kind| suites.iter().any(|suite| CipherSuite(*suite).authentication() == kind);
+    has(Authentication::Rsa) && has(Authentication::Ecdsa)
+}
+
+/// Tells whether a server of TLS 1.3 may have keys of both types, by the schemes that it signs with; some do not show them.
+pub(super) fn may_have_both_keys(schemes: &Accepted) -> bool {
+    let is_of_rsa: Vec<bool> = schemes.numbers.iter().map(|scheme| is_of_rsa(SignatureScheme(*scheme))).collect();
+    is_of_rsa.is_empty() || (is_of_rsa.contains(&true) && is_of_rsa.contains(&false))
+}
+
+/// Returns what is asked for certificates, beginning with the target's name if it has one: names, and types of key where there are both.
+pub(super) fn asks(caller: &Caller, both_keys: bool) -> Vec<CertificateAsk> {
     let mut asks = Vec::with_capacity(5);
     if caller.name.is_some() {
         asks.extend([CertificateAsk::OwnName, CertificateAsk::OtherName]);
     }
     asks.push(CertificateAsk::NoName);
-    if has(Authentication::Rsa) && has(Authentication::Ecdsa) {
+    if both_keys {
         asks.extend([CertificateAsk::Rsa, CertificateAsk::Ecdsa]);
     }
     asks
 }
 
-/// Writes the hello of one ask.
+/// Writes the hello of one ask below TLS 1.3.
 pub(super) fn ask(caller: &Caller, what: CertificateAsk, version: ProtocolVersion, accepted: &[u16]) -> Ask {
     let mut offer = caller.offer(version, accepted.iter().copied().map(CipherSuite).collect());
     offer.name = server_name(caller, what);
@@ -40,9 +51,18 @@ pub(super) fn ask(caller: &Caller, what: CertificateAsk, version: ProtocolVersio
     };
     if let Some(only) = only {
         offer.suites.retain(|suite| suite.authentication() == only);
-        offer.schemes.retain(|scheme| is_of_rsa(*scheme) == (only == Authentication::Rsa));
     }
+    offer.schemes.retain(|scheme| is_for(*scheme, what));
     caller.ask(offer)
+}
+
+/// Tells whether an ask offers a scheme.
+pub(super) fn is_for(scheme: SignatureScheme, what: CertificateAsk) -> bool {
+    match what {
+        CertificateAsk::Rsa => is_of_rsa(scheme),
+        CertificateAsk::Ecdsa => !is_of_rsa(scheme),
+        CertificateAsk::OwnName | CertificateAsk::NoName | CertificateAsk::OtherName => true,
+    }
 }
 
 /// Returns the server name that an ask sends.
@@ -98,9 +118,12 @@ mod tests {
     #[test]
     fn key_types_are_asked_for_where_the_server_has_both() {
         let caller = caller();
-        assert_eq!(asks(&caller, &[0xc02f]), [CertificateAsk::OwnName, CertificateAsk::OtherName, CertificateAsk::NoName]);
-        assert_eq!(asks(&caller, &[0xc02f, 0xc02b]).len(), 5);
-        assert_eq!(asks(&Caller { name: None, ..caller.clone() }, &[0xc02f]), [CertificateAsk::NoName]);
+        assert_eq!(asks(&caller, false), [CertificateAsk::OwnName, CertificateAsk::OtherName, CertificateAsk::NoName]);
+        assert_eq!(asks(&caller, true)[3..], [CertificateAsk::Rsa, CertificateAsk::Ecdsa]);
+        assert_eq!(asks(&Caller { name: None, ..caller.clone() }, false), [CertificateAsk::NoName]);
+        assert!(has_both_keys(&[0xc02f, 0xc02b]) && !has_both_keys(&[0xc02f]));
+        let signs_with = |numbers: &[u16]| may_have_both_keys(&Accepted { numbers: numbers.to_vec(), ..Accepted::default() });
+        assert!(signs_with(&[0x0403, 0x0804]) && signs_with(&[]) && !signs_with(&[0x0804, 0x0805]) && !signs_with(&[0x0403]));
         let ask = ask(&caller, CertificateAsk::Ecdsa, ProtocolVersion::TLS12, &[0xc02f, 0xc02b]);
         assert_eq!(offered_suites(&ask), [0xc02b]);
         assert!(offered_schemes(&ask).contains(&0x0403) && !offered_schemes(&ask).contains(&0x0804));

@@ -157,7 +157,7 @@ async fn in_clear<N: Net>(driver: &Driver<'_, N>, caller: &Caller, best: Option<
     let cbc = one(features::encrypt_then_mac(caller, version, suites));
     let fallback = one(features::fallback_version(&accepted).map(|(version, suites)| features::fallback(caller, *version, suites)));
     let once_more = one(second_exchange(driver, caller, best));
-    let asks = certificates::asks(caller, suites);
+    let asks = certificates::asks(caller, certificates::has_both_keys(suites));
     let hellos = asks.iter().map(|ask| certificates::ask(caller, *ask, version, suites)).collect();
     let alpn = alpn::Alpn::new(caller, version, suites);
     let (everything, cbc, fallback, _, alpn, replies) = join!(driver.ask(&everything), cbc, fallback, once_more, driver.settle(alpn), driver.each(hellos));
@@ -220,10 +220,15 @@ async fn encrypted<N: Net>(driver: &Driver<'_, N>, caller: &Caller, facts: &mut 
     if speaks_older {
         return;
     }
-    let mut shown = vec![(CertificateAsk::OwnName, full)];
-    for ask in [CertificateAsk::OtherName, CertificateAsk::NoName] {
-        let name = certificates::server_name(caller, ask);
-        shown.extend(sessions::tls13_named(driver, version, name.as_deref()).await.map(|full| (ask, full)));
+    let asks = certificates::asks(caller, certificates::may_have_both_keys(&version.signature_schemes));
+    let (mut full, mut shown) = (Some(full), Vec::with_capacity(asks.len()));
+    for ask in asks {
+        // The first ask is what the handshake before has asked already.
+        let answered = match full.take() {
+            Some(full) => Some(full),
+            None => sessions::tls13_certificate(driver, caller, version, ask).await,
+        };
+        shown.extend(answered.map(|full| (ask, full)));
     }
     for (ask, full) in shown {
         let chain = certificates::chain_index(&mut facts.chains, full.seen.chain);

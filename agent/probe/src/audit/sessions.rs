@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use parallax_model::{
     bytes::Bytes,
-    facts::{Resumption, SessionFacts, TlsEnd, VersionFacts},
+    facts::{CertificateAsk, Resumption, SessionFacts, TlsEnd, VersionFacts},
     profile::{Delivery, HelloRecipe, Profile},
 };
-use parallax_tls::{registry::ProtocolVersion, server_flight::NewSessionTicket};
+use parallax_tls::{
+    registry::{ProtocolVersion, SignatureScheme},
+    server_flight::NewSessionTicket,
+};
 use tokio::time::Instant;
 
-use super::driver::Driver;
+use super::{caller::Caller, certificates, driver::Driver};
 use crate::{
     net::Net,
     tls::{self, Channel, Resumable, Seen, Session},
@@ -72,10 +75,12 @@ pub(super) async fn tls13<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts
     Some((facts, twice.first))
 }
 
-/// Makes one handshake of TLS 1.3 with another server name, or none.
-pub(super) async fn tls13_named<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts, server_name: Option<&str>) -> Option<Full> {
-    let recipe = HelloRecipe { server_name: server_name.is_some(), ..recipe(version, "modern")? };
-    let session = tls::session(&recipe, server_name, driver.plan.address.ip())?;
+/// Makes one handshake of TLS 1.3 with the name and the signature schemes of an ask; none when the server does not finish it.
+pub(super) async fn tls13_certificate<N: Net>(driver: &Driver<'_, N>, caller: &Caller, version: &VersionFacts, ask: CertificateAsk) -> Option<Full> {
+    let name = certificates::server_name(caller, ask);
+    let mut recipe = HelloRecipe { server_name: name.is_some(), ..recipe(version, "modern")? };
+    recipe.signature_schemes.retain(|scheme| certificates::is_for(SignatureScheme(*scheme), ask));
+    let session = tls::session(&recipe, name.as_deref(), driver.plan.address.ip())?;
     handshake(driver, session, || true).await?.ok()
 }
 

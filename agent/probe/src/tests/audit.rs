@@ -7,8 +7,12 @@ use parallax_tls::{
     registry::{CipherSuite, ContentType, ExtensionType, NamedGroup, ProtocolVersion},
     server_flight::HELLO_RETRY_REQUEST_RANDOM,
 };
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
 use rustls::{
     ServerConfig,
+    pki_types::PrivatePkcs8KeyDer,
+    server::{ClientHello as RustlsHello, ResolvesServerCert},
+    sign::CertifiedKey,
     version::{TLS12, TLS13},
 };
 use std::sync::{
@@ -174,7 +178,7 @@ async fn a_server_of_tls_1_3_alone_shows_chain_and_request_by_full_handshakes() 
     let address = serve_tls(acceptor, true, b"").await;
     let audit = run(&Plan { address, ..plan(Experiment::Audit, "modern") }, &SystemNet).await.audit.unwrap();
     let asks: Vec<CertificateAsk> = audit.certificates.iter().map(|seen| seen.ask).collect();
-    assert_eq!(asks, [CertificateAsk::OwnName, CertificateAsk::OtherName, CertificateAsk::NoName]);
+    assert_eq!(asks, [CertificateAsk::OwnName, CertificateAsk::OtherName, CertificateAsk::NoName, CertificateAsk::Ecdsa], "there is no RSA key");
     assert_eq!(audit.chains, [[parallax_model::bytes::Bytes(certificate.to_vec())]]);
     let request = audit.client_certificate.unwrap();
     assert_eq!(request.authorities_count, 1);
@@ -195,4 +199,38 @@ async fn a_server_of_tls_1_3_alone_shows_its_protocols_in_its_order_by_full_hand
         let AlpnFacts { accepted, no_overlap: without } = audit.alpn.unwrap();
         assert_eq!((accepted.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), without), (protocols, Some(no_overlap)));
     }
+}
+
+/// A key of each type, ECDSA before RSA where a client takes both.
+#[derive(Debug)]
+struct BothKeys {
+    ecdsa: Arc<CertifiedKey>,
+    rsa: Arc<CertifiedKey>,
+}
+
+impl ResolvesServerCert for BothKeys {
+    fn resolve(&self, hello: RustlsHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let takes_ecdsa = self.ecdsa.key.choose_scheme(hello.signature_schemes()).is_some();
+        Some(Arc::clone(if takes_ecdsa { &self.ecdsa } else { &self.rsa }))
+    }
+}
+
+#[tokio::test]
+async fn a_server_of_tls_1_3_alone_shows_the_certificate_of_each_type_of_key() {
+    let certified = |algorithm| {
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        let certificate = CertificateParams::new(vec!["shop.corp.test".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let signing = rustls::crypto::aws_lc_rs::sign::any_supported_type(&PrivatePkcs8KeyDer::from(key.serialize_der()).into()).unwrap();
+        Arc::new(CertifiedKey::new(vec![certificate.der().clone()], signing))
+    };
+    let keys = Arc::new(BothKeys { ecdsa: certified(&PKCS_ECDSA_P256_SHA256), rsa: certified(&PKCS_RSA_SHA256) });
+    let leaf = |key: &CertifiedKey| vec![parallax_model::bytes::Bytes(key.cert[0].to_vec())];
+    let chains = [leaf(&keys.ecdsa), leaf(&keys.rsa)];
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13]).unwrap().with_no_client_auth().with_cert_resolver(keys);
+    let address = serve_tls(TlsAcceptor::from(Arc::new(config)), true, b"").await;
+    let audit = run(&Plan { address, ..plan(Experiment::Audit, "modern") }, &SystemNet).await.audit.unwrap();
+    assert_eq!(audit.chains, chains);
+    let chain_of = |ask| audit.certificates.iter().find(|seen| seen.ask == ask).and_then(|seen| seen.chain);
+    assert_eq!([CertificateAsk::OwnName, CertificateAsk::Rsa, CertificateAsk::Ecdsa].map(chain_of), [Some(0), Some(1), Some(0)]);
 }
