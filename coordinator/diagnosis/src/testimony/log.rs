@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
@@ -99,8 +99,10 @@ impl Record<'_> {
     fn lines_of_attempts(&self, scene: &Scene<'_>, seat: usize, place: usize) -> BTreeMap<AttemptId, LogEvent> {
         let attempts = self.attempts(scene, seat, place);
         let mut lines: Vec<&LogLine> = self.facts.lines.iter().filter(|line| line.event.is_an_act()).collect();
-        // An experiment of many connections may have caused any number of lines.
-        lines.retain(|line| !attempts.iter().any(|attempt| is_many(attempt) && within(line, attempt)));
+        // An experiment of many connections may have caused any number of lines, but none with the port of another attempt.
+        let has_port_of = |line: &LogLine, attempt: &Attempt| local(attempt).is_some_and(|own| (line.client, line.client_port) == (own.ip(), Some(own.port())));
+        let is_of_one = |line: &LogLine| attempts.iter().any(|attempt| !is_many(attempt) && has_port_of(line, attempt));
+        lines.retain(|line| is_of_one(line) || !attempts.iter().any(|attempt| is_many(attempt) && within(line, attempt)));
         let egress = lone_egress(scene, seat);
         let mut joined = BTreeMap::new();
         for attempt in attempts {
@@ -124,7 +126,12 @@ impl Record<'_> {
 }
 
 fn source(attempt: &Attempt) -> Option<IpAddr> {
-    Some(attempt.facts.tcp.as_ref()?.local?.ip().to_canonical())
+    local(attempt).map(|local| local.ip())
+}
+
+fn local(attempt: &Attempt) -> Option<SocketAddr> {
+    let local = attempt.facts.tcp.as_ref()?.local?;
+    Some(SocketAddr::new(local.ip().to_canonical(), local.port()))
 }
 
 fn end(attempt: &Attempt) -> Timestamp {
@@ -148,9 +155,10 @@ fn lone_egress(scene: &Scene<'_>, seat: usize) -> Option<IpAddr> {
 }
 
 fn is_about(line: &LogLine, attempt: &Attempt, egress: Option<IpAddr>) -> bool {
-    let Some(local) = attempt.facts.tcp.as_ref().and_then(|tcp| tcp.local) else { return false };
-    let direct = line.client == local.ip().to_canonical() && line.client_port.is_none_or(|port| port == local.port());
-    (direct || Some(line.client) == egress) && within(line, attempt)
+    let Some(local) = local(attempt) else { return false };
+    let direct = line.client == local.ip() && line.client_port.is_none_or(|port| port == local.port());
+    let translated = line.client != local.ip() && Some(line.client) == egress;
+    (direct || translated) && within(line, attempt)
 }
 
 /// Tells whether the vantage saw what the server does with it: what it did not see may have been somebody else's.

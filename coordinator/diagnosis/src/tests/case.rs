@@ -172,6 +172,9 @@ pub(super) struct Witnessed {
     /// What the server's log has of each, likewise: `proxy`, `protocol`, `denied`, `reset`, `served`.
     #[serde(default)]
     pub(super) log: String,
+    /// Whether its lines have the client's port.
+    #[serde(default)]
+    pub(super) log_ports: bool,
     /// Packets that it missed.
     #[serde(default)]
     pub(super) lost: u64,

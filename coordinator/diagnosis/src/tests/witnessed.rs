@@ -90,8 +90,9 @@ fn log(round: &RoundView, record: &Witnessed, address: SocketAddr) -> Option<Box
             "served" => LogEvent::Served(200),
             other => panic!("a log does not say {other:?}"),
         };
-        let client = attempt.facts.tcp.as_ref()?.local?.ip();
-        Some(LogLine { at: attempt.started_at + Duration::from_millis(30), client, client_port: None, server_port: Some(443), event })
+        let client = attempt.facts.tcp.as_ref()?.local?;
+        let client_port = record.log_ports.then_some(client.port());
+        Some(LogLine { at: attempt.started_at + Duration::from_millis(30), client: client.ip(), client_port, server_port: Some(443), event })
     };
     let lines: Vec<LogLine> = plain.filter_map(line).collect();
     let (since, until) = (round.started_at - Duration::from_secs(1), round.started_at + Duration::from_secs(60));
