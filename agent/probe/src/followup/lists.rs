@@ -30,8 +30,8 @@ pub(super) fn for_case(case: &Case<'_>) -> Vec<FollowUp> {
             list.one(Experiment::Slow);
         }
         Symptom::Alert if case.others_pass && case.lead.client.is_some() => {
-            // The other clients are the contrast; what is left to ask is what the server would have chosen.
-            list.one(Experiment::LegacyHello);
+            // The other clients are the contrast; what is left to ask is what the server would have chosen, and whether another make of server can read the hello.
+            list.one(Experiment::LegacyHello).at_responders();
         }
         Symptom::Alert if case.others_pass => alert_to_some(&mut list),
         Symptom::Cut | Symptom::Silence if case.others_pass => variant(&mut list),

@@ -299,11 +299,12 @@ fn a_second_call_asks_only_for_what_was_not_run_and_the_budget_holds() {
 }
 
 #[test]
-fn a_client_that_is_turned_down_beside_others_asks_only_what_the_server_would_choose() {
+fn a_client_that_is_turned_down_beside_others_asks_what_the_server_would_choose_and_whether_responders_turn_it_down_too() {
     let check = check("shop.corp.test:443").with_profiles(&["chrome-137".to_owned(), "java-7".to_owned()]).unwrap();
     let seen = [("chrome-137", TlsEnd::Answered), ("java-7", TlsEnd::Alert(70))];
     let attempts: Vec<Attempt> = seen.map(|(profile, end)| attempt(profile, Experiment::Baseline, HERE, connected(end))).into();
-    let planned = drill_down(&RowSoFar { check: &check, address: HERE.parse().unwrap(), attempts: &attempts, responders: &[], connections_left: 120 });
-    assert_eq!(order(&planned), [Experiment::LegacyHello]);
+    let responders = ["203.0.113.1:7444".parse().unwrap()];
+    let planned = drill_down(&RowSoFar { check: &check, address: HERE.parse().unwrap(), attempts: &attempts, responders: &responders, connections_left: 120 });
+    assert_eq!(order(&planned), [Experiment::LegacyHello, Experiment::NameAtResponder]);
     assert_eq!(planned[0].task.profile.as_str(), "java-7");
 }
