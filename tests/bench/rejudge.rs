@@ -1,7 +1,7 @@
 //! How long `parallax verdict rejudge` takes over a store full of closed rounds, by the real coordinator and command line.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     path::Path,
     time::{Duration, Instant},
 };
@@ -26,8 +26,6 @@ use crate::{
 
 const CHECKS: usize = 10;
 const EVERY: Duration = Duration::from_secs(60);
-/// Former verdicts that the coordinator hands to a judgement.
-const HISTORY: usize = 20;
 /// Rounds that are put into the store at a time.
 const AT_ONCE: usize = 16;
 
@@ -55,7 +53,7 @@ async fn fill(folder: &Path, rounds: usize) -> anyhow::Result<()> {
     for number in 0..CHECKS {
         let check = check(&pki, number, oldest)?;
         store.put_check(&check, None).await?;
-        checks.push((check, VecDeque::new()));
+        checks.push(check);
     }
     let worlds = [Vec::new(), vec![Fault::Name(0)], vec![Fault::Chain(0)], vec![Fault::Mute(1)]];
     let worlds = worlds.into_iter().map(|faults| Ok(World::new(&pki, 4, 1, 2, faults)?.without_responder())).collect::<anyhow::Result<Vec<_>>>()?;
@@ -63,11 +61,11 @@ async fn fill(folder: &Path, rounds: usize) -> anyhow::Result<()> {
     let mut pending = Vec::new();
     let mut put = 0;
     for turn in 0..per_check {
-        for (number, (check, past)) in checks.iter_mut().enumerate().take(rounds - put) {
+        for (number, check) in checks.iter().enumerate().take(rounds - put) {
             let world = if turn % 10 == 9 { &worlds[1 + (number + turn / 10) % 3] } else { &worlds[0] };
             let start = check.cadence.next_after(check.anchor, oldest + EVERY * u32::try_from(turn)?).context("the check has no round")?;
             let round = world.round(check, start)?;
-            pending.push(judged(round, past));
+            pending.push(judged(round));
             put += 1;
         }
         if pending.len() >= AT_ONCE || put == rounds {
@@ -87,12 +85,9 @@ fn check(pki: &Pki, number: usize, oldest: Timestamp) -> anyhow::Result<Check> {
     Ok(check.with_profiles(&profiles[..1 + number % 2].iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())?)
 }
 
-fn judged(round: RoundView, past: &mut VecDeque<Verdict>) -> (RoundView, Verdict) {
+fn judged(round: RoundView) -> (RoundView, Verdict) {
     let closed_at = round.started_at + Duration::from_secs(5);
-    let history = History { verdicts: past.iter().cloned().collect(), ..History::default() };
-    let verdict = judge(&round, &history, &Trust::default().with(&round.check.trust), closed_at);
-    past.push_front(verdict.clone());
-    past.truncate(HISTORY);
+    let verdict = judge(&round, &History::default(), &Trust::default().with(&round.check.trust), closed_at);
     (round, verdict)
 }
 

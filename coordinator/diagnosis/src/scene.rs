@@ -87,8 +87,10 @@ impl<'a> Scene<'a> {
     /// Indexes a round; the gates are filled in by [`crate::gates::run`].
     pub(crate) fn new(round: &'a RoundView, history: &'a History, trust: &Trust, now: Timestamp) -> Self {
         let index: HashMap<&str, usize> = round.vantages.iter().enumerate().map(|(at, view)| (view.name.as_str(), at)).collect();
-        let mut attempts: Vec<&Attempt> = round.attempts.iter().filter(|attempt| index.contains_key(attempt.vantage.as_str())).collect();
-        attempts.sort_by_key(|attempt| (attempt.started_at, attempt.sequence, attempt.id));
+        let seated = |attempt: &'a Attempt| Some((*index.get(attempt.vantage.as_str())?, attempt));
+        let mut seated: Vec<(usize, &Attempt)> = round.attempts.iter().filter_map(seated).collect();
+        seated.sort_by_key(|(_, attempt)| (attempt.started_at, attempt.sequence, attempt.id));
+        let (at_seats, attempts): (Vec<usize>, Vec<&Attempt>) = seated.into_iter().unzip();
         let is_baseline = |attempt: &&&Attempt| attempt.experiment == Experiment::Baseline && attempt.facts.not_completed.is_none();
         let places: BTreeSet<SocketAddr> = attempts.iter().filter(is_baseline).filter_map(|attempt| attempt.address).collect();
         let profiles: Vec<&str> = profiles(round, &attempts);
@@ -113,8 +115,8 @@ impl<'a> Scene<'a> {
         scene.cells = vec![Vec::new(); scene.seats.len() * scene.places.len() * scene.profiles.len()];
         let first = &round.check.asked_resolvers()[0];
         let is_beside = |attempt: &&Attempt| attempt.facts.dns.as_ref().is_some_and(|dns| opinion::is_beside(dns, first));
-        for (attempt, chain) in attempts.iter().zip(came).filter(|(attempt, _)| !is_beside(attempt)) {
-            scene.add(attempt, index[attempt.vantage.as_str()], chain);
+        for ((attempt, chain), seat) in attempts.iter().zip(came).zip(at_seats).filter(|((attempt, _), _)| !is_beside(attempt)) {
+            scene.add(attempt, seat, chain);
         }
         let beside: Vec<&Attempt> = attempts.into_iter().filter(is_beside).collect();
         for seat in &mut scene.seats {

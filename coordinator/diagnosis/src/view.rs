@@ -8,7 +8,6 @@ use parallax_model::{
     clock::Timestamp,
     id::{RoundId, VantageName},
     vantage::{Group, Labels, Responder},
-    verdict::Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -54,8 +53,6 @@ pub struct VantageView {
 /// What was known before this round.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct History {
-    /// The last verdicts of the same check, newest first.
-    pub verdicts: Vec<Verdict>,
     /// SHA-256 digests (hexadecimal) of public keys that authenticated for this target before.
     pub known_keys: BTreeSet<String>,
 }

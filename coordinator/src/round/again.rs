@@ -1,9 +1,6 @@
 //! Judging again: stored rounds by the present rules, with the clock and the history of their time.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque, btree_map::Entry},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::{StreamExt as _, stream};
 use parallax_diagnosis::{History, RoundView, Trust, VantageView, judge};
@@ -35,13 +32,9 @@ impl Recorded {
     pub(crate) async fn read(store: &dyn Store, responders: Vec<Responder>, verdict: &Verdict) -> Result<Option<Self>, StoreError> {
         let Some(record) = store.round(verdict.round).await? else { return Ok(None) };
         let attempts = store.attempts_of_round(record.id).await?;
-        let verdicts = match record.check.name {
-            Some(_) => store.verdicts_of_check(record.check.id, None, Some(record.started_at), super::close::HISTORY).await?,
-            None => Vec::new(),
-        };
         let known_keys = store.known_keys(&verdict.target, Some(verdict.closed_at)).await?;
         let view = view(record, attempts, responders, verdict.closed_at);
-        Ok(Some(Self { view, history: History { verdicts, known_keys }, at: verdict.closed_at }))
+        Ok(Some(Self { view, history: History { known_keys }, at: verdict.closed_at }))
     }
 }
 
@@ -87,7 +80,7 @@ pub(crate) enum Again {
 
 /// Judges every round of a span again, in the order of their starts, and sends what came of each; ends early when nobody listens.
 ///
-/// Memory holds a page of rounds, a few rounds' attempts and the last verdicts of each check.
+/// Memory holds a page of rounds and a few rounds' attempts.
 pub(crate) async fn rejudge(
     store: Arc<dyn Store>,
     trust: Arc<Trust>,
@@ -97,18 +90,11 @@ pub(crate) async fn rejudge(
 ) -> Result<(), StoreError> {
     let at_once = std::thread::available_parallelism().map_or(2, usize::from) * 2;
     let mut span = span;
-    let mut past = Past::default();
     loop {
         let page = store.judged_rounds(span, PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         span.after = Some((last.record.started_at, last.record.id));
-        let mut ready = Vec::with_capacity(page.len());
-        for judged in page {
-            let former = past.before(&*store, &judged).await?;
-            past.remember(&judged);
-            ready.push((judged, former));
-        }
-        let work = ready.into_iter().map(|(judged, former)| one(Arc::clone(&store), Arc::clone(&trust), responders.clone(), judged, former));
+        let work = page.into_iter().map(|judged| one(Arc::clone(&store), Arc::clone(&trust), responders.clone(), judged));
         let mut done = stream::iter(work.collect::<Vec<_>>()).buffered(at_once);
         while let Some(result) = done.next().await {
             if results.send(result?).await.is_err() {
@@ -118,13 +104,7 @@ pub(crate) async fn rejudge(
     }
 }
 
-async fn one(
-    store: Arc<dyn Store>,
-    trust: Arc<Trust>,
-    responders: Vec<Responder>,
-    judged: JudgedRound,
-    verdicts: Vec<Arc<Verdict>>,
-) -> Result<Again, StoreError> {
+async fn one(store: Arc<dyn Store>, trust: Arc<Trust>, responders: Vec<Responder>, judged: JudgedRound) -> Result<Again, StoreError> {
     let JudgedRound { record, check, mut revisions } = judged;
     let Some((_, before)) = revisions.pop() else { return Ok(Again::Same) };
     let id = record.id;
@@ -132,8 +112,7 @@ async fn one(
     let known_keys = store.known_keys(&before.target, Some(before.closed_at)).await?;
     let work = move || {
         let view = view(record, attempts, responders, before.closed_at);
-        let history = History { verdicts: verdicts.iter().map(|verdict| Verdict::clone(verdict)).collect(), known_keys };
-        let after = judge(&view, &history, &trust.with(&view.check.trust), before.closed_at);
+        let after = judge(&view, &History { known_keys }, &trust.with(&view.check.trust), before.closed_at);
         compare(check, before, after)
     };
     Ok(tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| {
@@ -161,37 +140,6 @@ fn essence_of(finding: &Finding) -> Essence<'_> {
 }
 
 type Essence<'a> = (Cause, Tier, &'a Scope, Option<&'a str>, Option<&'a Location>);
-
-/// The last verdicts of each check, as far as they matter for the rounds that follow; the newest round first.
-#[derive(Debug, Default)]
-struct Past(BTreeMap<CheckId, VecDeque<Vec<Revision>>>);
-
-/// A verdict, and when it was recorded.
-type Revision = (Timestamp, Arc<Verdict>);
-
-impl Past {
-    /// Returns the verdicts that were known when a round was judged, the newest round first.
-    async fn before(&mut self, store: &dyn Store, judged: &JudgedRound) -> Result<Vec<Arc<Verdict>>, StoreError> {
-        let (Some(check), Some((_, verdict))) = (judged.check, judged.revisions.last()) else { return Ok(Vec::new()) };
-        let rounds = match self.0.entry(check) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => {
-                let earlier = store.verdicts_of_check(check, None, Some(judged.record.started_at), super::close::HISTORY).await?;
-                unknown.insert(earlier.into_iter().map(|verdict| vec![(verdict.closed_at, Arc::new(verdict))]).collect())
-            }
-        };
-        let of_then =
-            |revisions: &Vec<Revision>| revisions.iter().rev().find(|(recorded, _)| *recorded <= verdict.closed_at).map(|(_, found)| Arc::clone(found));
-        Ok(rounds.iter().filter_map(of_then).collect())
-    }
-
-    fn remember(&mut self, judged: &JudgedRound) {
-        let Some(check) = judged.check else { return };
-        let rounds = self.0.entry(check).or_default();
-        rounds.push_front(judged.revisions.iter().map(|(at, verdict)| (*at, Arc::new(verdict.clone()))).collect());
-        rounds.truncate(super::close::HISTORY);
-    }
-}
 
 /// Rounds that are read together.
 const PAGE: usize = 256;

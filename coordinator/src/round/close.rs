@@ -50,11 +50,10 @@ pub(super) async fn judgement_base(app: &App, live: &Live) -> Result<Base, Store
         .collect();
     let responders = app.own_responder.responder.iter().cloned().chain(app.fleet.responders()).collect();
     let view = RoundView { check: live.check.clone(), round: live.id, started_at: live.start, vantages, attempts, responders };
-    let verdicts = if live.check.name.is_some() { app.store.verdicts_of_check(live.check.id, None, Some(live.start), HISTORY).await? } else { Vec::new() };
     let known_keys = app.store.known_keys(&live.check.target.authority(), None).await?;
     let unjudged = record.as_ref().map_or(0, |record| record.unjudged);
     let settled = unjudged == 0 && record.is_none_or(|record| record.closed_at.is_some());
-    Ok(Base { view, history: History { verdicts, known_keys }, settled, unjudged })
+    Ok(Base { view, history: History { known_keys }, settled, unjudged })
 }
 
 /// Judges a round and stores the verdict, under a further revision when it was judged before and the verdict is another now.
@@ -153,6 +152,3 @@ fn key_sha256(certificate: &[u8]) -> Option<String> {
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
     Some(parallax_model::bytes::Bytes(crate::pki::sha256(parsed.public_key().raw).to_vec()).to_string())
 }
-
-/// Former verdicts that a judgement looks at.
-pub(super) const HISTORY: usize = 20;
