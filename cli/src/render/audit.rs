@@ -2,8 +2,8 @@
 
 use owo_colors::OwoColorize as _;
 use parallax_model::{
-    facts::Resumption,
-    report::{AuditReport, FeatureReport, KeyExchangeReport, ResumptionReport, VersionReport},
+    facts::{CertificateAsk, Resumption},
+    report::{AuditReport, CertificateReport, FeatureReport, KeyExchangeReport, ResumptionReport, VersionReport},
 };
 
 use crate::render;
@@ -35,6 +35,7 @@ fn block(report: &AuditReport, wide: bool) -> String {
     line("alpn", alpn(report));
     line("sessions", sessions(&report.resumption));
     line("secrets", secrets(&report.key_exchange));
+    line("shows", certificates(&report.certificates));
     line("clients", report.client_certificate_authorities.map_or_else(String::new, |count| format!("asked for a certificate of {count} authorities")));
     line("lacks", report.features.as_ref().map_or_else(String::new, lacks));
     line("! has", report.features.as_ref().map_or_else(String::new, has));
@@ -104,6 +105,40 @@ fn secrets(secrets: &KeyExchangeReport) -> String {
     [hybrids, prime, reused].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
+/// Names each leaf once, with the questions that it answers.
+fn certificates(seen: &[CertificateReport]) -> String {
+    let mut leaves: Vec<(&str, &CertificateReport, Vec<&str>)> = Vec::new();
+    for report in seen {
+        let Some(leaf) = report.leaf_sha256.as_deref() else { continue };
+        match leaves.iter_mut().find(|(known, ..)| *known == leaf) {
+            Some((.., asks)) => asks.push(asked(report.ask)),
+            None => leaves.push((leaf, report, vec![asked(report.ask)])),
+        }
+    }
+    leaves.iter().map(|(leaf, report, asks)| format!("{} to {}", shown(leaf, report), asks.join(", "))).collect::<Vec<_>>().join("; ")
+}
+
+fn shown(leaf: &str, report: &CertificateReport) -> String {
+    let timestamps = match report.signed_timestamps {
+        0 => None,
+        1 => Some("1 SCT".to_owned()),
+        count => Some(format!("{count} SCTs")),
+    };
+    let staple = report.stapled.then(|| "a staple".to_owned());
+    let parts = [Some(format!("chain of {}", report.chain_length)), timestamps, staple];
+    format!("{} ({})", leaf.get(..SHORT_DIGEST).unwrap_or(leaf), parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
+fn asked(ask: CertificateAsk) -> &'static str {
+    match ask {
+        CertificateAsk::OwnName => "the name",
+        CertificateAsk::NoName => "no name",
+        CertificateAsk::OtherName => "another name",
+        CertificateAsk::Rsa => "RSA alone",
+        CertificateAsk::Ecdsa => "ECDSA alone",
+    }
+}
+
 fn lacks(features: &FeatureReport) -> String {
     let scsv_ignored = features.fallback_scsv.as_deref() == Some("hello");
     let parts = [
@@ -122,3 +157,6 @@ fn has(features: &FeatureReport) -> String {
 fn chosen(parts: &[(bool, &str)]) -> String {
     parts.iter().filter(|(is_so, _)| *is_so).map(|(_, what)| *what).collect::<Vec<_>>().join(", ")
 }
+
+/// Hexadecimal digits that tell a server's few certificates apart.
+const SHORT_DIGEST: usize = 12;

@@ -58,6 +58,7 @@ pub mod writer;
 
 mod key_exchange;
 mod server_name;
+mod signed_timestamps;
 
 pub use alert::Alert;
 pub use client_hello::{ClientHello, server_name_offset};
@@ -65,3 +66,4 @@ pub use error::{DecodeError, DecodeErrorKind};
 pub use extension::Extension;
 pub use server_answer::{ServerAnswer, ServerAnswerReader, read_server_answer};
 pub use server_flight::ServerHello;
+pub use signed_timestamps::signed_timestamps;

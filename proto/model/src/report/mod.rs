@@ -140,6 +140,18 @@ pub struct CertificateReport {
     pub chain_length: u32,
     /// Whether an OCSP response was stapled.
     pub stapled: bool,
+    /// Signed certificate timestamps in the leaf and in the ServerHello (RFC 6962 section 3.3); those that only an OCSP response holds are not counted.
+    #[serde(default)]
+    pub signed_timestamps: u32,
+}
+
+/// What the report needs to know of a leaf, from whoever reads certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeafRead {
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+    /// Signed certificate timestamps in it.
+    pub signed_timestamps: u32,
 }
 
 /// A hello that the server did not bear.

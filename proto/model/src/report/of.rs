@@ -4,15 +4,15 @@ use std::fmt::Display;
 
 use parallax_tls::registry::{CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme};
 
-use super::{AuditReport, CertificateReport, FeatureReport, KeyExchangeReport, RefusalReport, ResumptionReport, VersionReport};
+use super::{AuditReport, CertificateReport, FeatureReport, KeyExchangeReport, LeafRead, RefusalReport, ResumptionReport, VersionReport};
 use crate::{
     attempt::Attempt,
     facts::{Accepted, AuditAnswer, AuditFacts, CertificateFacts, FeatureFacts, KeyExchangeFacts, SessionFacts, Ssl2Facts, VersionFacts},
 };
 
 impl AuditReport {
-    /// Makes the report of an audit; none when the attempt holds no audit. `sha256` is the digest of a certificate, in hexadecimal.
-    pub fn of(attempt: &Attempt, sha256: impl Fn(&[u8]) -> String) -> Option<Self> {
+    /// Makes the report of an audit; none when the attempt holds no audit. `read` looks into a leaf (DER).
+    pub fn of(attempt: &Attempt, read: impl Fn(&[u8]) -> LeafRead) -> Option<Self> {
         let facts = attempt.facts.audit.as_deref()?;
         let refused = facts.tolerance.iter().filter(|rung| !rung.is_borne());
         Some(Self {
@@ -28,7 +28,7 @@ impl AuditReport {
             resumption: resumption(&facts.sessions),
             features: facts.features.as_ref().map(features),
             key_exchange: key_exchange(&facts.key_exchange),
-            certificates: facts.certificates.iter().map(|seen| certificate(facts, seen, &sha256)).collect(),
+            certificates: facts.certificates.iter().map(|seen| certificate(facts, seen, &read)).collect(),
             client_certificate_authorities: facts.client_certificate.as_ref().map(|request| request.authorities_count),
             not_borne: refused.map(|rung| RefusalReport { rung: rung.name.clone(), answer: rung.answer.to_string() }).collect(),
             jarm: facts.jarm.clone(),
@@ -105,15 +105,19 @@ fn key_exchange(facts: &KeyExchangeFacts) -> KeyExchangeReport {
     }
 }
 
-fn certificate(facts: &AuditFacts, seen: &CertificateFacts, sha256: impl Fn(&[u8]) -> String) -> CertificateReport {
+fn certificate(facts: &AuditFacts, seen: &CertificateFacts, read: impl Fn(&[u8]) -> LeafRead) -> CertificateReport {
     let chain = seen.chain.and_then(|at| facts.chains.get(at as usize)).map(Vec::as_slice).unwrap_or_default();
+    let leaf = chain.first().map(|leaf| read(&leaf.0));
+    let embedded = leaf.as_ref().map_or(0, |leaf| leaf.signed_timestamps);
+    let sent = seen.timestamps.as_ref().map_or(0, |body| parallax_tls::signed_timestamps(&body.0));
     CertificateReport {
         ask: seen.ask,
         server_name: seen.server_name.clone(),
         answer: seen.answer.to_string(),
-        leaf_sha256: chain.first().map(|leaf| sha256(&leaf.0)),
+        leaf_sha256: leaf.map(|leaf| leaf.sha256),
         chain_length: u32::try_from(chain.len()).unwrap_or(u32::MAX),
         stapled: seen.staple.is_some(),
+        signed_timestamps: embedded.saturating_add(sent),
     }
 }
 
@@ -161,12 +165,16 @@ mod tests {
             unoffered_suite: None,
         };
         let refused = VersionFacts { version: 0x0301, answer: AuditAnswer::Alert(70), suites: accepted(&[], None), ..version.clone() };
-        let report = AuditReport::of(&attempt(Some(AuditFacts { versions: vec![refused, version], ..AuditFacts::default() })), |_| String::new()).unwrap();
+        let report = AuditReport::of(&attempt(Some(AuditFacts { versions: vec![refused, version], ..AuditFacts::default() })), |_| leaf("")).unwrap();
         let [old, tls12] = report.versions.as_slice() else { panic!("two versions") };
         assert_eq!((old.version.as_str(), old.accepted, old.answer.as_str()), ("TLSv1.0", false, "alert protocol_version"));
         assert_eq!(tls12.suites, ["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_RSA_WITH_RC4_128_SHA"]);
         assert_eq!((tls12.suite_order.as_deref(), tls12.weak_suites.as_slice()), (Some("server"), &["TLS_RSA_WITH_RC4_128_SHA".to_owned()][..]));
         assert_eq!((tls12.groups.join(" "), tls12.signature_schemes.join(" ")), ("x25519".to_owned(), "rsa_pss_rsae_sha256".to_owned()));
+    }
+
+    fn leaf(sha256: &str) -> LeafRead {
+        LeafRead { sha256: sha256.to_owned(), signed_timestamps: 1 }
     }
 
     #[test]
@@ -181,7 +189,7 @@ mod tests {
             cipher_suite: None,
             chain: Some(0),
             staple: None,
-            timestamps: None,
+            timestamps: Some(Bytes(vec![0, 9, 0, 2, 1, 1, 0, 3, 2, 2, 2])),
         };
         let facts = AuditFacts {
             key_exchange: KeyExchangeFacts {
@@ -194,12 +202,12 @@ mod tests {
             certificates: vec![seen.clone(), CertificateFacts { chain: Some(9), ..seen }],
             ..AuditFacts::default()
         };
-        let report = AuditReport::of(&attempt(Some(facts)), |leaf| format!("{leaf:?}")).unwrap();
+        let report = AuditReport::of(&attempt(Some(facts)), |der| leaf(&format!("{der:?}"))).unwrap();
         assert_eq!((report.key_exchange.hybrids.as_slice(), report.key_exchange.value_reused), (&["X25519MLKEM768".to_owned()][..], Some(false)));
         assert_eq!(report.not_borne, [RefusalReport { rung: "grease".to_owned(), answer: "reset".to_owned() }]);
         let [known, unknown] = report.certificates.as_slice() else { panic!("two certificates") };
-        assert_eq!((known.leaf_sha256.as_deref(), known.chain_length), (Some("[1]"), 2));
-        assert_eq!((unknown.leaf_sha256.as_deref(), unknown.chain_length), (None, 0));
-        assert!(AuditReport::of(&attempt(None), |_| String::new()).is_none());
+        assert_eq!((known.leaf_sha256.as_deref(), known.chain_length, known.signed_timestamps), (Some("[1]"), 2, 3), "one in the leaf, two beside it");
+        assert_eq!((unknown.leaf_sha256.as_deref(), unknown.chain_length, unknown.signed_timestamps), (None, 0, 2));
+        assert!(AuditReport::of(&attempt(None), |_| leaf("")).is_none());
     }
 }
