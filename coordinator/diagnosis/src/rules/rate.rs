@@ -43,6 +43,9 @@ fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
     let failing = cut.len() as f64 / (cut.len() + passed.len()) as f64;
     let luck = (1.0 - failing).powi(i32::try_from(slow.len()).unwrap_or(i32::MAX));
     let cured = slow.len() >= 2 && slow.iter().all(|look| look.reach.is_ok()) && luck <= LUCK;
+    if cured && unaffected.is_empty() && !pauses_cure_everybody(scene, places) {
+        return None;
+    }
     let cause = match (cured, history.ends_for_good()) {
         (true, _) if by_path => Cause::PathRateLimited,
         (true, _) if by_server || neighbour_passes(scene, seat, places) => Cause::PolicyRateLimited,
@@ -140,6 +143,11 @@ fn neighbour_passes(scene: &Scene<'_>, seat: usize, places: &BTreeSet<usize>) ->
     neighbours.into_iter().any(|other| {
         places.iter().all(|place| scene.looks_of(other, *place).next().is_some() && scene.looks_of(other, *place).all(|look| look.passes(Layer::Tls)))
     })
+}
+
+/// Tells whether no attempt after a pause failed, whoever made it: where connections fail for everybody and pauses do not help all, one vantage's row of successes is luck.
+fn pauses_cure_everybody(scene: &Scene<'_>, places: &BTreeSet<usize>) -> bool {
+    (0..scene.seats.len()).all(|seat| places.iter().all(|place| scene.bench(seat, Experiment::Slow, *place).all(|look| look.reach.is_ok())))
 }
 
 /// A profile that always fails beside one that always passes is no matter of rate.

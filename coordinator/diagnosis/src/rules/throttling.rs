@@ -20,7 +20,8 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
     for place in (0..scene.places.len()).filter(|place| !scene.ignored.contains(place)) {
         let scored: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place) && !board.is_intercepted(*seat, place)).collect();
-        for seat in &scored {
+        // No path leads from the server's own segment to the server.
+        for seat in scored.iter().filter(|seat| !scene.seats[**seat].inside) {
             if let Some(draft) = test(scene, *seat, place, &scored).or_else(|| throttled_body::test(scene, *seat, place, &scored)) {
                 board.mark_all(*seat, place);
                 board.drafts.push(draft);
