@@ -38,6 +38,12 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, scored: &[usize]) -> Optio
     if slow.is_empty() || (!nearly_all && !only_slow_ones_get_through(scene, seat, place)) {
         return None;
     }
+    // A server that serves one after the other is slow to whom it pleases: then others wait in vain now and then.
+    let waits_in_vain =
+        |other: usize| scene.seats[other].group != scene.seats[seat].group && scene.looks_of(other, place).any(|look| look.reach == Outcome::TlsTimeout);
+    if scored.iter().any(|other| waits_in_vain(*other)) {
+        return None;
+    }
     let median = |seat: usize| {
         let mut times: Vec<u64> = transfers(scene, seat, place).iter().map(|(look, _)| end_us(look)).collect();
         times.sort_unstable();
