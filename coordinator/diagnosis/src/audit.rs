@@ -6,7 +6,6 @@ use parallax_model::{
     attempt::Attempt,
     report::{AuditReport, LeafRead},
 };
-
 use x509_parser::{
     extensions::ParsedExtension,
     prelude::{FromDer as _, X509Certificate},

@@ -87,8 +87,8 @@ impl<'a> Scene<'a> {
     /// Indexes a round; the gates are filled in by [`crate::gates::run`].
     pub(crate) fn new(round: &'a RoundView, history: &'a History, trust: &Trust, now: Timestamp) -> Self {
         let index: HashMap<&str, usize> = round.vantages.iter().enumerate().map(|(at, view)| (view.name.as_str(), at)).collect();
-        let seated = |attempt: &'a Attempt| Some((*index.get(attempt.vantage.as_str())?, attempt));
-        let mut seated: Vec<(usize, &Attempt)> = round.attempts.iter().filter_map(seated).collect();
+        let with_seat = |attempt: &'a Attempt| Some((*index.get(attempt.vantage.as_str())?, attempt));
+        let mut seated: Vec<(usize, &Attempt)> = round.attempts.iter().filter_map(with_seat).collect();
         seated.sort_by_key(|(_, attempt)| (attempt.started_at, attempt.sequence, attempt.id));
         let (at_seats, attempts): (Vec<usize>, Vec<&Attempt>) = seated.into_iter().unzip();
         let is_baseline = |attempt: &&&Attempt| attempt.experiment == Experiment::Baseline && attempt.facts.not_completed.is_none();

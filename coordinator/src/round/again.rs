@@ -105,8 +105,7 @@ pub(crate) async fn rejudge(
 }
 
 async fn one(store: Arc<dyn Store>, trust: Arc<Trust>, responders: Vec<Responder>, judged: JudgedRound) -> Result<Again, StoreError> {
-    let JudgedRound { record, check, mut revisions } = judged;
-    let Some((_, before)) = revisions.pop() else { return Ok(Again::Same) };
+    let JudgedRound { record, check, verdict: before } = judged;
     let id = record.id;
     let attempts = store.attempts_of_round(record.id).await?;
     let known_keys = store.known_keys(&before.target, Some(before.closed_at)).await?;

@@ -233,15 +233,15 @@ pub struct RoundVantage {
     pub share: ShareState,
 }
 
-/// A round that was judged, with every revision of its verdict.
+/// A round that was judged, with its verdict.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JudgedRound {
     /// The round.
     pub record: RoundRecord,
     /// The scheduled check that it belongs to, none for an ad-hoc one.
     pub check: Option<CheckId>,
-    /// When each verdict was recorded, and the verdict; the first revision first, never empty.
-    pub revisions: Vec<(Timestamp, Verdict)>,
+    /// The newest revision.
+    pub verdict: Verdict,
 }
 
 /// Which judged rounds are wanted.

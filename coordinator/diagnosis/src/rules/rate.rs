@@ -19,7 +19,7 @@ use crate::{
 /// `policy.rate-limited`, `path.rate-limited`, `policy.banned`: the same source passes and fails at one server, by how fast or how long it has tried.
 ///
 /// A pause that brings success back shows a limit on rate; success that ends for good shows a ban. Excluded by a wanted name that never passes, which a filter explains, and
-/// by other groups that fail as well at the time. A limit whose author nothing shows is left open: a device on the path limits as well as a server. Counter: each other; the arrival TTL of the refusals tells policy from path.
+/// by other groups that fail as well at the time and that pauses do not help. A limit whose author nothing shows is left open: a device on the path limits as well as a server. Counter: each other; the arrival TTL of the refusals tells policy from path.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
     let found: Vec<(usize, Draft)> = (0..scene.seats.len()).filter_map(|seat| Some((seat, test(scene, seat)?))).collect();

@@ -15,7 +15,7 @@ use crate::{
 
 /// `path.throttling`: bytes trickle at one group, in nearly every attempt and far beyond its round trip, while other groups are fast at the same address.
 ///
-/// Excluded by a slow server, which every group sees, and by a long round trip. Counter: `server.slow-handshake`; the same download from another network separates the two.
+/// Excluded by a slow server, which every group sees, by one that lets another group wait in vain, by a seat on its own segment, and by a long round trip. Counter: `server.slow-handshake`; the same download from another network separates the two.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
     for place in (0..scene.places.len()).filter(|place| !scene.ignored.contains(place)) {

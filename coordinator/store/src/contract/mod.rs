@@ -41,7 +41,7 @@ macro_rules! suite {
                 the_session_says_whose_attempts_they_are, the_key_holds_across_midnight, chains_come_back_in_their_order, nothing_is_lost_between_fifty_writers,
                 an_empty_batch_tells_the_watermark, an_agents_wild_clock_does_no_harm;
             verdicts: revisions_count_up_from_one, the_newest_revision_of_every_round_is_listed, lists_keep_to_their_span_and_limit, keys_are_remembered_per_target,
-                judged_rounds_come_page_by_page_with_every_revision;
+                judged_rounds_come_page_by_page_with_their_newest_verdict;
             housekeeping: retention_drops_whole_days, retention_keeps_what_is_young_or_open, what_is_too_old_is_acknowledged_and_not_stored, a_store_is_healthy,
                 everything_outlives_a_restart;
         }

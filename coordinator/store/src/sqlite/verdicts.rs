@@ -50,18 +50,17 @@ pub(super) fn recent(main: &Connection, limit: i64, since: Option<Timestamp>) ->
     main.prepare_cached(RECENT)?.query_map(params![since.map_or(i64::MIN, Timestamp::as_micros), limit], verdict_of)?.collect()
 }
 
-const REVISIONS: &str = "-- judged_rounds: revisions
-SELECT revision, body, recorded_at, check_id FROM verdicts WHERE round = ?1 ORDER BY revision";
+const WITH_CHECK: &str = "-- judged_rounds: verdict
+SELECT revision, body, check_id FROM verdicts WHERE round = ?1 ORDER BY revision DESC LIMIT 1";
 
-/// Returns a round with every revision of its verdict, and the check that they were made for.
+/// Returns a judged round with its newest verdict, and the check that it was made for.
 pub(super) fn judged(main: &Connection, record: RoundRecord) -> rusqlite::Result<JudgedRound> {
-    let mut check = None;
-    let mut read = |row: &Row<'_>| {
-        check = row.get::<_, Option<[u8; 16]>>(3)?.map(|id| CheckId(Uuid::from_bytes(id)));
-        Ok((Timestamp::from_micros(row.get(2)?), verdict_of(row)?))
+    let read = |row: &Row<'_>| {
+        let check = row.get::<_, Option<[u8; 16]>>(2)?.map(|id| CheckId(Uuid::from_bytes(id)));
+        Ok((check, verdict_of(row)?))
     };
-    let revisions = main.prepare_cached(REVISIONS)?.query_map([record.id.0.as_bytes()], &mut read)?.collect::<rusqlite::Result<_>>()?;
-    Ok(JudgedRound { record, check, revisions })
+    let (check, verdict) = main.prepare_cached(WITH_CHECK)?.query_row([record.id.0.as_bytes()], read)?;
+    Ok(JudgedRound { record, check, verdict })
 }
 
 fn verdict_of(row: &Row<'_>) -> rusqlite::Result<Verdict> {
