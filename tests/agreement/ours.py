@@ -12,7 +12,7 @@ class Fleet:
 
     def __init__(self, programs):
         self.programs = programs.resolve()
-        self.last_audit_seconds = self.last_audit_connections = 0
+        self.last_probe_seconds = self.last_audit_seconds = self.last_audit_connections = 0
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="parallax-agreement-fleet-")
@@ -48,7 +48,9 @@ class Fleet:
 
     def audit(self, port):
         """Audits a server and returns the facts in the shape of `tools`."""
+        began = time.monotonic()
         probe = self.parallax("probe", f"tls://{servers.NAME}:{port}@127.0.0.1", "--deep", "--profile", "modern", "-o", "json")
+        self.last_probe_seconds = time.monotonic() - began
         round_ = json.loads(probe.stdout)["round"]
         attempts = json.loads(self.parallax("verdict", "explain", round_, "-o", "json").stdout)["attempts"]
         found = next(attempt["facts"]["audit"] for attempt in attempts if attempt["experiment"] == "audit")

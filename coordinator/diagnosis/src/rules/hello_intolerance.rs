@@ -1,5 +1,6 @@
 use parallax_model::{
     assignment::Experiment,
+    facts::{AuditAnswer, AuditFacts, Rung},
     outcome::Outcome,
     verdict::{Cause, Tier},
 };
@@ -40,7 +41,12 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
             return Some((scene.profiles[*other].to_owned(), scene.cell(seat, place, *other).to_vec()));
         }
         let small = tally(scene, seat, place, Experiment::SmallHello);
-        small.always(1).then(|| ("a small ClientHello".to_owned(), small.all()))
+        if small.always(1) {
+            return Some(("a small ClientHello".to_owned(), small.all()));
+        }
+        let audits = scene.bench(seat, Experiment::Audit, place).copied();
+        let plain: Vec<Look<'_>> = audits.filter(|look| look.attempt.facts.audit.as_deref().is_some_and(answers_plain_hellos)).collect();
+        (!plain.is_empty()).then(|| ("the audit's plain ClientHello".to_owned(), plain))
     };
     let plainer: Vec<(String, Vec<Look<'_>>)> = seats.iter().filter_map(|seat| passes(*seat)).collect();
     if plainer.len() < seats.len().min(2) {
@@ -75,4 +81,9 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
             row(&names)
         ));
     Some(draft)
+}
+
+/// Tells whether an audit's smallest hello was answered.
+pub(super) fn answers_plain_hellos(audit: &AuditFacts) -> bool {
+    audit.answer_to(Rung::Small) == Some(AuditAnswer::Hello)
 }

@@ -5,8 +5,9 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::Hypothesis;
+use super::{Hypothesis, hello_intolerance::answers_plain_hellos};
 use crate::{
+    bench::tally,
     cell::{Layer, Look, Silence},
     draft::Draft,
     explain::{WHERE, WHO, count, fate, groups, seats as named},
@@ -45,15 +46,28 @@ pub(super) const SLOW: Hypothesis = Hypothesis {
 pub(super) const CLOSES: Hypothesis = Hypothesis {
     cause: Cause::ServerClosesHandshake,
     requires: "in every group the connection ends after the ClientHello, without an alert that tells why, whatever the name",
-    excluded_by: "a group that passes; another name that passes",
+    excluded_by: "a group that passes; another name that passes; a plainer ClientHello that is answered",
     counter: Cause::EdgeBlocked,
     next: "look from a vantage on the server's own segment (role=inside), and measure the arrival TTL of the reset (--deep)",
     test: |suspicion, seats| {
+        if minds_the_form(suspicion, seats) {
+            return None;
+        }
         everywhere(suspicion, seats, Cause::ServerClosesHandshake, |class| {
             suspicion.layer == Layer::Tls && matches!(class, Outcome::TlsReset | Outcome::TlsAlert(_))
         })
     },
 };
+
+/// A small ClientHello, or the plain ones of an audit, are answered where the whole profile never is: what is refused is the hello's form.
+fn minds_the_form(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> bool {
+    let answers = |seat: &usize| {
+        let small = tally(suspicion.scene, *seat, suspicion.place, Experiment::SmallHello);
+        let mut audits = suspicion.scene.bench(*seat, Experiment::Audit, suspicion.place).filter_map(|look| look.attempt.facts.audit.as_deref());
+        small.always(1) || audits.any(answers_plain_hellos)
+    };
+    seats.iter().any(answers)
+}
 
 fn everywhere(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, is_it: impl Fn(Outcome) -> bool) -> Option<Draft> {
     let (family, outcome) = suspicion.class(seats)?;
@@ -121,7 +135,7 @@ fn slow(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         Some(Silence::Unacknowledged) | None => inside_agrees,
         Some(Silence::Gap) => false,
     };
-    let cured = seats.iter().any(|seat| !crate::bench::tally(scene, *seat, suspicion.place, Experiment::SmallMss).passed.is_empty());
+    let cured = seats.iter().any(|seat| !tally(scene, *seat, suspicion.place, Experiment::SmallMss).passed.is_empty());
     if !fits || cured {
         return None;
     }

@@ -3,7 +3,7 @@ use std::fmt;
 use parallax_tls::registry::{AlertDescription, ProtocolVersion};
 use serde::{Deserialize, Serialize};
 
-use super::RungFacts;
+use super::{Rung, RungFacts};
 use crate::bytes::Bytes;
 
 /// Everything that the server at one address can do, found by many small handshakes of an [`Audit`](crate::assignment::Experiment::Audit) attempt.
@@ -44,6 +44,14 @@ pub struct AuditFacts {
     pub jarm: Option<String>,
     /// The JA3S fingerprint of the answer to a modern hello: MD5, 32 hexadecimal digits.
     pub ja3s: Option<String>,
+}
+
+impl AuditFacts {
+    /// Returns what came of one rung of the ladder; none when it was not asked.
+    #[must_use]
+    pub fn answer_to(&self, wanted: Rung) -> Option<AuditAnswer> {
+        self.tolerance.iter().find(|rung| rung.rung() == Some(wanted)).map(|rung| rung.answer)
+    }
 }
 
 /// What cut an audit short.

@@ -8,11 +8,10 @@ use crate::explain::row;
 
 /// `server.hello-intolerance`: a hello with one peculiarity that clients in use have is not answered, while the plain one of its kind is.
 pub(super) fn claim(facts: &AuditFacts) -> Option<Claim> {
-    let answer = |wanted: Rung| facts.tolerance.iter().find(|rung| rung.rung() == Some(wanted)).map(|rung| rung.answer);
-    if answer(Rung::Small) != Some(AuditAnswer::Hello) || answer(Rung::Modern) != Some(AuditAnswer::Hello) {
+    if [Rung::Small, Rung::Modern].into_iter().any(|plain| facts.answer_to(plain) != Some(AuditAnswer::Hello)) {
         return None;
     }
-    let fails = |rung: &&(Rung, &str)| answer(rung.0).is_some_and(is_failure);
+    let fails = |rung: &&(Rung, &str)| facts.answer_to(rung.0).is_some_and(is_failure);
     let failed: Vec<&str> = IN_USE.iter().filter(fails).map(|(_, name)| *name).collect();
     (!failed.is_empty()).then(|| Claim {
         cause: Cause::ServerHelloIntolerance,
