@@ -53,12 +53,25 @@ pub(super) async fn run(client: &mut Client, words: args::Check, output: Output)
     }
 }
 
+/// Refuses to plan audits of what does not speak TLS over TCP, before a coordinator is needed.
+pub(super) fn refuse_what_cannot_be_audited(words: &args::Check) -> Result<(), Failure> {
+    let args::Check::Create(words) = words else { return Ok(()) };
+    let is_wanted = words.audit.is_some_and(|audit| audit != AuditRounds::Never);
+    match super::probe::over_tcp(&words.target).filter(|_| is_wanted) {
+        Some(over_tcp) => Err(Failure::usage(format!(
+            "an audit needs TLS over TCP: leave --audit out to check {}, and audit that server by a check of {over_tcp}",
+            words.target
+        ))),
+        None => Ok(()),
+    }
+}
+
 async fn create(client: &mut Client, words: &CheckCreate) -> Result<u8, Failure> {
     let mut check = super::probe::apply(Check::once(words.target.clone(), super::now()), &words.what)?;
     check.name = Some(words.name.clone());
     check.cadence = cadence(words.cadence.every, words.cadence.cron.as_deref())?;
     check.spread = words.spread;
-    check.audit = words.audit;
+    check.audit = words.audit.unwrap_or(if check.target.scheme.speaks_tls_over_tcp() { daily() } else { AuditRounds::Never });
     if let Some(timeout) = words.timeout {
         check.limits.round_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
     }

@@ -42,6 +42,7 @@ pub async fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Doctor => return doctor::run(&global).await,
         Command::Version => return doctor::version(&global).await,
         Command::Probe(ref words) => probe::refuse_what_cannot_be_audited(words)?,
+        Command::Check(ref words) => check::refuse_what_cannot_be_audited(words)?,
         _ => {}
     }
     let mut client = client::connect(&config::effective(&global)?.context).await?;

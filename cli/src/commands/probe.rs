@@ -36,14 +36,18 @@ pub(super) async fn run(client: &mut Client, words: &Probe, output: Output) -> R
 /// Refuses an audit of what does not speak TLS over TCP, before a coordinator is needed.
 pub(super) fn refuse_what_cannot_be_audited(words: &Probe) -> Result<(), Failure> {
     let target = &words.target;
-    if !words.deep || target.scheme.speaks_tls_over_tcp() {
-        return Ok(());
+    match over_tcp(target).filter(|_| words.deep) {
+        Some(over_tcp) => Err(Failure::usage(format!(
+            "an audit needs TLS over TCP: 'parallax probe {over_tcp} --deep' audits that server, 'parallax probe {target}' probes this one"
+        ))),
+        None => Ok(()),
     }
+}
+
+/// Returns the target that can be audited in the place of one that cannot; none when this one can.
+pub(super) fn over_tcp(target: &Target) -> Option<Target> {
     let scheme = if target.port == Scheme::Https.default_port() { Scheme::Https } else { Scheme::Tls };
-    let over_tcp = Target { scheme, ..target.clone() };
-    Err(Failure::usage(format!(
-        "an audit needs TLS over TCP: 'parallax probe {over_tcp} --deep' audits that server, 'parallax probe {target}' probes this one"
-    )))
+    (!target.scheme.speaks_tls_over_tcp()).then(|| Target { scheme, ..target.clone() })
 }
 
 /// Puts what the operator named into a check.
