@@ -49,8 +49,8 @@ pub(crate) fn tally<'a>(scene: &Scene<'a>, seat: usize, place: usize, experiment
 }
 
 /// The same for one profile.
-pub(crate) fn tally_of<'a>(scene: &Scene<'a>, seat: usize, place: usize, experiment: Experiment, profile: &str) -> Tally<'a> {
-    let looks = scene.bench(seat, experiment, place).filter(|look| look.attempt.profile.as_str() == profile).copied();
+pub(crate) fn tally_of<'a>(scene: &Scene<'a>, seat: usize, place: usize, experiment: Experiment, profile: usize) -> Tally<'a> {
+    let looks = scene.bench(seat, experiment, place).filter(|look| look.profile == Some(profile)).copied();
     Tally::of(looks, |look| Some(look.reach.is_ok()))
 }
 
@@ -90,9 +90,7 @@ impl Names<'_> {
 
 /// Compares the wanted name with others at one address; what a control means is learned from the vantages that pass there.
 pub(crate) fn names<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Names<'a> {
-    let whole = |look: &&Look<'a>| {
-        scene.recipe_named(look.attempt.profile.as_str()).is_none_or(|profile| profile.delivery == Delivery::Whole && profile.hello.server_name)
-    };
+    let whole = |look: &&Look<'a>| scene.recipe_of(look).is_none_or(|profile| profile.delivery == Delivery::Whole && profile.hello.server_name);
     let small = |look: &&Look<'a>| look.attempt.facts.tls.as_ref().is_none_or(|tls| u64::from(tls.hello.bytes) < ONE_SEGMENT);
     let plain = scene.looks_of(seat, place).filter(whole).filter(small);
     let repeated = [Experiment::Slow, Experiment::SourcePort, Experiment::SmallHello].into_iter().flat_map(|experiment| scene.bench(seat, experiment, place));
@@ -103,6 +101,9 @@ pub(crate) fn names<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Names<'
     let mut control = Tally::default();
     let mut control_cut = Vec::new();
     for experiment in [Experiment::ControlName, Experiment::NoName, Experiment::ControlAfter] {
+        if scene.bench(seat, experiment, place).next().is_none() {
+            continue;
+        }
         let like = if experiment == Experiment::ControlAfter { Experiment::ControlName } else { experiment };
         let template = template(scene, place, like);
         if template.is_some_and(|template| !is_answer(template)) {

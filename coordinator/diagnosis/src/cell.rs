@@ -2,7 +2,7 @@
 
 use parallax_model::{
     attempt::Attempt,
-    facts::{AlertSeen, Facts, HttpEnd},
+    facts::{AlertSeen, Facts},
     outcome::Outcome,
 };
 
@@ -10,12 +10,18 @@ use parallax_model::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Look<'a> {
     pub(crate) attempt: &'a Attempt,
+    /// The scene's number of its profile; none where the check does not plan it.
+    pub(crate) profile: Option<usize>,
     /// What it means, certificate and status included; `Ok` where a status is no fault.
     pub(crate) outcome: Outcome,
     /// What it means up to the end of the handshake.
     pub(crate) reach: Outcome,
     /// The chain that came, as an index into the scene's chains.
     pub(crate) chain: Option<usize>,
+    /// Whether a request was made and nothing came.
+    pub(crate) unanswered: bool,
+    /// Whether the peer proved that it holds the key of the leaf that it sent.
+    pub(crate) authenticated: bool,
 }
 
 /// A stage that is judged by itself: what fails below it says nothing about it.
@@ -66,8 +72,7 @@ impl Look<'_> {
 
     /// Tells whether a request was made, nothing came, and that is no fault: then HTTP was not reached.
     fn is_unanswered(&self) -> bool {
-        let end = self.attempt.facts.http.as_ref().map(|http| http.end);
-        self.outcome.is_ok() && matches!(end, Some(HttpEnd::TimedOut | HttpEnd::Closed | HttpEnd::Reset))
+        self.unanswered && self.outcome.is_ok()
     }
 
     pub(crate) fn passes(&self, layer: Layer) -> bool {
@@ -91,11 +96,6 @@ impl Look<'_> {
 
     pub(crate) fn certificate_was_requested(&self) -> bool {
         self.attempt.facts.tls.as_ref().is_some_and(|tls| tls.answer.certificate_requested)
-    }
-
-    /// Tells whether the peer proved that it holds the key of the leaf that it sent.
-    pub(crate) fn is_authenticated(&self) -> bool {
-        self.attempt.facts.handshake().is_some_and(|handshake| handshake.signature_verified == Some(true))
     }
 }
 
@@ -163,10 +163,24 @@ pub(crate) fn agreed(outcomes: impl Iterator<Item = Outcome>) -> Option<(Outcome
 }
 
 fn agreed_by(all: &[Outcome], family: fn(Outcome) -> Outcome) -> Option<(Outcome, Outcome)> {
-    let count = |wanted: Outcome, by: fn(Outcome) -> Outcome| all.iter().filter(|outcome| by(**outcome) == wanted).count();
-    let family_of_most = all.iter().map(|outcome| family(*outcome)).max_by_key(|wanted| count(*wanted, family))?;
-    let commonest = all.iter().copied().filter(|outcome| family(*outcome) == family_of_most).max_by_key(|wanted| count(*wanted, |same| same))?;
-    (count(family_of_most, family) * 5 >= all.len() * 4).then_some((family_of_most, commonest))
+    let (family_of_most, times) = most(all.iter().map(|outcome| family(*outcome)))?;
+    let (commonest, _) = most(all.iter().copied().filter(|outcome| family(*outcome) == family_of_most))?;
+    (times * 5 >= all.len() * 4).then_some((family_of_most, commonest))
+}
+
+/// Returns the outcome that comes most often, and how often; of several the one that came last.
+fn most(outcomes: impl Iterator<Item = Outcome>) -> Option<(Outcome, usize)> {
+    let mut tallies: Vec<(Outcome, usize)> = Vec::new();
+    for outcome in outcomes {
+        match tallies.iter().position(|(known, _)| *known == outcome) {
+            Some(at) => {
+                tallies[at].1 += 1;
+                tallies[at..].rotate_left(1);
+            }
+            None => tallies.push((outcome, 1)),
+        }
+    }
+    tallies.into_iter().max_by_key(|(_, times)| *times)
 }
 
 /// Returns the wider family of outcomes that show nobody at the address.
@@ -179,8 +193,7 @@ pub(crate) fn nobody(outcome: Outcome) -> Outcome {
 
 /// Returns what most of the failures showed, `Ok` when there is none.
 pub(crate) fn commonest(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
-    let failures: Vec<Outcome> = outcomes.filter(|outcome| outcome.is_failure()).collect();
-    failures.iter().copied().max_by_key(|wanted| failures.iter().filter(|outcome| *outcome == wanted).count()).unwrap_or(Outcome::Ok)
+    most(outcomes.filter(|outcome| outcome.is_failure())).map_or(Outcome::Ok, |(outcome, _)| outcome)
 }
 
 /// A reset while connecting is none of these: the SYN was answered, and the end overtook the first bytes by chance.
@@ -188,6 +201,23 @@ fn is_tcp(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::TcpRefused | Outcome::TcpTimeout | Outcome::TcpUnreachable)
 }
 
-fn is_http(outcome: Outcome) -> bool {
+/// Tells whether an outcome is one of the exchange after the handshake.
+pub(crate) fn is_http(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Http(_) | Outcome::HttpTimeout | Outcome::HttpClosed | Outcome::HttpNotHttp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_outcomes_that_come_equally_often_the_last_counts() {
+        use Outcome::{TcpTimeout, TlsClosed, TlsReset, TlsTimeout};
+        assert_eq!(most([TlsTimeout, TcpTimeout, TlsTimeout, TcpTimeout].into_iter()), Some((TcpTimeout, 2)));
+        assert_eq!(most([TcpTimeout, TlsTimeout, TlsTimeout, TcpTimeout].into_iter()), Some((TcpTimeout, 2)));
+        assert_eq!(most([TlsTimeout, TlsTimeout, TcpTimeout].into_iter()), Some((TlsTimeout, 2)));
+        assert_eq!(most([].into_iter()), None);
+        assert_eq!(agreed([TlsReset, TlsClosed, TlsReset, TlsClosed, TlsTimeout].into_iter()), Some((TlsReset, TlsClosed)));
+        assert_eq!(agreed([TlsReset, TlsTimeout].into_iter()), None);
+    }
 }

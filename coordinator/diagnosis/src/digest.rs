@@ -7,10 +7,7 @@ use parallax_model::{
     digest::{AddressDigest, Digest, LeafDigest},
 };
 
-use crate::{
-    certificate::sha256,
-    scene::{Chain, Scene},
-};
+use crate::{arrival::Chain, certificate::sha256, scene::Scene};
 
 /// Writes the digest of a round.
 pub(crate) fn of(scene: &Scene<'_>) -> Digest {
@@ -26,6 +23,7 @@ fn address(scene: &Scene<'_>, place: usize) -> AddressDigest {
     let mut alpn = BTreeSet::new();
     let mut ttl = BTreeMap::new();
     for seat in (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place)) {
+        let mut arrived = None;
         for profile in 0..scene.profiles.len() {
             for look in scene.cell(seat, place, profile) {
                 let facts = &look.attempt.facts;
@@ -35,17 +33,16 @@ fn address(scene: &Scene<'_>, place: usize) -> AddressDigest {
                     leaf.1.insert(scene.profiles[profile]);
                 }
                 let chosen = facts.tls.as_ref().and_then(|tls| tls.handshake.as_ref().and_then(|full| full.alpn.as_ref()).or(tls.answer.alpn.as_ref()));
-                alpn.extend(chosen.cloned());
-                if let Some(arrived) = facts.tcp.as_ref().and_then(|tcp| tcp.ack_ttl).filter(|_| look.reach.is_ok()) {
-                    ttl.insert(scene.seats[seat].name.to_owned(), arrived);
-                }
+                alpn.extend(chosen.map(String::as_str));
+                arrived = facts.tcp.as_ref().and_then(|tcp| tcp.ack_ttl).filter(|_| look.reach.is_ok()).or(arrived);
             }
         }
+        ttl.extend(arrived.map(|arrived| (scene.seats[seat].name.to_owned(), arrived)));
     }
     AddressDigest {
         address: scene.places[place].to_string(),
         leaves: leaves.into_iter().filter_map(|(chain, (attempts, profiles))| leaf(&scene.chains[chain], attempts, &profiles)).collect(),
-        alpn: alpn.into_iter().collect(),
+        alpn: alpn.into_iter().map(str::to_owned).collect(),
         ttl,
     }
 }

@@ -61,8 +61,8 @@ impl Draft {
     }
 
     /// Adds the profiles that these attempts were made with.
-    pub(crate) fn add_profiles_of(&mut self, scene: &Scene<'_>, looks: &[Look<'_>]) {
-        self.profiles.extend(looks.iter().filter_map(|look| scene.profiles.iter().position(|name| *name == look.attempt.profile.as_str())));
+    pub(crate) fn add_profiles_of(&mut self, looks: &[Look<'_>]) {
+        self.profiles.extend(looks.iter().filter_map(|look| look.profile));
     }
 
     pub(crate) fn blaming(mut self, seats: &[usize]) -> Self {

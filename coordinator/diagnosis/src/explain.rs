@@ -123,7 +123,7 @@ pub(crate) fn headline(scene: &Scene<'_>, findings: &[Draft], participation: &Pa
         let known = remarks(scene, findings);
         let own = if own.is_empty() { String::new() } else { format!("; {own}") };
         let survey = survey::sentence(scene).map_or_else(String::new, |survey| format!("; {survey}"));
-        return format!("{target} is healthy from {} in {}{known}{survey}{own}.", count(scored.len(), "vantage"), count(scene.groups(&scored).len(), "group"));
+        return format!("{target} is healthy from {} in {}{known}{survey}{own}.", count(scored.len(), "vantage"), count(scene.count_groups(&scored), "group"));
     }
     let survey = survey::sentence(scene);
     let told: Vec<String> = survey.into_iter().chain(weighty.iter().take(2).map(|draft| hedged(scene, draft))).collect();

@@ -6,11 +6,13 @@
 //! |---|---|
 //! | [`certificate`] | what is wrong with a chain? |
 //! | `cell`, `contrast` | what do some attempts say together, and is a difference beyond chance? |
+//! | `arrival` | what came, and which chains with it? |
 //! | `scene` | the round, indexed |
 //! | `opinion` | what is said of the name beside a vantage's own resolver? |
 //! | `gates` | is each vantage itself fine? |
 //! | `bench`, `route`, `bounds` | what do the experiments say, and who answered from where? |
 //! | `testimony` | what does a witness on the server's host say of a vantage's attempts? |
+//! | `doubt` | who passes and yet proves nothing? |
 //! | `suspicion` | who fails, who passes, and how independent are they? |
 //! | `rules` | the hypotheses, one per file |
 //! | `excluded` | which hypotheses were tried and did not hold? |
@@ -31,6 +33,7 @@
 //! # Ok::<(), parallax_model::target::TargetError>(())
 //! ```
 
+mod arrival;
 mod audit;
 mod bench;
 mod bounds;
@@ -38,6 +41,7 @@ mod cell;
 pub mod certificate;
 mod contrast;
 mod digest;
+mod doubt;
 mod draft;
 mod excluded;
 mod explain;

@@ -280,7 +280,7 @@ pub(crate) fn size_ending<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> O
 
 /// Tells whether a walk's hellos took a full segment: that of a profile whose own hello takes more.
 fn fills_segment(scene: &Scene<'_>, look: &Look<'_>) -> bool {
-    scene.recipe_named(look.attempt.profile.as_str()).is_some_and(|profile| profile.hello.exceeds_one_segment())
+    scene.recipe_of(look).is_some_and(|profile| profile.hello.exceeds_one_segment())
 }
 
 /// A reset, close or alert below the server's distance is proof by itself; a silence counts where the control's walk goes on.
@@ -369,15 +369,18 @@ pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usi
         return None;
     }
     let group = scene.seats[seat].group;
-    let last_routers = last_routers_of(scene, place, |other| scene.seats[other].group != group);
     let (look, walk, hop) = walks(scene, seat, place, Experiment::SynWalk).find_map(|(look, walk)| Some((look, walk, answered_at(walk)?)))?;
     let farthest = walks_elsewhere(scene, place, seat).min()?;
+    if hop + 1 >= farthest || (routers(walk).next().is_none() && hop != 1) {
+        return None;
+    }
+    let last_routers = last_routers_of(scene, place, |other| scene.seats[other].group != group);
     let passed_last = routers(walk).any(|router| last_routers.contains(&router));
     let text = format!(
         "the walk of {who} is answered at hop {hop}, before it meets the server's last router, which stands {} hops away or more from the others",
         farthest.saturating_sub(1)
     );
-    (!last_routers.is_empty() && !passed_last && hop + 1 < farthest && routers(walk).next().is_some() | (hop == 1)).then_some((text, vec![look]))
+    (!last_routers.is_empty() && !passed_last).then_some((text, vec![look]))
 }
 
 /// Returns how far the server is from the outside seats of other groups, by their walks.
@@ -432,10 +435,10 @@ pub(crate) fn answerer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Answ
     if let Some((text, looks)) = answers_from_nearer(scene, seat, place) {
         return Answerer::Proxy(text, looks);
     }
+    let own: BTreeSet<IpAddr> = walks(scene, seat, place, Experiment::SynWalk).flat_map(|(_, walk)| routers(walk)).collect();
     let group = scene.seats[seat].group;
-    let last_routers = last_routers_of(scene, place, |other| scene.seats[other].group != group);
-    let met = walks(scene, seat, place, Experiment::SynWalk).any(|(_, walk)| routers(walk).any(|router| last_routers.contains(&router)));
-    if met { Answerer::Server } else { Answerer::Unknown }
+    let met = || !last_routers_of(scene, place, |other| scene.seats[other].group != group).is_disjoint(&own);
+    if !own.is_empty() && met() { Answerer::Server } else { Answerer::Unknown }
 }
 
 /// Where every payload stops although SYNs go on.

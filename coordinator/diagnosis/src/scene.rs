@@ -1,7 +1,8 @@
 //! The round, indexed: seats (vantages), places (addresses), profiles, cells and experiments.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
+    mem,
     net::{IpAddr, SocketAddr},
 };
 
@@ -18,8 +19,9 @@ use parallax_model::{
 };
 
 use crate::{
-    cell::{Layer, Look, State, state},
-    certificate::{self, Judgement, Wish},
+    arrival::{self, Arrival, Chain},
+    cell::{Layer, Look, State, is_http, state},
+    doubt,
     gates::Health,
     opinion::{self, Opinion},
     trust::Trust,
@@ -36,6 +38,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) places: Vec<SocketAddr>,
     pub(crate) profiles: Vec<&'a str>,
     recipes: Vec<Option<Profile>>,
+    required: Vec<bool>,
     pub(crate) chains: Vec<Chain<'a>>,
     /// What the gates say about each seat.
     pub(crate) health: Vec<Health>,
@@ -46,6 +49,8 @@ pub(crate) struct Scene<'a> {
     cells: Vec<Vec<Look<'a>>>,
     /// What each cell says about each layer, in the order of the cells.
     states: Vec<[State; 3]>,
+    /// Whether who passes in a cell is no contrast, in the order of the cells.
+    doubtful: Vec<bool>,
     /// By seat, then by experiment in the order of [`Experiment::ALL`].
     bench: Vec<Vec<Look<'a>>>,
 }
@@ -59,6 +64,8 @@ pub(crate) struct Seat<'a> {
     pub(crate) inside: bool,
     /// Attempts that looked the target's name up.
     pub(crate) lookups: Vec<&'a Attempt>,
+    /// The addresses that its resolver gave, across these lookups.
+    pub(crate) resolved: BTreeSet<IpAddr>,
     /// Lookups of other names: they show that the resolver lives.
     pub(crate) other_lookups: Vec<&'a Attempt>,
     /// What others say of the target's name there.
@@ -68,34 +75,16 @@ pub(crate) struct Seat<'a> {
     pub(crate) attempts: u32,
 }
 
-/// A chain that came, judged once.
-pub(crate) struct Chain<'a> {
-    pub(crate) sent: &'a [Bytes],
-    staple: Option<&'a Bytes>,
-    named: bool,
-    pub(crate) judgement: Judgement,
-}
-
-impl Chain<'_> {
-    /// Returns the digest of the leaf's key.
-    pub(crate) fn key(&self) -> Option<&Bytes> {
-        self.judgement.leaf.as_ref().map(|leaf| &leaf.key_sha256)
-    }
-}
-
 impl<'a> Scene<'a> {
     /// Indexes a round; the gates are filled in by [`crate::gates::run`].
     pub(crate) fn new(round: &'a RoundView, history: &'a History, trust: &Trust, now: Timestamp) -> Self {
-        let index: HashMap<&str, usize> = round.vantages.iter().enumerate().map(|(at, view)| (view.name.as_str(), at)).collect();
-        let with_seat = |attempt: &'a Attempt| Some((*index.get(attempt.vantage.as_str())?, attempt));
-        let mut seated: Vec<(usize, &Attempt)> = round.attempts.iter().filter_map(with_seat).collect();
-        seated.sort_by_key(|(_, attempt)| (attempt.started_at, attempt.sequence, attempt.id));
-        let (at_seats, attempts): (Vec<usize>, Vec<&Attempt>) = seated.into_iter().unzip();
-        let is_baseline = |attempt: &&&Attempt| attempt.experiment == Experiment::Baseline && attempt.facts.not_completed.is_none();
-        let places: BTreeSet<SocketAddr> = attempts.iter().filter(is_baseline).filter_map(|attempt| attempt.address).collect();
-        let profiles: Vec<&str> = profiles(round, &attempts);
+        let (arrivals, mut chains) = arrival::read(round);
+        let baseline = || arrivals.iter().map(|arrival| arrival.attempt).filter(|attempt| attempt.experiment == Experiment::Baseline);
+        let mut places: BTreeSet<SocketAddr> = BTreeSet::new();
+        places.extend(baseline().filter(|attempt| attempt.facts.not_completed.is_none()).filter_map(|attempt| attempt.address));
+        let profiles: Vec<&str> = profiles(round, baseline());
         let trust = trust.with(&round.check.trust);
-        let (chains, came) = judge_chains(round, &attempts, &trust, now);
+        arrival::judge(&mut chains, round, &trust, now);
         let mut scene = Self {
             round,
             history,
@@ -103,6 +92,7 @@ impl<'a> Scene<'a> {
             seats: round.vantages.iter().map(|view| Seat::new(round, view)).collect(),
             places: places.into_iter().collect(),
             recipes: profiles.iter().map(|name| round.check.profile(name)).collect(),
+            required: profiles.iter().map(|name| is_required(round, name)).collect(),
             profiles,
             chains,
             health: vec![Health::default(); round.vantages.len()],
@@ -110,34 +100,42 @@ impl<'a> Scene<'a> {
             broken_templates: BTreeSet::new(),
             cells: Vec::new(),
             states: Vec::new(),
+            doubtful: Vec::new(),
             bench: vec![Vec::new(); round.vantages.len() * Experiment::ALL.len()],
         };
         scene.cells = vec![Vec::new(); scene.seats.len() * scene.places.len() * scene.profiles.len()];
         let first = &round.check.asked_resolvers()[0];
-        let is_beside = |attempt: &&Attempt| attempt.facts.dns.as_ref().is_some_and(|dns| opinion::is_beside(dns, first));
-        for ((attempt, chain), seat) in attempts.iter().zip(came).zip(at_seats).filter(|((attempt, _), _)| !is_beside(attempt)) {
-            scene.add(attempt, seat, chain);
+        let is_beside = |arrival: &Arrival<'_>| arrival.lookup.is_some_and(|dns| opinion::is_beside(dns, first));
+        let (beside, own): (Vec<Arrival<'_>>, Vec<Arrival<'_>>) = arrivals.into_iter().partition(is_beside);
+        for arrival in own {
+            scene.add(arrival);
         }
-        let beside: Vec<&Attempt> = attempts.into_iter().filter(is_beside).collect();
-        for seat in &mut scene.seats {
-            let own: Vec<&Attempt> = beside.iter().copied().filter(|attempt| attempt.vantage.as_str() == seat.name).collect();
-            seat.opinions = Opinion::of_seat(seat, &own, &trust, now);
+        for (at, seat) in scene.seats.iter_mut().enumerate() {
+            let others: Vec<&Attempt> = beside.iter().filter(|arrival| arrival.seat == at).map(|arrival| arrival.attempt).collect();
+            seat.opinions = Opinion::of_seat(seat, &others, &trust, now);
         }
         scene.forgive_common_denials();
         scene.states = scene.cells.iter().map(|cell| [Layer::Tcp, Layer::Tls, Layer::Http].map(|layer| state(cell.iter(), layer))).collect();
+        scene.doubtful = doubt::of(&scene);
         scene.ignore_unserved_loopback();
         scene.ignore_mere_opinions();
         scene
     }
 
-    fn add(&mut self, attempt: &'a Attempt, seat: usize, chain: Option<usize>) {
+    fn add(&mut self, arrival: Arrival<'a>) {
+        let Arrival { seat, attempt, .. } = arrival;
         self.seats[seat].attempts += 1;
-        if let Some(dns) = &attempt.facts.dns {
+        if let Some(dns) = arrival.lookup {
             let same = dns.name.trim_end_matches('.').eq_ignore_ascii_case(&self.round.check.target.host.to_string());
             let seat = &mut self.seats[seat];
-            if same { seat.lookups.push(attempt) } else { seat.other_lookups.push(attempt) }
+            if same {
+                seat.lookups.push(attempt);
+                seat.resolved.extend(&dns.addresses);
+            } else {
+                seat.other_lookups.push(attempt);
+            }
         }
-        let look = self.look(attempt, chain);
+        let look = self.look(arrival);
         if let Outcome::NotCompleted(kind) = look.outcome {
             self.seats[seat].missing.push((attempt, kind));
             return;
@@ -145,8 +143,7 @@ impl<'a> Scene<'a> {
         match (attempt.experiment, attempt.address) {
             (Experiment::Baseline, Some(address)) => {
                 let place = self.places.binary_search(&address).ok();
-                let profile = self.profiles.iter().position(|name| *name == attempt.profile.as_str());
-                if let (Some(place), Some(profile)) = (place, profile) {
+                if let (Some(place), Some(profile)) = (place, look.profile) {
                     let at = self.cell_index(seat, place, profile);
                     self.cells[at].push(look);
                 }
@@ -156,16 +153,19 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn look(&self, attempt: &'a Attempt, chain: Option<usize>) -> Look<'a> {
-        let raw = Outcome::of(attempt);
+    fn look(&self, arrival: Arrival<'a>) -> Look<'a> {
+        let Arrival { attempt, raw, chain, unanswered, authenticated, .. } = arrival;
         let reach = handshake_outcome(raw);
-        let fault = chain.filter(|_| reach.is_ok() && !is_unverified(attempt)).and_then(|at| self.chains[at].judgement.faults.first().copied());
+        let chain_seen = chain.map(|at| &self.chains[at]).filter(|_| reach.is_ok());
+        let fault = chain_seen.and_then(|chain| chain.judgement.faults.first().copied().filter(|_| chain.named && is_verified(attempt)));
         let outcome = match fault {
             Some(fault) => Outcome::Certificate(fault),
-            None => status(raw, &attempt.facts, self.round.check.target.scheme),
+            None if is_http(raw) => status(raw, &attempt.facts, self.round.check.target.scheme),
+            None => raw,
         };
         let reach = if matches!(outcome, Outcome::TlsAlert(_)) { outcome } else { reach };
-        Look { attempt, outcome, reach, chain }
+        let profile = self.profiles.iter().position(|name| *name == attempt.profile.as_str());
+        Look { attempt, profile, outcome, reach, chain, unanswered, authenticated }
     }
 
     /// A server that answers 403 to everybody denies nobody in particular.
@@ -175,9 +175,9 @@ impl<'a> Scene<'a> {
                 .flat_map(|seat| (0..self.profiles.len()).map(move |profile| (seat, profile)))
                 .map(|(seat, profile)| self.cell_index(seat, place, profile))
                 .collect();
-            let answered =
-                |cells: &[Vec<Look<'_>>]| indices.iter().any(|at| cells[*at].iter().any(|look| look.outcome.is_ok() && look.attempt.facts.http.is_some()));
-            if answered(&self.cells) {
+            let any = |wanted: fn(&Look<'_>) -> bool| indices.iter().any(|at| self.cells[*at].iter().any(wanted));
+            let denied = any(|look| look.outcome == Outcome::Http(403));
+            if !denied || any(|look| look.outcome.is_ok() && look.attempt.facts.http.is_some()) {
                 continue;
             }
             for at in indices {
@@ -212,6 +212,11 @@ impl<'a> Scene<'a> {
     /// Returns what the plain attempts of a cell say about a layer.
     pub(crate) fn state(&self, seat: usize, place: usize, profile: usize, layer: Layer) -> State {
         self.states[self.cell_index(seat, place, profile)][layer as usize]
+    }
+
+    /// Tells whether who passes in a cell is no contrast, since nobody knows whom they reach; see [`doubt`].
+    pub(crate) fn is_doubtful(&self, seat: usize, place: usize, profile: usize) -> bool {
+        self.doubtful[self.cell_index(seat, place, profile)]
     }
 
     /// Returns all plain attempts at a place.
@@ -261,8 +266,7 @@ impl<'a> Scene<'a> {
 
     /// Tells whether a failure of the profile everywhere is a fault by itself.
     pub(crate) fn is_required(&self, profile: usize) -> bool {
-        let name = self.profiles[profile];
-        self.round.check.profiles.iter().find(|known| known.as_str() == name).is_some_and(|known| self.round.check.requires(known))
+        self.required[profile]
     }
 
     /// Returns what a profile sends; none for one that this build does not know.
@@ -270,18 +274,18 @@ impl<'a> Scene<'a> {
         self.recipes[profile].as_ref()
     }
 
-    /// Returns what the profile of this name sends.
-    pub(crate) fn recipe_named(&self, name: &str) -> Option<&Profile> {
-        self.recipe(self.profiles.iter().position(|known| *known == name)?)
+    /// Returns what the profile of an attempt sends.
+    pub(crate) fn recipe_of(&self, look: &Look<'_>) -> Option<&Profile> {
+        self.recipe(look.profile?)
     }
 
     /// An address that only resolvers beside the vantages' own give counts where somebody authenticates the server there: else it may well be their lie.
     fn ignore_mere_opinions(&mut self) {
-        let resolved: BTreeSet<IpAddr> = (0..self.seats.len()).flat_map(|seat| self.resolved(seat)).collect();
+        let resolved = |address: &IpAddr| self.seats.iter().any(|seat| seat.resolved.contains(address));
         let mere: BTreeSet<IpAddr> = self.seats.iter().flat_map(|seat| &seat.opinions).flat_map(|opinion| &opinion.addresses).copied().collect();
         let is_mere = |place: &usize| {
             let address = self.places[*place].ip();
-            mere.contains(&address) && !resolved.contains(&address) && !self.looks_at(*place).any(|look| self.is_authentic(look))
+            mere.contains(&address) && !resolved(&address) && !self.looks_at(*place).any(|look| self.is_authentic(look))
         };
         let ignored: Vec<usize> = (0..self.places.len()).filter(is_mere).collect();
         self.ignored.extend(ignored);
@@ -292,12 +296,6 @@ impl<'a> Scene<'a> {
         let mut order: Vec<usize> = (0..self.profiles.len()).filter(|profile| !self.broken_templates.contains(profile)).collect();
         order.sort_by_key(|profile| !self.is_required(*profile));
         order
-    }
-
-    /// Returns the addresses that a seat's resolver gave, across its lookups.
-    pub(crate) fn resolved(&self, seat: usize) -> BTreeSet<IpAddr> {
-        let facts = self.seats[seat].lookups.iter().filter_map(|attempt| attempt.facts.dns.as_ref());
-        facts.flat_map(|dns| dns.addresses.iter().copied()).collect()
     }
 
     /// Tells whether a path leads from the chain to a trusted anchor and it covers the wanted name, dates aside.
@@ -314,19 +312,50 @@ impl<'a> Scene<'a> {
         }
         groups
     }
+
+    /// Counts the groups that seats are of.
+    pub(crate) fn count_groups(&self, seats: &[usize]) -> usize {
+        let mut seen = vec![false; self.seats.len()];
+        seats.iter().filter(|seat| !mem::replace(&mut seen[self.seats[**seat].group], true)).count()
+    }
+
+    /// Returns the distinct keys that anybody was shown at a place in a handshake that came about.
+    pub(crate) fn keys_at(&self, place: usize) -> Vec<&Bytes> {
+        let mut seen = vec![false; self.chains.len()];
+        self.looks_at(place).filter(|look| look.reach.is_ok()).filter_map(|look| look.chain).for_each(|chain| seen[chain] = true);
+        let mut keys: Vec<&Bytes> = self.chains.iter().zip(seen).filter(|(_, seen)| *seen).filter_map(|(chain, _)| chain.key()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
 }
 
 impl<'a> Seat<'a> {
     fn new(round: &'a RoundView, view: &'a VantageView) -> Self {
         let group = round.vantages.iter().position(|other| other.group == view.group).unwrap_or_default();
-        let (lookups, other_lookups, opinions, missing) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { view, name: view.name.as_str(), group, inside: is_inside(&view.labels), lookups, other_lookups, opinions, missing, attempts: 0 }
+        Self {
+            view,
+            name: view.name.as_str(),
+            group,
+            inside: is_inside(&view.labels),
+            lookups: Vec::new(),
+            resolved: BTreeSet::new(),
+            other_lookups: Vec::new(),
+            opinions: Vec::new(),
+            missing: Vec::new(),
+            attempts: 0,
+        }
     }
 }
 
-fn profiles<'a>(round: &'a RoundView, attempts: &[&'a Attempt]) -> Vec<&'a str> {
+/// Tells whether the check requires the profile of this name.
+fn is_required(round: &RoundView, name: &str) -> bool {
+    round.check.profiles.iter().find(|known| known.as_str() == name).is_some_and(|known| round.check.requires(known))
+}
+
+fn profiles<'a>(round: &'a RoundView, attempts: impl Iterator<Item = &'a Attempt>) -> Vec<&'a str> {
     let mut names: Vec<&str> = round.check.profiles.iter().map(|name| name.as_str()).collect();
-    for attempt in attempts.iter().filter(|attempt| attempt.experiment == Experiment::Baseline) {
+    for attempt in attempts {
         if !names.contains(&attempt.profile.as_str()) {
             names.push(attempt.profile.as_str());
         }
@@ -336,10 +365,7 @@ fn profiles<'a>(round: &'a RoundView, attempts: &[&'a Attempt]) -> Vec<&'a str> 
 
 /// Returns what the handshake itself came to: a status or a close after it does not undo it.
 fn handshake_outcome(raw: Outcome) -> Outcome {
-    match raw {
-        Outcome::Http(_) | Outcome::HttpTimeout | Outcome::HttpClosed | Outcome::HttpNotHttp => Outcome::Ok,
-        other => other,
-    }
+    if is_http(raw) { Outcome::Ok } else { raw }
 }
 
 /// Returns what the exchange after the handshake means: a missing page is no fault of the connection.
@@ -365,65 +391,10 @@ fn speaks_http(facts: &Facts) -> bool {
     handshake.and_then(|handshake| handshake.alpn.as_deref()).is_some_and(|protocol| protocol.starts_with("http/") || protocol == "h2")
 }
 
-/// Judges each chain that came once, and says which one came in each attempt.
-fn judge_chains<'a>(round: &'a RoundView, attempts: &[&'a Attempt], trust: &Trust, now: Timestamp) -> (Vec<Chain<'a>>, Vec<Option<usize>>) {
-    let mut chains: Vec<Chain<'a>> = Vec::new();
-    let mut came = Vec::with_capacity(attempts.len());
-    for attempt in attempts {
-        let Some((sent, staple)) = sent(attempt) else {
-            came.push(None);
-            continue;
-        };
-        let named = is_named(attempt);
-        let found = find(&chains, sent, staple, named).unwrap_or(chains.len());
-        came.push(Some(found));
-        if found == chains.len() {
-            let judgement = Judgement {
-                faults: Vec::new(),
-                leaf: None,
-                anchored: false,
-                end: certificate::End::Unreadable,
-                issuer_not_after: None,
-                surplus: 0,
-                publicly: false,
-            };
-            chains.push(Chain { sent, staple, named, judgement });
-        }
-    }
-    let elsewhere: BTreeSet<&Bytes> = chains.iter().flat_map(|chain| chain.sent.iter().skip(1)).collect();
-    let elsewhere: Vec<Bytes> = elsewhere.into_iter().take(MAX_ELSEWHERE).cloned().collect();
-    for chain in &mut chains {
-        let expected_keys: &[Bytes] = if chain.named { &round.check.expected_keys } else { &[] };
-        let name = chain.named.then_some(&round.check.target.host);
-        let staple = chain.named.then_some(chain.staple);
-        chain.judgement = certificate::judge(chain.sent, &Wish { name, now, elsewhere: &elsewhere, staple, expected_keys }, trust);
-    }
-    (chains, came)
-}
-
-fn find(chains: &[Chain<'_>], sent: &[Bytes], staple: Option<&Bytes>, named: bool) -> Option<usize> {
-    chains.iter().position(|chain| chain.named == named && chain.staple == staple && chain.sent == sent)
-}
-
-fn sent(attempt: &Attempt) -> Option<(&[Bytes], Option<&Bytes>)> {
-    let sent = Some(attempt.facts.certificates()).filter(|sent| !sent.is_empty())?;
-    Some((sent, attempt.facts.handshake().and_then(|handshake| handshake.staple.as_ref())))
-}
-
-/// Tells whether the attempt asked for the target by its name, so that the certificate must cover it.
-fn is_named(attempt: &Attempt) -> bool {
-    use Experiment::{ControlAfter, ControlName, ControlWalk, NoName, Responder};
-    let elsewhere = matches!(attempt.experiment, ControlName | ControlAfter | ControlWalk | NoName | Responder | Experiment::NameAtResponder);
-    let at_answer = attempt.facts.tls.as_ref().is_some_and(|tls| tls.handshake.is_none());
-    !elsewhere && !at_answer
-}
-
 /// nginx as a client does not verify what it gets unless told to.
-fn is_unverified(attempt: &Attempt) -> bool {
-    attempt.profile.as_str() == "nginx-upstream" || !is_named(attempt)
+fn is_verified(attempt: &Attempt) -> bool {
+    attempt.profile.as_str() != "nginx-upstream"
 }
 
 /// The alert that a server sends when it insists on a client certificate (RFC 8446 section 6.2).
 pub(crate) const CERTIFICATE_REQUIRED: u8 = 116;
-/// Intermediates of other chains that are tried where one seems to be missing.
-const MAX_ELSEWHERE: usize = 32;

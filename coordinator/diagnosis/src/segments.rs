@@ -55,7 +55,7 @@ pub(crate) fn name(scene: &Scene<'_>, drafts: &mut [Draft]) {
     for draft in drafts {
         let about_a_way = matches!(draft.cause.locus(), Locus::Path | Locus::Policy | Locus::Dns) || draft.cause == Cause::UndeterminedGroupBlocked;
         let outside: Vec<usize> = draft.seats.iter().copied().filter(|seat| !scene.seats[*seat].inside).collect();
-        if !about_a_way || scene.groups(&outside).len() < 2 {
+        if !about_a_way || scene.count_groups(&outside) < 2 {
             continue;
         }
         let found = shared(scene, &draft.seats, &draft.places);

@@ -52,7 +52,7 @@ impl<'s, 'a> Suspicion<'s, 'a> {
         for seat in (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place)) {
             let list = match scene.state(seat, place, profile, layer) {
                 State::Empty => continue,
-                State::Pass if is_doubtful(scene, seat, place, profile) => &mut suspicion.doubtful,
+                State::Pass if scene.is_doubtful(seat, place, profile) => &mut suspicion.doubtful,
                 State::Pass => &mut suspicion.passing,
                 _ if explained(seat) => &mut suspicion.explained,
                 State::Fail => &mut suspicion.failing,
@@ -65,7 +65,7 @@ impl<'s, 'a> Suspicion<'s, 'a> {
     }
 
     pub(crate) fn shape(&self) -> Shape {
-        let groups = self.scene.groups(&self.failing).len();
+        let groups = self.scene.count_groups(&self.failing);
         let outside_pass = self.passing.iter().chain(&self.mixed).chain(&self.doubtful).any(|seat| !self.scene.seats[*seat].inside);
         let inside_passes = self.passing.iter().any(|seat| self.scene.seats[*seat].inside);
         match (outside_pass, inside_passes) {
@@ -83,21 +83,23 @@ impl<'s, 'a> Suspicion<'s, 'a> {
         let nearer: Vec<usize> = seats.iter().copied().filter(|seat| is_by_somebody_nearer(self.scene, *seat, self.place)).collect();
         match self.shape() {
             Shape::Outside => true,
-            Shape::Everywhere => self.scene.groups(&nearer).len() > 1 && !seats.iter().any(|seat| self.scene.seats[*seat].inside),
+            Shape::Everywhere => self.scene.count_groups(&nearer) > 1 && !seats.iter().any(|seat| self.scene.seats[*seat].inside),
             Shape::OnlyInsidePasses | Shape::Some | Shape::Alone => false,
         }
     }
 
     /// Returns how many groups pass that have no failing seat.
     pub(crate) fn other_groups_passing(&self) -> usize {
-        let failing: BTreeSet<usize> = self.scene.groups(&self.failing).into_keys().collect();
-        self.scene.groups(&self.passing).keys().filter(|group| !failing.contains(*group)).count()
+        let group = |seat: &usize| self.scene.seats[*seat].group;
+        let failing: BTreeSet<usize> = self.failing.iter().map(group).collect();
+        let others: Vec<usize> = self.passing.iter().copied().filter(|seat| !failing.contains(&group(seat))).collect();
+        self.scene.count_groups(&others)
     }
 
     /// Returns how many groups failed or passed at all.
     pub(crate) fn groups_judged(&self) -> usize {
         let all: Vec<usize> = [&self.failing, &self.passing, &self.mixed, &self.explained].into_iter().flatten().copied().collect();
-        self.scene.groups(&all).len()
+        self.scene.count_groups(&all)
     }
 
     /// Returns a seat's plain attempts in this cell.
@@ -112,16 +114,17 @@ impl<'s, 'a> Suspicion<'s, 'a> {
 
     /// Returns the family and the commonest outcome of the failures of seats; none when they disagree.
     pub(crate) fn class(&self, seats: &[usize]) -> Option<(Outcome, Outcome)> {
-        agreed(self.failures(seats).iter().filter_map(|look| look.at(self.layer)))
+        let outcomes = seats.iter().flat_map(|seat| self.looks(*seat)).filter_map(|look| look.at(self.layer));
+        agreed(outcomes.filter(|outcome| outcome.is_failure()))
     }
 
     /// Returns the failing seats of the family that most groups share, and that family.
     pub(crate) fn majority(&self) -> Option<(Outcome, Vec<usize>)> {
         let classed: Vec<(usize, Outcome)> = self.failing.iter().filter_map(|seat| Some((*seat, nobody(self.class(&[*seat])?.0)))).collect();
         let seats_of = |wanted: Outcome| classed.iter().filter(|(_, class)| *class == wanted).map(|(seat, _)| *seat).collect::<Vec<usize>>();
-        let most = classed.iter().map(|(_, class)| *class).max_by_key(|class| self.scene.groups(&seats_of(*class)).len())?;
+        let most = classed.iter().map(|(_, class)| *class).max_by_key(|class| self.scene.count_groups(&seats_of(*class)))?;
         let seats = seats_of(most);
-        (self.scene.groups(&seats).len() * 2 > self.scene.groups(&self.failing).len()).then_some((most, seats))
+        (self.scene.count_groups(&seats) * 2 > self.scene.count_groups(&self.failing)).then_some((most, seats))
     }
 
     /// Returns how the silences of a seat look, when four of five agree.
@@ -175,7 +178,7 @@ impl<'s, 'a> Suspicion<'s, 'a> {
         }
         // What the inside vantage sees of another kind is the server's, and not what the others see.
         let inside_differs = self.failing.iter().chain(&self.mixed).any(|seat| self.scene.seats[*seat].inside && !seats.contains(seat));
-        (self.passing.is_empty() && !inside_differs && self.scene.groups(seats).len() > 1).then_some(Tier::Likely)
+        (self.passing.is_empty() && !inside_differs && self.scene.count_groups(seats) > 1).then_some(Tier::Likely)
     }
 
     /// Returns the probability that these seats fail so much more often than the passing ones by chance, over all profiles that fail there alike.
@@ -203,25 +206,4 @@ impl<'s, 'a> Suspicion<'s, 'a> {
         let families: BTreeSet<Outcome> = outcomes.map(family).collect();
         class.is_some_and(|class| families.len() == 1 && families.contains(&class))
     }
-}
-
-/// Tells whether what a seat reaches shows nothing but keys for which no trusted authority vouches, while one vouches for a key that the target shows to others, or no other group
-/// and no inside vantage sees it.
-fn is_doubtful(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> bool {
-    if scene.seats[seat].inside {
-        return false;
-    }
-    let keys =
-        |seat: usize| scene.looks_of(seat, place).filter(|look| look.reach.is_ok()).filter_map(|look| scene.chains[look.chain?].key()).collect::<BTreeSet<_>>();
-    let mut cell = scene.cell(seat, place, profile).iter().filter(|look| look.reach.is_ok()).peekable();
-    let vouched = |look: &Look<'_>| look.chain.is_none_or(|at| scene.chains[at].judgement.anchored);
-    if cell.peek().is_none() || cell.any(vouched) {
-        return false;
-    }
-    let own = keys(seat);
-    let known = own.iter().any(|key| scene.history.known_keys.contains(&key.to_string()) || scene.round.check.expected_keys.contains(*key));
-    let group = scene.seats[seat].group;
-    let others = (0..scene.seats.len()).filter(|other| scene.seats[*other].group != group);
-    let another_is_vouched = (0..scene.places.len()).any(|place| scene.looks_at(place).any(|look| look.chain.is_some() && look.reach.is_ok() && vouched(look)));
-    !known && (another_is_vouched || others.into_iter().all(|other| keys(other).is_disjoint(&own)))
 }

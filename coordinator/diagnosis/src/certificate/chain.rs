@@ -5,10 +5,10 @@ use x509_parser::{
 };
 
 use super::{
-    LeafFacts, Wish, constraints, leaf,
-    signature::{self, Signed},
+    LeafFacts, Notary, Wish, constraints, leaf,
+    signature::{self, Signed, Verified},
 };
-use crate::trust::Trust;
+use crate::trust::{Anchor, Trust};
 
 /// Where the longest path from the leaf ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,11 +75,12 @@ impl Walk {
 }
 
 /// Walks from the leaf to a trusted anchor through what was sent, preferring a path without an expired certificate, then the shortest.
-pub(super) fn walk(sent: &[Bytes], parsed: &[Option<X509Certificate<'_>>], leaf: &LeafFacts, wish: &Wish<'_>, trust: &Trust) -> Walk {
+pub(super) fn walk(sent: &[Bytes], parsed: &[Option<X509Certificate<'_>>], leaf: &LeafFacts, wish: &Wish<'_>, notary: &mut Notary<'_>) -> Walk {
+    let trust = notary.trust;
     let extra: Vec<X509Certificate<'_>> =
         wish.elsewhere.iter().filter_map(|der| X509Certificate::from_der(&der.0).ok().map(|(_, certificate)| certificate)).collect();
     let own = Search { pool: parsed.iter().map(Option::as_ref).collect(), trust, now: wish.now.as_micros() / 1_000_000 };
-    let (best, longest) = own.run();
+    let (best, longest) = own.run(&mut notary.verified);
     if let Some(path) = best {
         let distinct = distinct_positions(sent);
         let in_order = path.iter().enumerate().all(|(step, at)| distinct.get(step) == Some(at));
@@ -96,7 +97,7 @@ pub(super) fn walk(sent: &[Bytes], parsed: &[Option<X509Certificate<'_>>], leaf:
         };
     }
     let helped = Search { pool: own.pool.iter().copied().chain(extra.iter().map(Some)).collect(), ..own };
-    let with_help = !extra.is_empty() && helped.run().0.is_some();
+    let with_help = !extra.is_empty() && helped.run(&mut notary.verified).0.is_some();
     let end = end_of(&longest, &own);
     let last = longest.last().and_then(|at| own.pool[*at]);
     let looks_incomplete = last.is_some_and(|last| looks_incomplete(last, longest.len() == 1, trust));
@@ -149,13 +150,13 @@ struct Search<'a, 'c> {
 
 impl Search<'_, '_> {
     /// Returns the best path to an anchor (positions, the anchor itself left out), and the longest path of all.
-    fn run(&self) -> (Option<Vec<usize>>, Vec<usize>) {
-        let mut found = Found { best: None, longest: vec![0], budget: MAX_SIGNATURES };
+    fn run(&self, verified: &mut Verified) -> (Option<Vec<usize>>, Vec<usize>) {
+        let mut found = Found { best: None, longest: vec![0], budget: MAX_SIGNATURES, verified };
         self.extend(&mut vec![0], &mut found);
         (found.best.map(|(_, path)| path), found.longest)
     }
 
-    fn extend(&self, path: &mut Vec<usize>, found: &mut Found) {
+    fn extend(&self, path: &mut Vec<usize>, found: &mut Found<'_>) {
         let Some(last) = path.last().and_then(|at| self.pool[*at]) else { return };
         if path.len() > found.longest.len() {
             found.longest.clone_from(path);
@@ -177,7 +178,7 @@ impl Search<'_, '_> {
             if path.contains(&at) || issuer.subject().as_raw() != last.issuer().as_raw() || !found.spend() {
                 continue;
             }
-            if issuer.is_ca() && certified(last, issuer.public_key()) {
+            if issuer.is_ca() && found.certified(last, issuer.public_key()) {
                 path.push(at);
                 self.extend(path, found);
                 path.pop();
@@ -185,38 +186,37 @@ impl Search<'_, '_> {
         }
     }
 
-    fn ends_at_anchor(&self, last: &X509Certificate<'_>, found: &mut Found) -> bool {
+    fn ends_at_anchor(&self, last: &X509Certificate<'_>, found: &mut Found<'_>) -> bool {
         let same = self.trust.anchors_named(last.subject().as_raw()).any(|anchor| anchor.key() == last.public_key().raw);
-        same || self.trust.anchors_named(last.issuer().as_raw()).any(|anchor| found.spend() && anchor.signed(last))
+        same || self.trust.anchors_named(last.issuer().as_raw()).any(|anchor| found.spend() && found.is_signed(last, anchor))
     }
 }
 
-struct Found {
+struct Found<'v> {
     best: Option<((usize, usize), Vec<usize>)>,
     longest: Vec<usize>,
     budget: u32,
+    verified: &'v mut Verified,
 }
 
-impl Found {
+impl Found<'_> {
     fn spend(&mut self) -> bool {
         self.budget = self.budget.saturating_sub(1);
         self.budget > 0
     }
-}
 
-impl super::super::trust::Anchor {
-    fn signed(&self, child: &X509Certificate<'_>) -> bool {
-        let key = SubjectPublicKeyInfo::from_der(self.key());
-        key.is_ok_and(|(_, key)| certified(child, &key))
+    fn is_signed(&mut self, child: &X509Certificate<'_>, anchor: &Anchor) -> bool {
+        let key = SubjectPublicKeyInfo::from_der(anchor.key());
+        key.is_ok_and(|(_, key)| self.certified(child, &key))
     }
-}
 
-/// A weak signature that cannot be verified any more is taken at its name, since it is reported as a fault of its own.
-fn certified(child: &X509Certificate<'_>, issuer: &SubjectPublicKeyInfo<'_>) -> bool {
-    match signature::by(child, issuer) {
-        Signed::Yes => true,
-        Signed::No => false,
-        Signed::Unknown => signature::is_weak(child),
+    /// A weak signature that cannot be verified any more is taken at its name, since it is reported as a fault of its own.
+    fn certified(&mut self, child: &X509Certificate<'_>, issuer: &SubjectPublicKeyInfo<'_>) -> bool {
+        match self.verified.by(child, issuer) {
+            Signed::Yes => true,
+            Signed::No => false,
+            Signed::Unknown => signature::is_weak(child),
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use aws_lc_rs::signature::{self as algorithms, UnparsedPublicKey, VerificationAlgorithm};
 use x509_parser::{
     prelude::{FromDer, X509Certificate},
@@ -14,8 +16,19 @@ pub(super) enum Signed {
     Unknown,
 }
 
+/// The signatures that were verified already, by certificate and issuer's key (DER).
+#[derive(Debug, Default)]
+pub(super) struct Verified(HashMap<(Vec<u8>, Vec<u8>), Signed>);
+
+impl Verified {
+    /// Tells whether the issuer's key signed `child`.
+    pub(super) fn by(&mut self, child: &X509Certificate<'_>, issuer: &SubjectPublicKeyInfo<'_>) -> Signed {
+        *self.0.entry((child.as_raw().to_vec(), issuer.raw.to_vec())).or_insert_with(|| verify(child, issuer))
+    }
+}
+
 /// Verifies the signature on `child` with the issuer's key.
-pub(super) fn by(child: &X509Certificate<'_>, issuer: &SubjectPublicKeyInfo<'_>) -> Signed {
+fn verify(child: &X509Certificate<'_>, issuer: &SubjectPublicKeyInfo<'_>) -> Signed {
     let Some(algorithm) = algorithm(child, issuer) else { return Signed::Unknown };
     let key = UnparsedPublicKey::new(algorithm, issuer.subject_public_key.data.as_ref());
     if key.verify(child.tbs_certificate.as_ref(), &child.signature_value.data).is_ok() { Signed::Yes } else { Signed::No }

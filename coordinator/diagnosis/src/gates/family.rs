@@ -58,7 +58,7 @@ pub(super) fn run(scene: &mut Scene<'_>, report: &mut Report) {
 fn answers(scene: &Scene<'_>, looks: &[Look<'_>]) -> bool {
     let refused = |look: &Look<'_>| look.attempt.facts.tcp.as_ref().is_some_and(|tcp| tcp.end == ConnectEnd::Refused);
     let seats: Vec<usize> = (0..scene.seats.len()).filter(|seat| tries(scene, *seat).iter().any(refused)).collect();
-    looks.iter().any(refused) && scene.groups(&seats).len() > 1
+    looks.iter().any(refused) && scene.count_groups(&seats) > 1
 }
 
 fn tries<'a>(scene: &Scene<'a>, seat: usize) -> Vec<Look<'a>> {

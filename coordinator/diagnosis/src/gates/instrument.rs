@@ -22,7 +22,7 @@ pub(super) fn run(scene: &mut Scene<'_>, report: &mut Report) {
         let p = fisher(failed, with.len() - failed, other_failed, without.len() - other_failed);
         let group = |seat: &usize| scene.seats[*seat].group;
         let shared = with.iter().any(|seat| without.iter().any(|other| group(seat) == group(other)));
-        if failed < with.len() || other_failed > 0 || p >= 0.01 || !shared || scene.groups(&with).len() < 2 {
+        if failed < with.len() || other_failed > 0 || p >= 0.01 || !shared || scene.count_groups(&with) < 2 {
             continue;
         }
         let looks: Vec<Look<'_>> = with.iter().flat_map(|seat| outcomes(scene, *seat)).collect();

@@ -20,7 +20,7 @@ pub(super) fn run(scene: &mut Scene<'_>, report: &mut Report) {
     let connects = |seat: usize| (0..scene.places.len()).any(|place| scene.looks_of(seat, place).any(|look| look.passes(Layer::Tcp)));
     let tried = |seat: usize| (0..scene.places.len()).any(|place| scene.looks_of(seat, place).next().is_some());
     let anybody = asked.iter().any(|seat| reaches(*seat));
-    if !anybody && (scene.groups(&asked).len() > 1 || asked.iter().any(|seat| refused(*seat) || connects(*seat))) {
+    if !anybody && (scene.count_groups(&asked) > 1 || asked.iter().any(|seat| refused(*seat) || connects(*seat))) {
         report.not_run.push("no vantage reached any responder: they prove nothing in this round".to_owned());
         return;
     }

@@ -40,7 +40,7 @@ fn test(scene: &Scene<'_>, profile: usize) -> Option<Draft> {
     let refusals: Vec<(usize, Look<'_>)> =
         seats.iter().flat_map(|seat| at_responders(scene, *seat, profile).into_iter().map(move |look| (*seat, look))).collect();
     let by: BTreeSet<usize> = refusals.iter().map(|(seat, _)| *seat).collect();
-    let groups = scene.groups(&by.iter().copied().collect::<Vec<_>>()).len();
+    let groups = scene.count_groups(&by.iter().copied().collect::<Vec<_>>());
     let p = fisher(by.len(), 0, 0, by.len());
     if groups < LEAST_GROUPS || p >= BEYOND_CHANCE || !refusals.iter().all(|(_, look)| is_malformed(look.reach)) {
         return None;
@@ -60,7 +60,7 @@ fn test(scene: &Scene<'_>, profile: usize) -> Option<Draft> {
 /// Returns what came of the profile at responders that the seat reaches with the required one.
 fn at_responders<'a>(scene: &Scene<'a>, seat: usize, profile: usize) -> Vec<Look<'a>> {
     let good: BTreeSet<_> = contacts(scene, seat).filter(|(_, contact, _)| *contact == Contact::Good).map(|(address, ..)| address).collect();
-    let of_profile = scene.everywhere(seat, Experiment::NameAtResponder).iter().filter(|look| look.attempt.profile.as_str() == scene.profiles[profile]);
+    let of_profile = scene.everywhere(seat, Experiment::NameAtResponder).iter().filter(|look| look.profile == Some(profile));
     of_profile.filter(|look| look.attempt.address.is_some_and(|address| good.contains(&address))).copied().collect()
 }
 

@@ -27,6 +27,9 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
             .flat_map(|seat| scene.looks_of(*seat, place).map(move |look| (*seat, *look)))
             .filter(|(_, look)| look.passes(Layer::Tls) && look.chain.is_some())
             .collect();
+        if !looks.iter().any(|(_, look)| matches!(look.outcome, Outcome::Certificate(_))) {
+            continue;
+        }
         let mut by_fault: Vec<(CertificateFault, usize)> = Vec::new();
         for (_, look) in &looks {
             let Some(chain) = look.chain.filter(|_| matches!(look.outcome, Outcome::Certificate(_))) else { continue };
@@ -65,8 +68,8 @@ fn finding(scene: &Scene<'_>, place: usize, fault: CertificateFault, chain: usiz
     let seeing: Vec<usize> = seeing.into_iter().collect();
     let trying: BTreeSet<usize> = looks.iter().map(|(seat, _)| *seat).collect();
     let trying: Vec<usize> = trying.into_iter().collect();
-    let seen_by = scene.groups(&seeing).len();
-    let proven = bad.iter().any(|(_, look)| look.is_authenticated());
+    let seen_by = scene.count_groups(&seeing);
+    let proven = bad.iter().any(|(_, look)| look.authenticated);
     let vouched = judgement.anchored && fault != CertificateFault::NameMismatch && fault != CertificateFault::KeyUnexpected;
     let tier = match (seen_by, vouched && proven) {
         (_, true) => Tier::Confirmed,
@@ -79,20 +82,20 @@ fn finding(scene: &Scene<'_>, place: usize, fault: CertificateFault, chain: usiz
     let bad_looks: Vec<Look<'_>> = bad.iter().map(|(_, look)| *look).collect();
     let whole = bad.len() == looks.len();
     // Certificates differ by what a profile can take: the share counts only profiles with which the bad one was seen.
-    let profiles: BTreeSet<&str> = bad_looks.iter().map(|look| look.attempt.profile.as_str()).collect();
-    let comparable = looks.iter().filter(|(_, look)| profiles.contains(look.attempt.profile.as_str())).count();
+    let profiles: BTreeSet<usize> = bad_looks.iter().filter_map(|look| look.profile).collect();
+    let comparable = looks.iter().filter(|(_, look)| look.profile.is_some_and(|profile| profiles.contains(&profile))).count();
     let share = if whole { 1.0 } else { bad.len() as f64 / comparable.max(1) as f64 };
     let at = scene.places[place];
     let what = describe(scene, fault, chain);
     let of = if share < 1.0 { format!("{} of {} attempts", bad.len(), comparable) } else { count(bad.len(), "attempt") };
     let mut draft = Draft::new(cause, tier).blaming(&trying).at(place).by(Outcome::Certificate(fault), None);
     draft.share = share;
-    draft.add_profiles_of(scene, &bad_looks);
+    draft.add_profiles_of(&bad_looks);
     let vouches = if judgement.anchored { "; a trusted authority vouches for its key" } else { "" };
     let proves = if proven { ", and the server proved that it holds the key" } else { "" };
     draft.add(
         "certificate",
-        format!("{what}; seen at {at} in {of} by {} in {}{proves}{vouches}", named(scene, &seeing), groups(seen_by, scene.groups(&trying).len())),
+        format!("{what}; seen at {at} in {of} by {} in {}{proves}{vouches}", named(scene, &seeing), groups(seen_by, scene.count_groups(&trying))),
         &bad_looks,
     );
     if let Some((text, looks)) = why {
@@ -129,7 +132,7 @@ fn follows_the_vantage(scene: &Scene<'_>, place: usize, chain: usize, looks: &[(
         .filter(|seat| scene.looks_of(*seat, place).next().is_some() && scene.looks_of(*seat, place).all(|look| look.reach.is_failure()))
         .collect();
     let splits = !others.is_empty() && seeing.iter().all(|seat| !others.contains(seat));
-    splits || scene.groups(&failing).len() >= scene.groups(seeing).len()
+    splits || scene.count_groups(&failing) >= scene.count_groups(seeing)
 }
 
 pub(super) fn cause_of(fault: CertificateFault) -> Cause {

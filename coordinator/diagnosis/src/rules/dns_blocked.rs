@@ -15,7 +15,7 @@ use crate::{
 pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
     let asked: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.health[*seat].discarded.is_none() && !scene.seats[*seat].lookups.is_empty()).collect();
-    let (resolve, fail): (Vec<usize>, Vec<usize>) = asked.into_iter().partition(|seat| !scene.resolved(*seat).is_empty());
+    let (resolve, fail): (Vec<usize>, Vec<usize>) = asked.into_iter().partition(|seat| !scene.seats[*seat].resolved.is_empty());
     if resolve.is_empty() {
         return;
     }

@@ -1,4 +1,7 @@
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use parallax_model::{
     facts::DnsRecord,
@@ -22,15 +25,22 @@ use crate::{
 pub(super) fn test(scene: &Scene<'_>) -> Vec<Draft> {
     // A vantage whose policy refuses an address has resolved the name all the same.
     let heard = |seat: &usize| scene.health[*seat].discarded.as_deref().is_none_or(|reason| reason == NotCompletedKind::PolicyDenied.as_str());
-    let asked: Vec<usize> = (0..scene.seats.len()).filter(|seat| heard(seat) && !scene.resolved(*seat).is_empty()).collect();
-    asked.iter().filter_map(|seat| lies(scene, &asked, *seat)).collect()
+    let asked: Vec<usize> = (0..scene.seats.len()).filter(|seat| heard(seat) && !scene.seats[*seat].resolved.is_empty()).collect();
+    let mut givers: BTreeMap<IpAddr, BTreeSet<usize>> = BTreeMap::new();
+    for seat in asked.iter().map(|seat| &scene.seats[*seat]) {
+        for address in &seat.resolved {
+            givers.entry(*address).or_default().insert(seat.group);
+        }
+    }
+    let is_alone = |seat: &&usize| scene.seats[**seat].resolved.iter().any(|address| givers[address].len() == 1);
+    asked.iter().filter(is_alone).filter_map(|seat| lies(scene, &asked, *seat)).collect()
 }
 
 fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize) -> Option<Draft> {
     let group = scene.seats[seat].group;
     let others: Vec<usize> = asked.iter().copied().filter(|other| scene.seats[*other].group != group).collect();
-    let given_to_others: BTreeSet<IpAddr> = others.iter().flat_map(|other| scene.resolved(*other)).collect();
-    let own: Vec<IpAddr> = scene.resolved(seat).into_iter().filter(|address| !given_to_others.contains(address)).collect();
+    let given_to_others: BTreeSet<IpAddr> = others.iter().flat_map(|other| scene.seats[*other].resolved.iter().copied()).collect();
+    let own: Vec<IpAddr> = scene.seats[seat].resolved.iter().copied().filter(|address| !given_to_others.contains(address)).collect();
     let place_of = |address: &IpAddr| scene.places.iter().position(|place| place.ip() == *address);
     let authentic = |place: usize| scene.looks_at(place).any(|look| scene.is_authentic(look));
     let good: Vec<usize> = given_to_others.iter().filter_map(place_of).filter(|place| authentic(*place)).collect();
@@ -51,7 +61,7 @@ fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize) -> Option<Draft> {
     let injected = race(scene, seat, &false_ones, &given_to_others);
     // An address at which nobody can even connect from elsewhere may be a dead or distant site of the owner's: only an answer that proves to be a stranger's settles it.
     let stranger_answers = tried.iter().any(|look| look.passes(Layer::Tcp));
-    let groups = scene.groups(&others).len();
+    let groups = scene.count_groups(&others);
     let settled = injected.is_some() || (!reaches.is_empty() && !strangers.is_empty() && (stranger_answers || is_bogus));
     let other_words: Vec<&Opinion<'_>> = scene.seats[seat].opinions.iter().filter(|opinion| agrees(opinion, &false_ones, &given_to_others)).collect();
     let same_server = other_words.iter().any(|opinion| opinion.same_server && opinion.vouched);

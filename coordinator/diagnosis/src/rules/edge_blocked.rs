@@ -39,7 +39,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
             "groups",
             format!(
                 "{place} fails in {} outside ({}): a connection {}",
-                groups(scene.groups(seats).len(), suspicion.groups_judged()),
+                groups(scene.count_groups(seats), suspicion.groups_judged()),
                 named(scene, seats),
                 fate(outcome)
             ),

@@ -39,7 +39,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let mut draft = Draft::new(Cause::EdgeFilter, Tier::Likely).blaming(seats).by(outcome, if variant { None } else { Some("sni") });
     draft.add(
         "groups",
-        format!("{what} fails in {} outside ({})", groups(scene.groups(seats).len(), suspicion.groups_judged()), named(scene, seats)),
+        format!("{what} fails in {} outside ({})", groups(scene.count_groups(seats), suspicion.groups_judged()), named(scene, seats)),
         &failures,
     );
     if !variant {

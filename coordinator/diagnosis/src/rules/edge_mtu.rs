@@ -26,7 +26,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let with_hole: Vec<usize> = holes.iter().map(|(seat, _)| *seat).collect();
     let (_, first) = holes.first()?;
     let cured = holes.iter().filter(|(seat, hole)| hole.small.passed.len() >= 3 && suspicion.failures(&[*seat]).len() >= 3).count();
-    let enough = suspicion.scene.groups(&with_hole).len() >= 2;
+    let enough = suspicion.scene.count_groups(&with_hole) >= 2;
     let inside_passes = suspicion.shape() == Shape::Outside;
     let tier = if inside_passes && enough && cured >= 2 { Tier::Confirmed } else { Tier::Likely };
     if !enough && !inside_passes {
@@ -38,7 +38,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         first.direction
     );
     let mut draft = mtu::draft(suspicion, seats, first, Cause::EdgeMtuBlackhole, tier).in_words(gist);
-    let text = format!("{} outside fail alike ({})", groups(scene.groups(seats).len(), suspicion.groups_judged()), named(scene, seats));
+    let text = format!("{} outside fail alike ({})", groups(scene.count_groups(seats), suspicion.groups_judged()), named(scene, seats));
     draft.add("groups", text, &suspicion.failures(seats));
     if inside_passes {
         let inside: Vec<_> = suspicion.passing.iter().flat_map(|seat| suspicion.looks(*seat)).copied().collect();

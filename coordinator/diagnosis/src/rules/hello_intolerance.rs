@@ -67,7 +67,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
             "variant",
             format!(
                 "{profile} fails in {} ({}, {}): a connection {}",
-                groups(scene.groups(seats).len(), judged),
+                groups(scene.count_groups(seats), judged),
                 named(scene, seats),
                 count(failures.len(), "attempt"),
                 fate(outcome)

@@ -28,7 +28,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let (family, outcome) = suspicion.class(seats)?;
     let bytes = suspicion.looks(seat).iter().filter_map(|look| look.attempt.facts.tls.as_ref()).map(|tls| tls.hello.bytes).max()?;
     let large = payload(scene, seat, place, Experiment::LargeNonTls);
-    let small_mss = tally_of(scene, seat, place, Experiment::SmallMss, scene.profiles[suspicion.profile]);
+    let small_mss = tally_of(scene, seat, place, Experiment::SmallMss, suspicion.profile);
     if bytes < LARGE || large.never(1) || tally(scene, seat, place, Experiment::LargeHello).always(1) {
         return None;
     }

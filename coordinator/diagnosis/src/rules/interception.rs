@@ -27,6 +27,9 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
         if board.scene.ignored.contains(&place) {
             continue;
         }
+        if board.scene.keys_at(place).len() < 2 {
+            continue;
+        }
         let sightings = Sightings::at(board.scene, place);
         if sightings.all_alike() {
             continue;
@@ -82,7 +85,7 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, sightings: &Sightings<'_, 
     let artefacts = artefacts(scene, seat, place, &own_issuer, &mut draft);
     let neighbour_sees_server = neighbours.iter().any(|other| !sightings.keys[*other].is_disjoint(&others_keys));
     let unanchored = !anchored(own) && anchored(&others_looks) && !others_issuers.contains(&own_issuer);
-    let other_groups = scene.groups(&others).len();
+    let other_groups = scene.count_groups(&others);
     let p = fisher(own.len(), 0, 0, others_looks.len());
     let tier = match (artefacts, other_groups) {
         (true, _) if !others_issuers.contains(&own_issuer) => Tier::Confirmed,
@@ -92,7 +95,7 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, sightings: &Sightings<'_, 
         (true, _) => return None,
     };
     draft.tier = tier;
-    draft.add_profiles_of(scene, own);
+    draft.add_profiles_of(own);
     draft.mechanism = Some(
         if anchored(own) {
             "tls.mitm.trusted"

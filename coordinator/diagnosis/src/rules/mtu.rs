@@ -56,7 +56,7 @@ pub(super) fn hole<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize) -> Option<Hol
     if suspicion.class(&[seat])?.0 != Outcome::TlsTimeout || trickles(scene, seat, place) {
         return None;
     }
-    let of_profile = tally_of(scene, seat, place, Experiment::SmallMss, scene.profiles[suspicion.profile]);
+    let of_profile = tally_of(scene, seat, place, Experiment::SmallMss, suspicion.profile);
     let small = if of_profile.all().is_empty() { tally(scene, seat, place, Experiment::SmallMss) } else { of_profile };
     if !small.always(1) {
         return None;
@@ -116,7 +116,7 @@ pub(super) fn draft<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize], hole: &H
 
 /// Tells whether a small MSS cures what never was cut by it: then what is lost is the answer, and for its size.
 pub(super) fn is_about_the_answers_size(suspicion: &Suspicion<'_, '_>, seat: usize) -> bool {
-    let small = tally_of(suspicion.scene, seat, suspicion.place, Experiment::SmallMss, suspicion.scene.profiles[suspicion.profile]);
+    let small = tally_of(suspicion.scene, seat, suspicion.place, Experiment::SmallMss, suspicion.profile);
     small.always(2) && hello_bytes(suspicion, seat) < SMALL_SEGMENT
 }
 

@@ -87,15 +87,12 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
         .filter(|other| scene.seats[*other].group != group && scene.is_scored(*other, place) && scene.looks_of(*other, place).next().is_some())
         .collect();
     let passes = |seat: usize| {
-        scene
-            .looks_of(seat, place)
-            .filter(|look| scene.profiles.iter().position(|name| *name == look.attempt.profile.as_str()).is_some_and(|profile| scene.is_required(profile)))
-            .all(|look| look.passes(Layer::Tls))
+        scene.looks_of(seat, place).filter(|look| look.profile.is_some_and(|profile| scene.is_required(profile))).all(|look| look.passes(Layer::Tls))
     };
     if others.iter().any(|other| !passes(*other)) {
         return None;
     }
-    let tier = tier_beside(scene.groups(&others).len())?;
+    let tier = tier_beside(scene.count_groups(&others))?;
     let all: Vec<Look<'_>> = ports.values().flatten().copied().collect();
     let failed: Vec<Look<'_>> = all.iter().filter(|look| !look.reach.is_ok()).copied().collect();
     let (_, outcome) = agreed(failed.iter().map(|look| look.reach))?;
@@ -111,7 +108,7 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
     );
     let mut draft = Draft::new(Cause::PathMultipathLeg, tier).blaming(&[seat]).at(place).by(outcome, None).because("source-port", text, &all);
     draft.share = failed.len() as f64 / all.len() as f64;
-    draft.add_profiles_of(scene, &scene.failures_of(seat, place));
+    draft.add_profiles_of(&scene.failures_of(seat, place));
     let controls: Vec<Look<'_>> = scene.bench(seat, Experiment::ControlName, place).copied().collect();
     if !controls.is_empty() && controls.iter().all(|look| look.reach.is_ok() || matches!(look.reach, Outcome::TlsAlert(_))) {
         // On the legs that pass, another name passes whatever the failing ones mind.

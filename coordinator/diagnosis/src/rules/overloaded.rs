@@ -32,7 +32,7 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
 fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     let scene = suspicion.scene;
     let blamed: Vec<usize> = suspicion.mixed.iter().chain(&suspicion.failing).chain(&suspicion.thin).copied().collect();
-    if suspicion.mixed.is_empty() || scene.groups(&blamed).len() < 2 || blamed.iter().all(|seat| came_up(suspicion, *seat)) {
+    if suspicion.mixed.is_empty() || scene.count_groups(&blamed) < 2 || blamed.iter().all(|seat| came_up(suspicion, *seat)) {
         return None;
     }
     let looks = |seats: &[usize]| seats.iter().flat_map(|seat| suspicion.looks(*seat)).copied().collect::<Vec<Look<'_>>>();
@@ -46,7 +46,7 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     let luck = (1.0 - share).powi(i32::try_from(slow.len()).unwrap_or(i32::MAX));
     let cured = slow.len() >= 4 && slow.iter().all(|look| look.passes(suspicion.layer)) && luck <= BEYOND_CHANCE;
     let tried: Vec<usize> = blamed.iter().copied().filter(|seat| suspicion.looks(*seat).len() >= ENOUGH).collect();
-    if scene.groups(&tried).len() < 2 || !is_alike_everywhere(suspicion, &blamed) {
+    if scene.count_groups(&tried) < 2 || !is_alike_everywhere(suspicion, &blamed) {
         return None;
     }
     let cause = match family(class) {
@@ -65,7 +65,7 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     let text = format!(
         "{} of {reached} attempts at {place} fail, in {} ({}): a connection {}",
         failed.len(),
-        groups(scene.groups(&blamed).len(), suspicion.groups_judged()),
+        groups(scene.count_groups(&blamed), suspicion.groups_judged()),
         named(scene, &blamed),
         fate(outcome)
     );

@@ -34,7 +34,7 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
 fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
     let history = Timeline::of(scene, seat)?;
     let Timeline { passed, cut, slow, places, unaffected } = &history;
-    let groups = scene.groups(unaffected).len();
+    let groups = scene.count_groups(unaffected);
     let (_, outcome) = agreed(cut.iter().map(|look| look.reach))?;
     let author = places.iter().find_map(|place| route::author(scene, seat, *place, &[Reply::Refusal, Reply::Reset, Reply::Close]));
     let by_server = matches!(author, Some(Author::AsFarAsServer { .. } | Author::Witnessed { by_server: true, .. }));
@@ -61,7 +61,7 @@ fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
     let who = named(scene, &[seat]);
     let mut draft = Draft::new(cause, tier).blaming(&[seat]).by(outcome, None);
     draft.places.clone_from(places);
-    draft.add_profiles_of(scene, cut);
+    draft.add_profiles_of(cut);
     draft.share = cut.len() as f64 / (cut.len() + passed.len()) as f64;
     draft.add(
         "mixture",
@@ -105,8 +105,11 @@ struct Timeline<'a> {
 
 impl<'a> Timeline<'a> {
     fn of(scene: &Scene<'a>, seat: usize) -> Option<Self> {
-        let mut looks: Vec<Look<'a>> =
-            (0..scene.places.len()).filter(|place| scene.is_scored(seat, *place)).flat_map(|place| scene.looks_of(seat, place)).copied().collect();
+        let scored = || (0..scene.places.len()).filter(|place| scene.is_scored(seat, *place)).flat_map(|place| scene.looks_of(seat, place));
+        if !scored().any(is_cut) {
+            return None;
+        }
+        let mut looks: Vec<Look<'a>> = scored().copied().collect();
         looks.sort_by_key(|look| look.attempt.started_at);
         let passed: Vec<Look<'a>> = looks.iter().filter(|look| look.reach.is_ok()).copied().collect();
         let cut: Vec<Look<'a>> = looks.iter().filter(|look| is_cut(look)).copied().collect();
@@ -152,10 +155,8 @@ fn pauses_cure_everybody(scene: &Scene<'_>, places: &BTreeSet<usize>) -> bool {
 
 /// A profile that always fails beside one that always passes is no matter of rate.
 fn passes_with_the_same_profile(scene: &Scene<'_>, passed: &[Look<'_>], cut: &[Look<'_>]) -> bool {
-    let both = |profile: &&str| {
-        passed.iter().any(|look| look.attempt.profile.as_str() == *profile) && cut.iter().any(|look| look.attempt.profile.as_str() == *profile)
-    };
-    scene.profiles.iter().any(both)
+    let is_among = |looks: &[Look<'_>], profile: usize| looks.iter().any(|look| look.profile == Some(profile));
+    (0..scene.profiles.len()).any(|profile| is_among(passed, profile) && is_among(cut, profile))
 }
 
 /// A profile that passes without a pause as well as after one shows nothing of the others' cure.

@@ -17,7 +17,7 @@ use crate::{
 /// Excluded by a key for which no trusted authority vouches. Counter: `path.interception`; who sees which key separates the two.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
-    for place in (0..scene.places.len()).filter(|place| !scene.ignored.contains(place)) {
+    for place in (0..scene.places.len()).filter(|place| !scene.ignored.contains(place) && scene.keys_at(*place).len() > 1) {
         for profile in 0..scene.profiles.len() {
             let mut by_key: BTreeMap<&Bytes, Vec<(usize, Look<'_>)>> = BTreeMap::new();
             for seat in (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place)) {
@@ -28,7 +28,7 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
                     }
                 }
             }
-            let groups_of = |looks: &[(usize, Look<'_>)]| scene.groups(&looks.iter().map(|(seat, _)| *seat).collect::<Vec<_>>()).len();
+            let groups_of = |looks: &[(usize, Look<'_>)]| scene.count_groups(&looks.iter().map(|(seat, _)| *seat).collect::<Vec<_>>());
             by_key.retain(|_, looks| groups_of(looks) > 1);
             if by_key.len() < 2 {
                 continue;
@@ -44,7 +44,7 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
                 scene.places[place],
                 shares.join(" and "),
                 named(scene, &seats),
-                count(scene.groups(&seats).len(), "group")
+                count(scene.count_groups(&seats), "group")
             );
             let draft = Draft::new(Cause::ServerCertificateRollout, Tier::Confirmed)
                 .blaming(&seats)

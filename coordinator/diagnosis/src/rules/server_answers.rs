@@ -102,7 +102,7 @@ fn draft(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, what: &st
     let profile = scene.profiles[suspicion.profile];
     let text = format!(
         "{profile} at {place} fails alike in {} ({}, {}): a connection {}",
-        groups(scene.groups(seats).len(), suspicion.groups_judged()),
+        groups(scene.count_groups(seats), suspicion.groups_judged()),
         named(scene, seats),
         count(failures.len(), "attempt"),
         fate(outcome)
@@ -147,10 +147,8 @@ fn application_protocol(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Optio
         return None;
     }
     let mut draft = draft(suspicion, seats, Cause::ServerAlpn, "has no application protocol in common with its clients")?;
-    let without: Vec<Look<'_>> = seats
-        .iter()
-        .flat_map(|seat| tally_of(suspicion.scene, *seat, suspicion.place, Experiment::NoAlpn, suspicion.scene.profiles[suspicion.profile]).passed)
-        .collect();
+    let without: Vec<Look<'_>> =
+        seats.iter().flat_map(|seat| tally_of(suspicion.scene, *seat, suspicion.place, Experiment::NoAlpn, suspicion.profile).passed).collect();
     if !without.is_empty() {
         draft.add("no-alpn", format!("without ALPN {} passed", count(without.len(), "attempt")), &without);
     }

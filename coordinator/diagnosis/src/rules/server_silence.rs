@@ -89,7 +89,7 @@ fn everywhere(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, is_i
     let place = scene.places[suspicion.place];
     let text = format!(
         "{place} fails alike in {} ({}, {}): a connection {}",
-        groups(scene.groups(seats).len(), suspicion.groups_judged()),
+        groups(scene.count_groups(seats), suspicion.groups_judged()),
         named(scene, seats),
         count(failures.len(), "attempt"),
         fate(outcome)

@@ -51,11 +51,11 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> Option<
         return None;
     }
     let (_, outcome) = agreed(names.wanted.failed.iter().map(|look| look.reach)).filter(|(class, _)| is_of_a_filter(*class))?;
-    let tier = tier_beside(scene.groups(&others).len())?;
+    let tier = tier_beside(scene.count_groups(&others))?;
     let mut draft = draft(scene, seat, place, &names, tier, outcome);
     draft.add("other-groups", format!("{} pass every time ({})", named(scene, &others), count(passed.len(), "attempt")), &passed);
     draft.add("slow", format!("a slow pace cures nothing: {} of {} failed", slow.failed.len(), count(slow.all().len(), "attempt")), &slow.all());
-    draft.add_profiles_of(scene, &scene.failures_of(seat, place));
+    draft.add_profiles_of(&scene.failures_of(seat, place));
     Some(draft.unless(Cause::PathMultipathLeg, "repeat more source ports, twice each: a leg fixes the outcome of each, a filter that misses some does not"))
 }
 

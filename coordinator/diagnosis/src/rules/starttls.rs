@@ -79,7 +79,7 @@ fn not_offered(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> 
     let text = format!(
         "{} {what} in {} ({}, {}){reply}",
         scene.places[suspicion.place],
-        groups(scene.groups(seats).len(), suspicion.groups_judged()),
+        groups(scene.count_groups(seats), suspicion.groups_judged()),
         named(scene, seats),
         count(failures.len(), "attempt"),
     );

@@ -45,7 +45,7 @@ pub(super) fn test(scene: &Scene<'_>, seat: usize, place: usize, scored: &[usize
     );
     let mut draft = Draft::new(Cause::PathThrottling, tier).blaming(&[seat]).at(place).by(Outcome::HttpTimeout, None).because("body-rate", text, &looks);
     draft.mechanism = Some("tls.throttle".to_owned());
-    draft.add_profiles_of(scene, &looks);
+    draft.add_profiles_of(&looks);
     let draft = draft.unless(Cause::PolicyRateLimited, "read the same body from a second address of the same network");
     Some(draft.in_words(format!("the handshake with {WHERE} is quick, and the bytes after it trickle to {WHO} at about {shown}; others are fast")))
 }

@@ -31,6 +31,9 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
 }
 
 fn test(scene: &Scene<'_>, seat: usize, place: usize, scored: &[usize]) -> Option<Draft> {
+    if !scene.looks_of(seat, place).any(|look| end_us(look) > SLOW_US) {
+        return None;
+    }
     let own = transfers(scene, seat, place);
     let slow: Vec<&(Look<'_>, f64)> =
         own.iter().filter(|(look, rate)| *rate < TRICKLE_BYTES_PER_SECOND && end_us(look) > SLOW_US && end_us(look) > 8 * rtt_us(look)).collect();
@@ -64,7 +67,7 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, scored: &[usize]) -> Optio
     );
     let mut draft = Draft::new(Cause::PathThrottling, tier).blaming(&[seat]).at(place).by(Outcome::TlsTimeout, None).because("rate", text, &looks);
     draft.mechanism = Some("tls.throttle".to_owned());
-    draft.add_profiles_of(scene, &looks);
+    draft.add_profiles_of(&looks);
     let draft = draft.unless(Cause::ServerSlowHandshake, "download the same body from another network at the same time");
     Some(draft.in_words(format!("bytes from {WHERE} trickle to {WHO} at about {shown}; others are fast")))
 }
@@ -77,7 +80,7 @@ pub(super) fn contrast(scene: &Scene<'_>, seat: usize, scored: &[usize], is_fast
     let measured: Vec<(usize, bool)> = others.filter_map(|other| Some((*other, is_fast(*other)?))).collect();
     let fast: Vec<usize> = measured.iter().filter(|(_, fast)| *fast).map(|(other, _)| *other).collect();
     let outside_slow = measured.iter().any(|(other, fast)| !fast && !scene.seats[*other].inside);
-    let groups = scene.groups(&fast).len();
+    let groups = scene.count_groups(&fast);
     Some((fast, tier_beside(groups).filter(|_| !outside_slow || groups > 1)?))
 }
 

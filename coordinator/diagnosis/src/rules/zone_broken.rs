@@ -21,14 +21,14 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
     let asked: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.health[*seat].discarded.is_none() && !scene.seats[*seat].lookups.is_empty()).collect();
     let outside: Vec<usize> = asked.iter().copied().filter(|seat| !scene.seats[*seat].inside).collect();
-    if outside.is_empty() || asked.iter().any(|seat| !scene.resolved(*seat).is_empty()) {
+    if outside.is_empty() || asked.iter().any(|seat| !scene.seats[*seat].resolved.is_empty()) {
         return;
     }
     let looks: BTreeSet<_> = asked.iter().flat_map(|seat| &scene.seats[*seat].lookups).map(|attempt| attempt.id).collect();
     let outcomes = asked.iter().filter_map(|seat| outcome(scene, *seat));
     let (_, outcome) = agreed(outcomes).unwrap_or((Outcome::DnsFailed, Outcome::DnsFailed));
     let host = &scene.round.check.target.host;
-    let groups = scene.groups(&asked).len();
+    let groups = scene.count_groups(&asked);
     let dead = asked.iter().all(|seat| !resolver_answers(scene, *seat));
     let text = format!("{host} resolves from no vantage: {outcome} in {} ({})", count(groups, "group"), named(scene, &asked));
     let mut draft = if groups > 1 && !dead {

@@ -51,7 +51,7 @@ pub(super) fn other_keys(asks: &mut Asks<'_, '_>, drafts: &[Draft]) {
             let others: Vec<usize> = keyed.iter().copied().filter(|other| scene.seats[*other].group != group).collect();
             let alone = !others.is_empty() && others.iter().all(|other| keys(*other).is_disjoint(&keys(seat)));
             let vouched = scene.looks_of(seat, place).any(|look| scene.is_authentic(look));
-            if !alone || settled(seat, place) || (vouched && scene.groups(&others).len() < 2) {
+            if !alone || settled(seat, place) || (vouched && scene.count_groups(&others) < 2) {
                 continue;
             }
             asks.once(seat, Experiment::ReplyTtl, base, place, 1, WHY);

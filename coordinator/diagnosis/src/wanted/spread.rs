@@ -22,7 +22,7 @@ pub(super) fn union_of_addresses(asks: &mut Asks<'_, '_>) {
     let scene = asks.scene;
     let target = &scene.round.check.target;
     let Some(base) = asks.base().filter(|_| target.literal_address().is_none()) else { return };
-    let union: BTreeSet<IpAddr> = (0..scene.seats.len()).flat_map(|seat| scene.resolved(seat)).collect();
+    let union: BTreeSet<IpAddr> = scene.seats.iter().flat_map(|seat| seat.resolved.iter().copied()).collect();
     for seat in 0..scene.seats.len() {
         if scene.seats[seat].attempts == 0 {
             continue;

@@ -10,9 +10,9 @@ use crate::{cell::Look, draft::Draft, scene::Scene};
 
 /// Two addresses of the name have no key in common with one and the same profile.
 pub(super) fn test(scene: &Scene<'_>, served: &[Served<'_, '_>]) -> Option<Draft> {
-    scene.profiles.iter().enumerate().find_map(|(profile, name)| {
+    (0..scene.profiles.len()).find_map(|profile| {
         let mut keys: BTreeMap<usize, BTreeSet<&Bytes>> = BTreeMap::new();
-        for one in served.iter().filter(|one| one.seen.iter().any(|(_, look)| look.attempt.profile.as_str() == *name)) {
+        for one in served.iter().filter(|one| one.seen.iter().any(|(_, look)| look.profile == Some(profile))) {
             keys.entry(one.place).or_default().extend(one.chain().key());
         }
         let apart = |place: &usize| keys.iter().any(|(other, theirs)| other != place && theirs.is_disjoint(&keys[place]));

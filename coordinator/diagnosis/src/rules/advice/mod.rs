@@ -13,10 +13,11 @@ use parallax_model::verdict::{Cause, Tier};
 
 use super::Board;
 use crate::{
+    arrival::Chain,
     cell::Look,
     certificate::{Judgement, LeafFacts},
     draft::Draft,
-    scene::{Chain, Scene},
+    scene::Scene,
 };
 
 /// A faultless chain of a trusted authority that the server proved to hold at one place, and who saw it.
@@ -53,7 +54,7 @@ fn served<'s, 'a>(scene: &'s Scene<'a>) -> Vec<Served<'s, 'a>> {
     let mut served: Vec<Served<'s, 'a>> = Vec::new();
     for place in (0..scene.places.len()).filter(|place| !scene.ignored.contains(place)) {
         for seat in (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place)) {
-            for look in scene.looks_of(seat, place).filter(|look| look.reach.is_ok() && look.is_authenticated()) {
+            for look in scene.looks_of(seat, place).filter(|look| look.reach.is_ok() && look.authenticated) {
                 let sound = |at: &usize| scene.chains[*at].judgement.anchored && scene.chains[*at].judgement.faults.is_empty();
                 let Some(chain) = look.chain.filter(sound) else { continue };
                 match served.iter_mut().find(|known| known.place == place && known.chain == chain) {
@@ -89,8 +90,7 @@ impl<'a> Served<'_, 'a> {
 
     fn draft(&self, hint: Hint) -> Draft {
         let mut draft = Draft::new(hint.cause, Tier::Confirmed).blaming(&self.seats()).at(self.place);
-        let profiles = self.seen.iter().filter_map(|(_, look)| self.scene.profiles.iter().position(|name| *name == look.attempt.profile.as_str()));
-        draft.profiles.extend(profiles);
+        draft.profiles.extend(self.seen.iter().filter_map(|(_, look)| look.profile));
         draft.because(hint.rule, hint.text.clone(), &self.looks()).unless(hint.counter, hint.next).in_words(hint.text)
     }
 }

@@ -78,7 +78,7 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
 fn agreed(scene: &Scene<'_>, place: usize, audits: &[(usize, Look<'_>, &AuditFacts)], claim: &impl Fn(&AuditFacts) -> Option<Claim>) -> Option<Draft> {
     let first = claim(audits.first()?.2)?;
     let seats: Vec<usize> = audits.iter().map(|(seat, _, _)| *seat).collect::<BTreeSet<usize>>().into_iter().collect();
-    let seen_by = scene.groups(&seats).len();
+    let seen_by = scene.count_groups(&seats);
     if seen_by < 2 || audits.iter().any(|(_, _, facts)| claim(facts).as_ref() != Some(&first)) {
         return None;
     }
