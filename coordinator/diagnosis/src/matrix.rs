@@ -13,15 +13,16 @@ use crate::{
 
 /// Writes every cell, and a row for each vantage that resolved nothing.
 pub(crate) fn cells(scene: &Scene<'_>) -> Vec<MatrixCell> {
-    let mut cells = Vec::new();
+    let mut cells = Vec::with_capacity(scene.seats.len() * scene.places.len() * scene.profiles.len());
+    let addresses: Vec<String> = scene.places.iter().map(ToString::to_string).collect();
     for seat in 0..scene.seats.len() {
         let before = cells.len();
-        for place in 0..scene.places.len() {
+        for (place, address) in addresses.iter().enumerate() {
             for profile in 0..scene.profiles.len() {
                 let looks = scene.cell(seat, place, profile);
                 if !looks.is_empty() {
                     let refuses = looks.iter().rev().find_map(|look| survey::refusal(scene, profile, look)).map(|refusal| refusal.to_string());
-                    let seen = cell(scene.seats[seat].name, scene.places[place].to_string(), scene.profiles[profile], looks);
+                    let seen = cell(scene.seats[seat].name, address, scene.profiles[profile], looks);
                     cells.push(MatrixCell { client_refuses: refuses, ..seen });
                 }
             }
@@ -33,12 +34,12 @@ pub(crate) fn cells(scene: &Scene<'_>) -> Vec<MatrixCell> {
     cells
 }
 
-fn cell(vantage: &str, address: String, profile: &str, looks: &[Look<'_>]) -> MatrixCell {
+fn cell(vantage: &str, address: &str, profile: &str, looks: &[Look<'_>]) -> MatrixCell {
     let failures = looks.iter().filter(|look| look.outcome.is_failure()).count();
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     MatrixCell {
         vantage: vantage.to_owned(),
-        address,
+        address: address.to_owned(),
         profile: profile.to_owned(),
         outcome: commonest(looks.iter().map(|look| look.outcome)),
         attempts: count(looks.len()),

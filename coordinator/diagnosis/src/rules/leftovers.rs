@@ -29,6 +29,7 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
 
 /// The same failure of the same vantage at another address has the same cause, where that cause is proven at one; and so has that of its neighbour behind the same path.
 fn absorb(board: &mut Board<'_, '_>) {
+    let open: Vec<BTreeSet<usize>> = (0..board.scene.places.len()).map(|place| groups_open_at(board, place)).collect();
     for at in 0..board.drafts.len() {
         let blames_a_way = matches!(
             board.drafts[at].cause,
@@ -45,8 +46,11 @@ fn absorb(board: &mut Board<'_, '_>) {
             absorb_neighbours_of_a_leg(board, at);
         }
         if blames_a_way {
-            for place in 0..board.scene.places.len() {
-                absorb_at(board, at, place);
+            for (place, open) in open.iter().enumerate() {
+                let scene = board.scene;
+                if board.drafts[at].seats.iter().any(|seat| open.contains(&scene.seats[*seat].group)) {
+                    absorb_at(board, at, place);
+                }
             }
         }
     }
@@ -88,9 +92,14 @@ fn absorb_at(board: &mut Board<'_, '_>, at: usize, place: usize) {
     let is_path = wanted.cause.locus() == Locus::Path;
     for profile in wanted.profiles.iter().copied() {
         for layer in [Layer::Tcp, Layer::Tls, Layer::Http] {
+            let is_of_them = |seat: &usize| groups.contains(&scene.seats[*seat].group);
+            let is_open = |seat: usize| !matches!(scene.state(seat, place, profile, layer), State::Pass | State::Empty) && is_of_them(&seat);
+            if !(0..scene.seats.len()).any(|seat| is_open(seat) && !board.is_explained(seat, place, profile)) {
+                continue;
+            }
             let suspicion = board.suspicion(place, profile, layer);
             let alike = |seat: &usize| {
-                let blamed = wanted.seats.contains(seat) || (is_path && groups.contains(&scene.seats[*seat].group));
+                let blamed = wanted.seats.contains(seat) || (is_path && is_of_them(seat));
                 let outcome = suspicion.class(&[*seat]).map(|(_, outcome)| outcome);
                 let in_silence = silences && matches!(outcome, Some(Outcome::TcpTimeout | Outcome::TlsTimeout))
                     || wanted.cause == Cause::PathThrottling && outcome == Some(Outcome::HttpTimeout);
@@ -113,6 +122,17 @@ fn absorb_at(board: &mut Board<'_, '_>, at: usize, place: usize) {
             same.iter().for_each(|seat| board.mark_all(*seat, place));
         }
     }
+}
+
+/// Returns the groups of the seats for which something at a place is neither fine nor explained.
+fn groups_open_at(board: &Board<'_, '_>, place: usize) -> BTreeSet<usize> {
+    let scene = board.scene;
+    let is_open = |seat: usize, profile: usize| {
+        let states = [Layer::Tcp, Layer::Tls, Layer::Http].map(|layer| scene.state(seat, place, profile, layer));
+        states.iter().any(|state| !matches!(state, State::Pass | State::Empty)) && !board.is_explained(seat, place, profile)
+    };
+    let seats = (0..scene.seats.len()).filter(|seat| (0..scene.profiles.len()).any(|profile| is_open(*seat, profile)));
+    seats.map(|seat| scene.seats[seat].group).collect()
 }
 
 fn open(board: &mut Board<'_, '_>, place: usize, profile: usize, layer: Layer) {
@@ -247,7 +267,7 @@ fn unproven_certificates(board: &mut Board<'_, '_>, place: usize) {
     let what = describe(scene, fault, chain);
     let who = named(scene, &seats);
     let trying: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place) && scene.looks_of(*seat, place).next().is_some()).collect();
-    let seen = groups(scene.groups(&seats).len(), scene.groups(&trying).len());
+    let seen = groups(scene.count_groups(&seats), scene.count_groups(&trying));
     let text = format!("{what}; seen at {} by {who} alone, in {} ({seen})", scene.places[place], count(looks.len(), "attempt"));
     let gist = format!(
         "{what} at {}, seen by {who} ({seen}): a vantage in a second network would show whether it is the server's or somebody's on the way",

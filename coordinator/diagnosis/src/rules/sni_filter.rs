@@ -52,14 +52,14 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
 
 fn judge(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Option<Draft> {
     let (scene, place) = (suspicion.scene, suspicion.place);
+    if names.do_not_matter() || !is_about_the_name(suspicion, seat, names) {
+        return None;
+    }
     let artefacts = artefacts(suspicion, seat, names);
     let decides = names.wanted.never(1) && names.control.always(1) && names.wanted.failed.len() + names.control.passed.len() >= 3;
     let name_alone = decides || artefacts.evidence.iter().any(|(rule, ..)| matches!(*rule, "split-name" | "name-at-responder"));
-    if !is_about_the_name(suspicion, seat, names) {
-        return None;
-    }
     let slow = names.wanted.failed.iter().all(|look| look.reach == Outcome::TlsTimeout) && trickles(scene, seat, place);
-    if !name_alone || slow || names.do_not_matter() || artefacts.is_server || artefacts.at_the_edge {
+    if !name_alone || slow || artefacts.is_server || artefacts.at_the_edge {
         return None;
     }
     let settled = !artefacts.evidence.is_empty();

@@ -25,6 +25,15 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     }
     let (scene, place) = (suspicion.scene, suspicion.place);
     let (family, outcome) = suspicion.class(seats)?;
+    let inside_agrees = seats.iter().any(|seat| scene.seats[*seat].inside);
+    let may_fit = match family {
+        Outcome::TlsAlert(_) | Outcome::TlsReset => true,
+        Outcome::TlsTimeout => inside_agrees,
+        _ => false,
+    };
+    if !may_fit {
+        return None;
+    }
     let compared: Vec<(usize, bool)> = seats
         .iter()
         .map(|seat| (*seat, names(scene, *seat, place)))
@@ -32,14 +41,8 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         .map(|(seat, names)| (seat, names.decide()))
         .collect();
     let with_contrast: Vec<usize> = compared.iter().filter(|(_, decide)| *decide).map(|(seat, _)| *seat).collect();
-    let name_alone = compared.len() >= 2 && with_contrast.len() == compared.len() && scene.groups(&with_contrast).len() >= 2;
-    let inside_agrees = seats.iter().any(|seat| scene.seats[*seat].inside);
-    let fits = match family {
-        Outcome::TlsAlert(112) => true,
-        Outcome::TlsAlert(_) | Outcome::TlsReset => name_alone,
-        Outcome::TlsTimeout => name_alone && inside_agrees,
-        _ => false,
-    };
+    let name_alone = compared.len() >= 2 && with_contrast.len() == compared.len() && scene.count_groups(&with_contrast) >= 2;
+    let fits = name_alone || family == Outcome::TlsAlert(112);
     if !fits || seats.iter().any(|seat| route::is_by_somebody_nearer(scene, *seat, place)) {
         return None;
     }
@@ -52,7 +55,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let text = format!(
         "{what} is refused at {} in {} ({}, {}): a connection {}",
         scene.places[place],
-        groups(scene.groups(seats).len(), suspicion.groups_judged()),
+        groups(scene.count_groups(seats), suspicion.groups_judged()),
         named(scene, seats),
         count(failures.len(), "attempt"),
         fate(outcome)

@@ -27,13 +27,16 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     }
     let (scene, place) = (suspicion.scene, suspicion.place);
     let (family, outcome) = suspicion.class(seats)?;
-    let names = names(scene, seat, place);
+    let possible = matches!(family, Outcome::TlsReset | Outcome::TlsTimeout | Outcome::TlsUnreachable | Outcome::TlsAlert(_));
     let other = payload(scene, seat, place, Experiment::NonTls);
+    if !possible || !other.always(1) {
+        return None;
+    }
+    let names = names(scene, seat, place);
     let responders: Vec<(Contact, Look<'_>)> = contacts(scene, seat).map(|(_, contact, look)| (contact, *look)).collect();
     let blocked = !responders.is_empty() && responders.iter().all(|(contact, _)| *contact == Contact::TcpOnly);
-    let possible = matches!(family, Outcome::TlsReset | Outcome::TlsTimeout | Outcome::TlsUnreachable | Outcome::TlsAlert(_));
     let other_passes = (0..scene.profiles.len()).any(|profile| scene.state(seat, place, profile, Layer::Tls) == State::Pass);
-    if !possible || other_passes || !other.always(1) || payload(scene, seat, place, Experiment::LargeNonTls).never(1) || names.control.always(1) {
+    if other_passes || payload(scene, seat, place, Experiment::LargeNonTls).never(1) || names.control.always(1) {
         return None;
     }
     if !blocked {
