@@ -71,7 +71,7 @@ async fn create(client: &mut Client, words: &CheckCreate) -> Result<u8, Failure>
     check.name = Some(words.name.clone());
     check.cadence = cadence(words.cadence.every, words.cadence.cron.as_deref())?;
     check.spread = words.spread;
-    check.audit = words.audit.unwrap_or(if check.target.scheme.speaks_tls_over_tcp() { daily() } else { AuditRounds::Never });
+    check.audit = words.audit.unwrap_or_else(|| if check.target.scheme.speaks_tls_over_tcp() { daily() } else { AuditRounds::Never });
     if let Some(timeout) = words.timeout {
         check.limits.round_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
     }
