@@ -40,6 +40,8 @@ pub struct Peer {
     pub icmp: Option<Icmp>,
     /// The arrival TTL of the answer to the SYN; below the dial's threshold nothing arrives.
     pub ttl: u8,
+    /// The arrival TTL of the acknowledgement of what was sent, if the kernel tells; a reset that is next tells of none.
+    pub ack_ttl: Option<u8>,
     /// What comes back once something was sent.
     pub answer: Answer,
     /// What the kernel says about the connection.
@@ -71,7 +73,7 @@ impl Peer {
     /// Makes a peer at 61 that accepts after 10 ms and answers the first bytes like this.
     pub fn accepting(answer: impl Fn(&[u8], Option<u8>) -> Vec<Step> + Send + Sync + 'static) -> Self {
         let info = TcpInfo { state: 1, send_mss: 1_448, rtt_us: 10_000, ..TcpInfo::default() };
-        Self { end: ConnectEnd::Connected, after: Duration::from_millis(10), icmp: None, ttl: 61, answer: Arc::new(answer), info }
+        Self { end: ConnectEnd::Connected, after: Duration::from_millis(10), icmp: None, ttl: 61, ack_ttl: None, answer: Arc::new(answer), info }
     }
 
     /// Makes a peer with which connecting ends like this after 10 ms.
@@ -119,6 +121,7 @@ impl Net for Scripted {
         let connection = ScriptedConnection(Mutex::new(State {
             answer: Arc::clone(&peer.answer),
             info: peer.info,
+            ack_ttl: peer.ack_ttl,
             hop_limit: dial.hop_limit,
             least_ttl: dial.least_ttl.unwrap_or(0),
             steps: VecDeque::new(),
@@ -143,6 +146,7 @@ pub struct ScriptedConnection(Mutex<State>);
 struct State {
     answer: Answer,
     info: TcpInfo,
+    ack_ttl: Option<u8>,
     hop_limit: Option<u8>,
     least_ttl: u8,
     steps: VecDeque<Step>,
@@ -208,7 +212,8 @@ impl Connection for ScriptedConnection {
     fn reset_on_close(&self) {}
 
     fn ack_ttl(&self) -> Option<u8> {
-        None
+        let state = lock(&self.0);
+        state.ack_ttl.filter(|_| state.sent && !matches!(state.steps.front(), Some(Step::Reset(_))))
     }
 }
 

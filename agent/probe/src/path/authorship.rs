@@ -28,9 +28,14 @@ pub(crate) async fn reply_ttl<N: Net>(plan: &Plan, net: &N) -> Facts {
     let mut found = ReplyTtlFacts { syn_ack: None, reply: first.reply, reply_ttl: None, passed_when_filtered: None, siblings: Vec::new(), connections: 0 };
     match first.stage {
         Stage::Connected => {
-            found.syn_ack = Some(probe.connect_ttl(plan.address, &first, ConnectEnd::Connected).await);
-            if let (Some(reply), Some(syn_ack)) = (first.reply, found.syn_ack) {
-                let (ttl, passed) = probe.answer_ttl(reply, syn_ack, &first).await;
+            let agreed = probe.at_the_acknowledgements_ttl(&first).await;
+            let syn_ack = match agreed {
+                Some(Agreed { ttl, .. }) => TtlRange::exactly(ttl),
+                None => probe.connect_ttl(plan.address, &first, ConnectEnd::Connected).await,
+            };
+            found.syn_ack = Some(syn_ack);
+            if let Some(reply) = first.reply {
+                let (ttl, passed) = probe.answer_ttl(reply, syn_ack, &first, agreed).await;
                 if !probe.overtaken.load(Relaxed) {
                     found.reply_ttl = ttl;
                     found.passed_when_filtered = passed;
@@ -80,11 +85,29 @@ enum Stage {
     Other,
 }
 
+/// What came with the TTL of an acknowledgement, where the SYN-ACK has it too.
+#[derive(Debug, Clone, Copy)]
+struct Agreed {
+    ttl: u8,
+    /// What answered the hello with this threshold in force.
+    answer: Option<Reply>,
+    /// Whether the reply arrives with a higher one.
+    nearer: bool,
+}
+
 /// What is sent, and what is waited for.
 #[derive(Debug, Clone, Copy)]
 enum Question {
     Syn { remote: SocketAddr, wanted: ConnectEnd, wait: Duration },
     Hello { reply: Reply, wait: Duration },
+}
+
+impl Question {
+    fn wait(self) -> Duration {
+        match self {
+            Self::Syn { wait, .. } | Self::Hello { wait, .. } => wait,
+        }
+    }
 }
 
 impl<N: Net> Probe<'_, N> {
@@ -146,21 +169,51 @@ impl<N: Net> Probe<'_, N> {
         }
     }
 
+    /// Asks for the SYN-ACK and the reply at the TTL of an acknowledgement and above it; none where the SYN-ACK does not have that TTL, or was lost.
+    async fn at_the_acknowledgements_ttl(&self, first: &FirstLook) -> Option<Agreed> {
+        let (ttl, remote) = (first.guess?, self.plan.address);
+        let above = ttl.checked_add(1);
+        let syn = Question::Syn { remote, wanted: ConnectEnd::Connected, wait: first.connect_wait() };
+        let hello = first.reply.map(|reply| Question::Hello { reply, wait: first.answer_wait() });
+        let ask = async |question: Option<Question>| match question.zip(above) {
+            Some((question, above)) => self.arrives(question, above).await,
+            None => false,
+        };
+        let (at, syn_ack_nearer, nearer) = tokio::join!(self.all_with(ttl, first), ask(Some(syn)), ask(hello));
+        at.filter(|_| !syn_ack_nearer).map(|answer| Agreed { ttl, answer, nearer })
+    }
+
+    /// Connects with a threshold in force from the SYN-ACK on and asks: none where no SYN-ACK arrived, else what answered the hello.
+    async fn all_with(&self, threshold: u8, first: &FirstLook) -> Option<Option<Reply>> {
+        let dial = Dial { least_ttl: Some(threshold), ..self.dial(self.plan.address, first.connect_wait()) };
+        let mut connection = self.net.dial(&dial).await.connection?;
+        if first.reply.is_none() {
+            return Some(None);
+        }
+        let wait = first.answer_wait();
+        if !starttls::to_tls(&mut connection, self.plan, Instant::now() + wait).await {
+            return Some(None);
+        }
+        Some(self.ask(connection, wait).await)
+    }
+
     /// Finds the TTL of what answers a SYN in this way.
     async fn connect_ttl(&self, remote: SocketAddr, first: &FirstLook, wanted: ConnectEnd) -> TtlRange {
-        let wait = (first.round_trip * 4).clamp(CONNECT_WAIT_LEAST, CONNECT_WAIT_MOST);
-        self.find(Search::within(1, u8::MAX), first.guess, Question::Syn { remote, wanted, wait }).await
+        self.find(Search::within(1, u8::MAX), first.guess, Question::Syn { remote, wanted, wait: first.connect_wait() }).await
     }
 
     /// Finds the TTL of the answer to a hello, and whether the handshake goes on without it.
-    async fn answer_ttl(&self, reply: Reply, syn_ack: TtlRange, first: &FirstLook) -> (Option<TtlRange>, Option<bool>) {
-        let wait = (first.reply_after * 2 + first.round_trip * 4 + ANSWER_MARGIN).min(ANSWER_WAIT_MOST);
+    async fn answer_ttl(&self, reply: Reply, syn_ack: TtlRange, first: &FirstLook, agreed: Option<Agreed>) -> (Option<TtlRange>, Option<bool>) {
+        let wait = first.answer_wait();
         let question = Question::Hello { reply, wait };
-        // Nearer than the SYN-ACK?
         let above = syn_ack.most.saturating_add(1);
-        let (at_syn_ack, nearer) = tokio::join!(self.answer_with(syn_ack.least, wait), async { above > syn_ack.most && self.arrives(question, above).await });
+        let (at_syn_ack, nearer) = match agreed {
+            Some(Agreed { answer, nearer, .. }) => (answer, nearer),
+            None => tokio::join!(self.answer_with(syn_ack.least, wait), async { above > syn_ack.most && self.arrives(question, above).await }),
+        };
         if nearer {
-            return (Some(self.find(Search::within(above, u8::MAX), None, question).await), None);
+            // Somebody on the way is fewer hops away than the server.
+            return (Some(self.find(Search::within(above, u8::MAX).of_hops(syn_ack.hops()), None, question).await), None);
         }
         if at_syn_ack == Some(reply) {
             return (Some(syn_ack), None);
@@ -201,30 +254,37 @@ impl<N: Net> Probe<'_, N> {
             if connection.info().is_some_and(|info| info.state != ESTABLISHED) {
                 continue;
             }
-            let mut exchange = Exchange::new(connection, Instant::now() + wait, self.plan.limits.read_bytes, 0);
-            let recipe = self.plan.recipe();
-            let name = self.plan.name_in(&recipe);
-            exchange.deliver(tls::craft(&recipe, name, 0), self.plan.profile.delivery, name).await;
-            return reply_of(tls::answer(&mut exchange).await);
+            return self.ask(connection, wait).await;
         }
         self.overtaken.store(true, Relaxed);
         None
     }
 
-    /// Narrows a search down with a few connections at a time, and asks once more where only silence set the limit.
+    /// Sends the hello and says what arrived.
+    async fn ask(&self, connection: N::Connection, wait: Duration) -> Option<Reply> {
+        let mut exchange = Exchange::new(connection, Instant::now() + wait, self.plan.limits.read_bytes, 0);
+        let recipe = self.plan.recipe();
+        let name = self.plan.name_in(&recipe);
+        exchange.deliver(tls::craft(&recipe, name, 0), self.plan.profile.delivery, name).await;
+        reply_of(tls::answer(&mut exchange).await)
+    }
+
+    /// Narrows a search down, and asks once more where only silence set the limit and no guess agrees.
     async fn find(&self, mut search: Search, guess: Option<u8>, question: Question) -> TtlRange {
         let ceiling = search.range().most;
-        let mut guess = guess;
+        // Asked one after the other, each question halves what is left; several at a time settle less each, and are for long waits.
+        let at_once = if question.wait() > SHORT_WAIT { AT_ONCE } else { 1 };
+        let mut unasked = guess;
         for confirmed in [false, true] {
             loop {
-                let thresholds = search.next(AT_ONCE, guess.take());
+                let thresholds = search.next(at_once, unasked.take());
                 if thresholds.is_empty() || self.connections.load(Relaxed) >= MAX_CONNECTIONS {
                     break;
                 }
                 let answers = join_all(thresholds.clone().into_iter().map(|threshold| self.arrives(question, threshold))).await;
                 thresholds.iter().zip(answers).for_each(|(threshold, arrived)| search.learn(*threshold, arrived));
             }
-            let Some(ttl) = search.exact().filter(|ttl| *ttl < ceiling && !confirmed) else { break };
+            let Some(ttl) = search.exact().filter(|ttl| *ttl < ceiling && !confirmed && Some(*ttl) != guess) else { break };
             if !self.arrives(question, ttl + 1).await {
                 break;
             }
@@ -247,6 +307,16 @@ impl<N: Net> Probe<'_, N> {
     }
 }
 
+impl FirstLook {
+    fn connect_wait(&self) -> Duration {
+        (self.round_trip * 4).clamp(CONNECT_WAIT_LEAST, CONNECT_WAIT_MOST)
+    }
+
+    fn answer_wait(&self) -> Duration {
+        (self.reply_after * 2 + self.round_trip * 4 + ANSWER_MARGIN).min(ANSWER_WAIT_MOST)
+    }
+}
+
 fn reply_of(end: TlsEnd) -> Option<Reply> {
     match end {
         TlsEnd::Reset => Some(Reply::Reset),
@@ -261,8 +331,9 @@ fn reply_of(end: TlsEnd) -> Option<Reply> {
 const OVERTAKEN_TRIES: usize = 6;
 /// `tcpi_state` of an open connection (include/net/tcp_states.h).
 const ESTABLISHED: u8 = 1;
-/// Connections that ask at the same time.
+/// Connections that ask at the same time where each would be waited for longer than this.
 const AT_ONCE: usize = 3;
+const SHORT_WAIT: Duration = Duration::from_millis(600);
 /// After so many no further question is asked; siblings included.
 const MAX_CONNECTIONS: u32 = 40;
 const MAX_SIBLINGS: usize = 3;

@@ -41,7 +41,57 @@ async fn a_nearer_reset_is_found_out() {
         })
         .await;
         assert_eq!((found.syn_ack, found.reply, found.reply_ttl, found.passed_when_filtered), (exactly(61), Some(reply), exactly(63), None));
-        assert!(found.connections <= 26, "{}", found.connections);
+        assert!(found.connections <= 18, "{}", found.connections);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_ttl_of_an_acknowledgement_spares_connections() {
+    let told = |what: Step| {
+        move |_: &Dial| {
+            let what = what.clone();
+            let peer = Peer::accepting(move |sent, _| if holds_name(sent) { vec![Step::Wait(millis(4)), what.clone()] } else { vec![server_flight(61)] });
+            Peer { ack_ttl: Some(61), ..peer }
+        }
+    };
+    let mut taken = Vec::new();
+    for ttl in [61, 62, 63, 64, 125, 126, 127, 128, 252, 253, 254, 255] {
+        let alert = Step::Bytes(vec![21, 3, 3, 0, 2, 2, 40], ttl);
+        for (what, reply) in [(Step::Reset(ttl), Reply::Reset), (Step::Close(ttl), Reply::Close), (alert, Reply::Alert)] {
+            let found = reply_ttl(plan(Experiment::ReplyTtl, "modern"), told(what)).await;
+            assert_eq!((found.syn_ack, found.reply, found.reply_ttl, found.passed_when_filtered), (exactly(61), Some(reply), exactly(ttl), None));
+            taken.push((ttl, found.connections));
+        }
+    }
+    assert!(taken.iter().all(|(ttl, connections)| *connections <= if *ttl == 61 { 5 } else { 11 }), "{taken:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_from_elsewhere_than_the_syn_ack_misleads_nobody() {
+    for ack_ttl in [58, 63, 255] {
+        let found =
+            reply_ttl(plan(Experiment::ReplyTtl, "modern"), move |_| Peer { ack_ttl: Some(ack_ttl), ..Peer::accepting(|_, _| vec![Step::Close(61)]) }).await;
+        assert_eq!((found.syn_ack, found.reply, found.reply_ttl), (exactly(61), Some(Reply::Close), exactly(61)), "{ack_ttl}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_lost_packet_leaves_the_reply_where_it_is() {
+    for lost in 2..14 {
+        let dials = std::sync::atomic::AtomicUsize::new(0);
+        let found = reply_ttl(plan(Experiment::ReplyTtl, "modern"), move |_| {
+            let is_lost = dials.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1 == lost;
+            let peer = Peer::accepting(move |sent, _| match (is_lost, holds_name(sent)) {
+                (true, _) => vec![],
+                (false, true) => vec![Step::Reset(63)],
+                (false, false) => vec![server_flight(61)],
+            });
+            Peer { ack_ttl: Some(61), ttl: if is_lost { 0 } else { 61 }, ..peer }
+        })
+        .await;
+        let (reply, server) = (found.reply_ttl.unwrap(), found.syn_ack.unwrap());
+        assert!(lost == 5 || reply == TtlRange::exactly(63), "{lost}: {found:?}");
+        assert_eq!(server, TtlRange::exactly(61), "{lost}");
     }
 }
 
