@@ -80,17 +80,20 @@ fn alert_to_some(list: &mut List<'_>) {
     }
 }
 
-/// Something answers the hello with an end: who, on what, and where (M11, M1, M3–M5, M2, M20, M7, then M9 and M10).
+/// Something answers the hello with an end: who, on what, and where (M11, M1, then M9 and M10, then M3–M5, M2, M20, M7).
 fn cut(list: &mut List<'_>) {
     list.one(Experiment::ReplyTtl).next();
     contrast_by_turns(list);
-    list.named(Experiment::NoName, 2).named(Experiment::SplitName, 2).at_responders().next();
-    list.named(Experiment::SplitRecords, 1).times(Experiment::NonTls, 2).named(Experiment::NameCase, 1);
-    if list.case.symptom == Symptom::Alert {
+    list.one(Experiment::HelloWalk).named(Experiment::ControlWalk, 1).one(Experiment::SynWalk).next();
+    // An alert may be the server's own opinion of the hello: room for what it would have chosen.
+    let is_alert = list.case.symptom == Symptom::Alert;
+    let times = if is_alert { 1 } else { 2 };
+    list.named(Experiment::NoName, times).named(Experiment::SplitName, 2).at_responders().next();
+    list.named(Experiment::SplitRecords, 1).times(Experiment::NonTls, times).named(Experiment::NameCase, 1);
+    if is_alert {
         list.one(Experiment::LegacyHello).one(Experiment::Tls13Only).one(Experiment::NoAlpn);
     }
     list.next();
-    list.one(Experiment::HelloWalk).named(Experiment::ControlWalk, 1).one(Experiment::SynWalk).next();
     list.one(Experiment::Slow).named(Experiment::NamePrefixed, 1).named(Experiment::NameDotted, 1);
 }
 
@@ -99,7 +102,7 @@ fn contrast_by_turns(list: &mut List<'_>) {
     list.named(Experiment::ControlName, 1).next();
     list.baselines().next();
     list.named(Experiment::ControlAfter, 1).next();
-    list.named(Experiment::ControlName, 3).next();
+    list.named(Experiment::ControlName, 2).next();
 }
 
 /// Each silent attempt costs its whole time, so they run several at once; what passes is quick anyway.
@@ -114,11 +117,19 @@ fn silence(list: &mut List<'_>) {
 
 /// Only some recipes fail: size, split or version, rather than the name.
 fn variant(list: &mut List<'_>) {
-    if list.case.symptom != Symptom::Silence {
+    let is_answered = list.case.symptom != Symptom::Silence;
+    // Where somebody answers a hello that must pass, the name is the first suspect, and two controls can spare the rest.
+    let controls_first = is_answered && list.case.required;
+    if is_answered {
         list.one(Experiment::ReplyTtl).next();
     }
-    list.one(Experiment::SmallMss).baselines().one(Experiment::LargeNonTls).next();
-    list.one(Experiment::SmallMss).one(Experiment::SmallMss).one(Experiment::LargeNonTls).named(Experiment::ControlName, 1).next();
+    if controls_first {
+        list.named(Experiment::ControlName, 2).baselines().next();
+        list.one(Experiment::SmallMss).one(Experiment::LargeNonTls).next();
+    } else {
+        list.one(Experiment::SmallMss).baselines().one(Experiment::LargeNonTls).next();
+    }
+    list.one(Experiment::SmallMss).one(Experiment::SmallMss).one(Experiment::LargeNonTls).named(Experiment::ControlName, u32::from(!controls_first)).next();
     list.with_required(Experiment::LargeHello).with_required(Experiment::LargeHello).with_required(Experiment::SplitName);
     list.with_required(Experiment::SplitRecords).next();
     list.with_required(Experiment::SplitName).named(Experiment::ControlName, 1).named(Experiment::ControlName, 1).at_responders().next();
@@ -173,7 +184,7 @@ impl<'a> List<'a> {
 
     /// Adds an experiment that makes sense only for a hello with a name.
     fn named(&mut self, experiment: Experiment, repeat: u32) -> &mut Self {
-        if self.case.named { self.times(experiment, repeat) } else { self }
+        if self.case.named && repeat > 0 { self.times(experiment, repeat) } else { self }
     }
 
     /// Adds the walks of a required recipe; what an optional one meets is the server's own choice unless groups differ, which only the coordinator sees, and each step holds

@@ -1,6 +1,7 @@
 //! Which experiments explain a failure, in which order: pure, so that a table can hold it to the methods.
 
 mod lists;
+mod settled;
 mod symptom;
 #[cfg(test)]
 mod tests;
@@ -47,12 +48,14 @@ pub struct FollowUp {
 }
 
 impl FollowUp {
-    /// Estimates how many connections this takes.
+    /// Estimates how many connections to the target this takes; most of a walk's SYNs die before it, and what goes to responders is none.
     pub fn connections(&self) -> u32 {
         let each = match self.task.experiment {
-            Experiment::ReplyTtl => 12,
-            Experiment::SynWalk | Experiment::ControlWalk => 6,
+            Experiment::ReplyTtl => 10,
+            Experiment::ControlWalk => 6,
             Experiment::HelloWalk => 4,
+            Experiment::SynWalk => 2,
+            Experiment::NameAtResponder => 0,
             _ => 1,
         };
         each * self.task.repeat
@@ -63,12 +66,20 @@ impl FollowUp {
 ///
 /// It may be asked again with what came of the first list: what was run is not asked for twice.
 pub fn drill_down(row: &RowSoFar<'_>) -> Vec<FollowUp> {
-    let Some(case) = Case::of(row) else { return Vec::new() };
+    let Some(case) = Case::of(row).filter(|_| row.connections_left > 0) else { return Vec::new() };
     let mut planned = lists::for_case(&case);
     take_off_what_was_run(row, &mut planned);
+    planned.retain(|followup| is_worth_it(row, followup.task.experiment));
     keep_within(&mut planned, row.connections_left.min(MOST_CONNECTIONS));
     number_batches(&mut planned);
     planned
+}
+
+/// Tells whether an experiment is still worth its connections, given what the row has seen by now.
+///
+/// Once somebody before the server is known to answer the wanted name in its place, and controls pass, only where that is remains to be found out.
+pub fn is_worth_it(row: &RowSoFar<'_>, experiment: Experiment) -> bool {
+    matches!(experiment, Experiment::HelloWalk | Experiment::ControlWalk | Experiment::SynWalk) || !settled::by_an_artefact(row)
 }
 
 fn take_off_what_was_run(row: &RowSoFar<'_>, planned: &mut Vec<FollowUp>) {
@@ -107,4 +118,4 @@ fn number_batches(planned: &mut [FollowUp]) {
 }
 
 /// The most connections that one failing address is worth.
-const MOST_CONNECTIONS: u32 = 48;
+const MOST_CONNECTIONS: u32 = 40;

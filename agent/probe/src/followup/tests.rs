@@ -3,7 +3,7 @@ use parallax_model::{
     cadence::{AuditRounds, Cadence, Spread},
     check::Limits,
     clock::Timestamp,
-    facts::{AlertSeen, ConnectEnd, Facts, HttpEnd, HttpFacts, LocalRefusal, ServerAnswerFacts, TcpFacts, TlsEnd, TlsFacts},
+    facts::{AlertSeen, ConnectEnd, Facts, HttpEnd, HttpFacts, LocalRefusal, Reply, ReplyTtlFacts, ServerAnswerFacts, TcpFacts, TlsEnd, TlsFacts, TtlRange},
     id::{AttemptId, CheckId, RoundId},
     profile::DEFAULT_PROFILES,
 };
@@ -137,8 +137,35 @@ fn an_end_after_the_hello_begins_with_the_reply_ttl_and_ends_with_the_walks() {
         assert_eq!(count(&list, Experiment::NameAtResponder), 2);
         assert_eq!(count(&list, Experiment::LegacyHello), u32::from(matches!(end, TlsEnd::Alert(_))));
         assert!(list.iter().map(FollowUp::connections).sum::<u32>() <= MOST_CONNECTIONS);
+        for walk in [Experiment::HelloWalk, Experiment::ControlWalk, Experiment::SynWalk] {
+            assert_eq!(count(&list, walk), 1, "{end:?} lacks {walk}");
+        }
         let [first_control, first_own] = [Experiment::ControlName, Experiment::Baseline].map(|wanted| list.iter().position(|f| f.task.experiment == wanted));
         assert!(first_control < first_own, "the control comes first");
+    }
+}
+
+/// A reset after the hello that came with this TTL, from a server whose SYN-ACK came with 58.
+fn reset_with(ttl: u8) -> Facts {
+    let [syn_ack, reply_ttl] = [58, ttl].map(|ttl| Some(TtlRange::exactly(ttl)));
+    let found = ReplyTtlFacts { syn_ack, reply: Some(Reply::Reset), reply_ttl, passed_when_filtered: None, siblings: Vec::new(), connections: 9 };
+    Facts { reply_ttl: Some(found), ..connected(TlsEnd::Reset) }
+}
+
+#[test]
+fn what_is_forged_for_one_name_alone_is_only_placed() {
+    let row = |ttl: u8, control: TlsEnd, controls: usize| {
+        let mut row = attempts(|profile, _| connected(if profile == "split" { TlsEnd::Established } else { TlsEnd::Reset }));
+        row.extend((0..2).map(|_| attempt("modern", Experiment::Baseline, HERE, connected(TlsEnd::Reset))));
+        row.extend((0..controls).map(|_| attempt("modern", Experiment::ControlName, HERE, connected(control))));
+        row.push(attempt("modern", Experiment::ReplyTtl, HERE, reset_with(ttl)));
+        planned_for("shop.corp.test:443", &row, 120)
+    };
+    let mut left = order(&row(63, TlsEnd::Answered, 4));
+    left.retain(|experiment| !matches!(experiment, Experiment::HelloWalk | Experiment::ControlWalk | Experiment::SynWalk));
+    assert_eq!(left, []);
+    for (ttl, control, controls) in [(58, TlsEnd::Answered, 4), (63, TlsEnd::Reset, 4), (63, TlsEnd::Answered, 1)] {
+        assert!(count(&row(ttl, control, controls), Experiment::LargeNonTls) > 0, "{ttl} {control:?} {controls}");
     }
 }
 
