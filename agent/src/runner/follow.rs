@@ -9,7 +9,7 @@ use parallax_model::{
     id::ProfileName,
     outcome::Outcome,
 };
-use parallax_probe::{FollowUp, RowSoFar, drill_down};
+use parallax_probe::{FollowUp, RowSoFar, drill_down, is_worth_it};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until},
@@ -68,7 +68,7 @@ async fn line<L: Look>(share: Rc<Share<L>>, address: SocketAddr, tasks: Vec<Task
         for turn in 0..u16::try_from(task.repeat.max(1)).unwrap_or(u16::MAX) {
             let started = Instant::now();
             let source_port = (task.experiment == Experiment::SourcePort).then_some(FIRST_PORT + turn % PORTS);
-            let wanted = Try { profile: &profile, experiment: task.experiment, address, source_port, siblings: &siblings, attempt_ms: None };
+            let wanted = Try { profile: &profile, experiment: task.experiment, address, source_port, siblings: &siblings, attempt_ms: None, in_row: false };
             if share.attempt(wanted).await.facts.not_completed.is_some() {
                 break;
             }
@@ -107,8 +107,9 @@ async fn explain_address<L: Look>(share: Rc<Share<L>>, address: SocketAddr, mut 
             batches.entry(follow_up.batch).or_default().push(follow_up);
         }
         for batch in batches.into_values() {
+            let row = RowSoFar { check: &share.assignment.check, address, attempts: &seen, responders: &responders, connections_left: budget };
             let mut running = JoinSet::new();
-            for follow_up in batch {
+            for follow_up in batch.into_iter().filter(|follow_up| is_worth_it(&row, follow_up.task.experiment)) {
                 running.spawn_local(follow(Rc::clone(&share), follow_up));
             }
             seen.extend(running.join_all().await.into_iter().flatten());
@@ -121,7 +122,8 @@ async fn follow<L: Look>(share: Rc<Share<L>>, follow_up: FollowUp) -> Vec<Attemp
     let (Some(profile), Some(address)) = (share.assignment.check.profile(task.profile.as_str()), task.address) else { return Vec::new() };
     let mut attempts = Vec::new();
     for _ in 0..task.repeat.max(1) {
-        let wanted = Try { profile: &profile, experiment: task.experiment, address, source_port, siblings: &siblings, attempt_ms: Some(attempt_ms) };
+        let wanted =
+            Try { profile: &profile, experiment: task.experiment, address, source_port, siblings: &siblings, attempt_ms: Some(attempt_ms), in_row: false };
         attempts.push(share.attempt(wanted).await);
     }
     attempts

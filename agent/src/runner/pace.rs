@@ -66,10 +66,15 @@ impl Manners {
         [pace, throttle, self.most].into_iter().flatten().min()
     }
 
-    /// Counts connections beyond the first that an attempt made: where the coordinator or the site owner caps them, what follows waits.
-    pub(super) fn charge(&self, gate: &Gate, connections: u32) {
-        if let Some(cap) = self.cap(None) {
-            gate.skip(cap, connections);
+    /// Returns how many turns that nobody took may be made up for: none where it is not the check's own pace that holds.
+    fn burst(&self, pace: Option<u32>) -> u32 {
+        if self.cap(pace) == pace && self.cap(None) != pace { BURST } else { 0 }
+    }
+
+    /// Counts connections beyond the first that an attempt made: where they are capped, what follows waits.
+    pub(super) fn charge(&self, gate: &Gate, pace: Option<u32>, connections: u32) {
+        if let Some(cap) = self.cap(pace) {
+            gate.turns(cap, self.burst(pace), connections);
         }
     }
 
@@ -78,29 +83,29 @@ impl Manners {
         let of_target = Arc::clone(&gate.in_flight).acquire_owned().await.ok();
         let of_agent = Arc::clone(&self.everything).acquire_owned().await.ok();
         if let Some(cap) = self.cap(pace) {
-            sleep_until(gate.turn(cap)).await;
+            sleep_until(gate.turns(cap, self.burst(pace), 1)).await;
         }
         Leave { _places: [of_target, of_agent] }
     }
 }
 
 impl Gate {
-    fn skip(&self, connections_per_second: u32, turns: u32) {
+    /// Takes turns and returns when the first of them is due.
+    fn turns(&self, connections_per_second: u32, burst: u32, turns: u32) -> Instant {
+        let each = Duration::from_secs(1) / connections_per_second.max(1);
+        let now = Instant::now();
+        let earliest = now.checked_sub(each * burst).unwrap_or(now);
         let mut next = self.next.lock().expect("no code panics while it holds this lock");
-        let from = next.map_or_else(Instant::now, |next| next.max(Instant::now()));
-        *next = Some(from + Duration::from_secs(1) * turns / connections_per_second.max(1));
-    }
-
-    fn turn(&self, connections_per_second: u32) -> Instant {
-        let mut next = self.next.lock().expect("no code panics while it holds this lock");
-        let turn = next.map_or_else(Instant::now, |next| next.max(Instant::now()));
-        *next = Some(turn + Duration::from_secs(1) / connections_per_second.max(1));
+        let turn = next.map_or(earliest, |next| next.max(earliest));
+        *next = Some(turn + each * turns);
         turn
     }
 }
 
 const PER_TARGET: usize = 8;
 const PER_AGENT: usize = 128;
+/// Connections that may be made at once where turns were left unused: attempts that wait for silence cost no further time, and a drill-down begins at once.
+const BURST: u32 = 20;
 
 #[cfg(test)]
 mod tests {
@@ -130,11 +135,22 @@ mod tests {
             manners.leave(&one, Some(20)).await;
             manners.leave(&two, Some(20)).await;
         }
-        assert_eq!(started.elapsed(), Duration::from_millis(950));
+        assert_eq!(started.elapsed(), Duration::ZERO, "the first ones were left unused before");
+        manners.charge(&one, Some(20), 40);
+        manners.leave(&two, Some(20)).await;
+        assert_eq!(started.elapsed(), Duration::from_millis(2_000), "a walk of forty connections takes forty turns");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_coordinators_cap_holds_from_the_start_and_knows_no_burst() {
+        let manners = Manners::new(None);
+        let gate = manners.gate("a.test:443");
         manners.throttle(1);
-        manners.leave(&one, Some(20)).await;
-        manners.leave(&one, None).await;
-        assert_eq!(started.elapsed(), Duration::from_millis(2_000), "the coordinator's cap holds from the start");
+        let started = Instant::now();
+        for pace in [Some(20), None, Some(1)] {
+            manners.leave(&gate, pace).await;
+        }
+        assert_eq!(started.elapsed(), Duration::from_millis(2_000));
     }
 
     #[tokio::test(start_paused = true)]
@@ -146,7 +162,7 @@ mod tests {
             manners.leave(&gate, pace).await;
         }
         assert_eq!(started.elapsed(), Duration::from_millis(200));
-        manners.charge(&gate, 7);
+        manners.charge(&gate, None, 7);
         manners.leave(&gate, None).await;
         assert_eq!(started.elapsed(), Duration::from_millis(1_000), "a walk of eight connections takes eight turns");
         manners.leave(&manners.gate("b.test:443"), None).await;

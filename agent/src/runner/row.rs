@@ -105,7 +105,9 @@ async fn cell<L: Look>(share: Rc<Share<L>>, profile: Rc<Profile>, address: Socke
         // Once tries have passed it is known how long the address takes, and six more full timeouts would eat the share's time.
         let slowest_ms = attempts.iter().filter(|attempt| Outcome::of(attempt).is_ok()).map(|attempt| attempt.elapsed_us / 1_000).max();
         let attempt_ms = slowest_ms.map(|slowest| share.assignment.check.limits.attempt_ms.min(REPEATED_TRY_MS.max(slowest * 4 + 1_000)));
-        let attempt = share.attempt(Try { profile: &profile, experiment: Experiment::Baseline, address, source_port: None, siblings: &[], attempt_ms }).await;
+        let attempt = share
+            .attempt(Try { profile: &profile, experiment: Experiment::Baseline, address, source_port: None, siblings: &[], attempt_ms, in_row: true })
+            .await;
         let outcome = Outcome::of(&attempt);
         attempts.push(attempt);
         if !outcome.is_completed() {
@@ -129,8 +131,9 @@ async fn cell<L: Look>(share: Rc<Share<L>>, profile: Rc<Profile>, address: Socke
 async fn gate<L: Look>(share: Rc<Share<L>>, address: SocketAddr) {
     let profile = Profile::builtin(REQUIRED_PROFILE).expect("the required profile is built in");
     for _ in 0..2 {
-        let attempt =
-            share.attempt(Try { profile: &profile, experiment: Experiment::Responder, address, source_port: None, siblings: &[], attempt_ms: None }).await;
+        let attempt = share
+            .attempt(Try { profile: &profile, experiment: Experiment::Responder, address, source_port: None, siblings: &[], attempt_ms: None, in_row: true })
+            .await;
         if !Outcome::of(&attempt).is_failure() {
             return;
         }

@@ -12,7 +12,7 @@ use parallax_model::{
     attempt::Attempt,
     check::Limits,
     clock::Timestamp,
-    facts::{DnsFacts, Facts, LookupEnd, NotCompleted, WitnessFacts},
+    facts::{DnsFacts, Facts, LookupEnd, NotCompleted, StepEnd, WalkFacts, WalkPayload, WitnessFacts},
     id::{AttemptId, CheckId, ProfileName, RoundId, VantageName},
     outcome::Outcome,
     profile::{Depth, Profile},
@@ -82,6 +82,8 @@ pub(super) struct Try<'a> {
     pub(super) siblings: &'a [SocketAddr],
     /// The time that it may take, milliseconds; none for what the check says.
     pub(super) attempt_ms: Option<u64>,
+    /// Whether it is one of the row's own tries, which decide whether anything fails at all and come no faster than their pauses allow.
+    pub(super) in_row: bool,
 }
 
 impl<L: Look> Tools<L> {
@@ -207,11 +209,11 @@ impl<L: Look> Share<L> {
         if !self.tools.guard.permits(address) {
             return refuse(NotCompleted::PolicyDenied(address));
         }
-        let at_target = experiment != Experiment::Responder;
+        let at_target = !matches!(experiment, Experiment::Responder | Experiment::NameAtResponder);
         if at_target && !self.book.take_connection() {
             return refuse(NotCompleted::OverLimit);
         }
-        let pace = self.pace();
+        let pace = self.pace().map(|pace| if wanted.in_row { pace * ROW_HASTE } else { pace });
         let _leave = if at_target { Some(self.tools.manners.leave(&self.gate, pace).await) } else { None };
         let plan = self.plan(wanted);
         let (started_at, started) = (self.tools.clock.now(), Instant::now());
@@ -219,7 +221,7 @@ impl<L: Look> Share<L> {
         let further = connections_of(&facts).saturating_sub(1);
         self.book.charge(further);
         if at_target && further > 0 {
-            self.tools.manners.charge(&self.gate, further);
+            self.tools.manners.charge(&self.gate, pace, further);
         }
         let attempt = self.record(&profile.name, experiment, Some(address), (started_at, started.elapsed()), facts);
         let outcome = Outcome::of(&attempt);
@@ -254,7 +256,7 @@ impl<L: Look> Share<L> {
     }
 
     fn plan(&self, wanted: Try<'_>) -> Plan {
-        let Try { profile, experiment, address, source_port, siblings, attempt_ms } = wanted;
+        let Try { profile, experiment, address, source_port, siblings, attempt_ms, .. } = wanted;
         let check = &self.assignment.check;
         let pinned_responder = matches!(experiment, Experiment::Responder | Experiment::NameAtResponder);
         // A responder speaks TLS, whatever the target does.
@@ -313,7 +315,10 @@ fn gate_addresses(responders: &[Responder]) -> Vec<SocketAddr> {
 
 /// Returns how many connections an attempt took out of the round's budget; an audit has its own.
 fn connections_of(facts: &Facts) -> u32 {
-    let of_walk = facts.walk.as_ref().map_or(0, |walk| u32::try_from(walk.steps.len()).unwrap_or(u32::MAX));
+    // A SYN whose hop limit expires never gets to the target; a walk of hellos connects for each step.
+    let reaches = |walk: &WalkFacts, end: StepEnd| walk.payload != WalkPayload::Syn || !matches!(end, StepEnd::Expired(_));
+    let steps = |walk: &WalkFacts| walk.steps.iter().filter(|step| reaches(walk, step.end)).count();
+    let of_walk = facts.walk.as_ref().map_or(0, |walk| u32::try_from(steps(walk)).unwrap_or(u32::MAX));
     let of_replies = facts.reply_ttl.as_ref().map_or(0, |replies| replies.connections);
     of_walk.max(of_replies).max(1)
 }
@@ -324,6 +329,8 @@ pub(super) fn name_of(reason: NotCompleted) -> &'static str {
 }
 
 const MOST_RESPONDERS: usize = 2;
+/// How much faster than what explains a failure a row may make its own tries.
+const ROW_HASTE: u32 = 4;
 /// How much of the time that a share has left an audit may take; the rest is for its last answers and the report.
 const AUDIT_SHARE: f64 = 0.75;
 /// Every resolver answers for it, be it that it knows nothing (RFC 9462, section 4).
