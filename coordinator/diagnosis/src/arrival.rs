@@ -7,7 +7,7 @@ use parallax_model::{
     attempt::Attempt,
     bytes::Bytes,
     clock::Timestamp,
-    facts::{DnsFacts, HttpEnd},
+    facts::{CertificateAsk, DnsFacts, HttpEnd},
     outcome::Outcome,
 };
 
@@ -88,6 +88,37 @@ pub(crate) fn read(round: &RoundView) -> (Vec<Arrival<'_>>, Vec<Chain<'_>>) {
     let mut chains: Vec<(Option<usize>, Chain<'_>)> = ranks.into_iter().zip(chains).collect();
     chains.sort_by_key(|(rank, _)| *rank);
     (arrivals, chains.into_iter().map(|(_, chain)| chain).collect())
+}
+
+/// A chain that an audit was shown when it could use one type of key alone.
+pub(crate) struct Audited<'a> {
+    pub(crate) seat: usize,
+    pub(crate) attempt: &'a Attempt,
+    pub(crate) key_type: &'static str,
+    pub(crate) chain: usize,
+}
+
+/// Adds the chains that audits were shown for one type of key each to those that came by whole handshakes.
+pub(crate) fn audited<'a>(arrivals: &[Arrival<'a>], chains: &mut Vec<Chain<'a>>) -> Vec<Audited<'a>> {
+    let mut audited = Vec::new();
+    for Arrival { seat, attempt, .. } in arrivals.iter().filter(|arrival| arrival.attempt.experiment == Experiment::Audit) {
+        let Some(audit) = attempt.facts.audit.as_deref() else { continue };
+        for shown in &audit.certificates {
+            let key_type = match shown.ask {
+                CertificateAsk::Rsa => "RSA",
+                CertificateAsk::Ecdsa => "ECDSA",
+                CertificateAsk::OwnName | CertificateAsk::NoName | CertificateAsk::OtherName => continue,
+            };
+            let Some(sent) = shown.chain.and_then(|at| audit.chains.get(at as usize)).filter(|sent| !sent.is_empty()) else { continue };
+            let same = chains.iter().position(|chain| chain.named && chain.sent == sent.as_slice());
+            let chain = same.unwrap_or_else(|| {
+                chains.push(Chain { sent, staple: shown.staple.as_ref(), named: true, judgement: Judgement::unreadable() });
+                chains.len() - 1
+            });
+            audited.push(Audited { seat: *seat, attempt, key_type, chain });
+        }
+    }
+    audited
 }
 
 /// Judges each chain.

@@ -19,7 +19,7 @@ use parallax_model::{
 };
 
 use crate::{
-    arrival::{self, Arrival, Chain},
+    arrival::{self, Arrival, Audited, Chain},
     cell::{Layer, Look, State, is_http, state},
     doubt,
     gates::Health,
@@ -40,6 +40,8 @@ pub(crate) struct Scene<'a> {
     recipes: Vec<Option<Profile>>,
     required: Vec<bool>,
     pub(crate) chains: Vec<Chain<'a>>,
+    /// The chains that audits were shown for one type of key each.
+    pub(crate) audited: Vec<Audited<'a>>,
     /// What the gates say about each seat.
     pub(crate) health: Vec<Health>,
     /// Places that are not the server's: answers of a lying resolver, or a family that a loopback name does not serve.
@@ -84,6 +86,7 @@ impl<'a> Scene<'a> {
         places.extend(baseline().filter(|attempt| attempt.facts.not_completed.is_none()).filter_map(|attempt| attempt.address));
         let profiles: Vec<&str> = profiles(round, baseline());
         let trust = trust.with(&round.check.trust);
+        let audited = arrival::audited(&arrivals, &mut chains);
         arrival::judge(&mut chains, round, &trust, now);
         let mut scene = Self {
             round,
@@ -95,6 +98,7 @@ impl<'a> Scene<'a> {
             required: profiles.iter().map(|name| is_required(round, name)).collect(),
             profiles,
             chains,
+            audited,
             health: vec![Health::default(); round.vantages.len()],
             ignored: BTreeSet::new(),
             broken_templates: BTreeSet::new(),

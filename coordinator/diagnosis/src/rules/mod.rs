@@ -46,6 +46,7 @@ pub(crate) use trial::Trial;
 
 use parallax_model::{
     outcome::Outcome,
+    target::Scheme,
     verdict::{Cause, Counter, Locus, Tier},
 };
 
@@ -70,6 +71,18 @@ pub(crate) struct Hypothesis {
     pub(crate) next: &'static str,
     /// Tests it for these failing seats.
     pub(crate) test: fn(&Suspicion<'_, '_>, &[usize]) -> Option<Draft>,
+}
+
+impl Hypothesis {
+    /// Tells whether it can hold at all for a target of this scheme.
+    fn concerns(&self, scheme: Scheme) -> bool {
+        match self.cause {
+            Cause::PathStarttlsStripped | Cause::ServerStarttlsNotOffered => matches!(scheme, Scheme::StartTls(_)),
+            Cause::EdgeFilter if self.requires == starttls::STRIPPED_AT_THE_EDGE.requires => matches!(scheme, Scheme::StartTls(_)),
+            Cause::PathQuicBlocked => scheme == Scheme::Quic,
+            _ => true,
+        }
+    }
 }
 
 /// What a hypothesis about failures at one address says of itself.
@@ -282,7 +295,7 @@ impl<'s, 'a> Board<'s, 'a> {
         }
         for hypothesis in hypotheses {
             let found = (hypothesis.test)(suspicion, seats);
-            if let Some(journal) = &mut self.journal {
+            if let Some(journal) = self.journal.as_mut().filter(|_| hypothesis.concerns(suspicion.scene.round.check.target.scheme)) {
                 journal.push(Trial::of(hypothesis, suspicion, seats, found.as_ref()));
             }
             let Some(mut draft) = found.filter(&welcome) else { continue };

@@ -89,6 +89,9 @@ pub(super) struct See {
     pub(super) walk: String,
     /// What an audit found, as it is stored.
     pub(super) audit: Option<AuditFacts>,
+    /// The chains that the audit was shown for RSA and ECDSA keys, `rsa=CHAIN ecdsa=CHAIN`.
+    #[serde(default)]
+    pub(super) key_types: String,
     /// Source ports, one per attempt, used again from the start.
     #[serde(default)]
     pub(super) source_ports: Vec<u16>,

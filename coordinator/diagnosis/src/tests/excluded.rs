@@ -29,6 +29,8 @@ fn a_filter_of_names_is_told_from_what_was_tried_before_it() {
     let told = told("01-sni-reset");
     let of_path: Vec<&str> = told.iter().map(|excluded| excluded.cause.as_str()).collect();
     assert!(of_path.contains(&"path.mtu-blackhole"), "{of_path:?}");
+    let others = of_path.iter().filter(|cause| cause.contains("starttls") || cause.contains("quic")).count();
+    assert_eq!(others, 0, "a target over TLS alone upgrades nothing and speaks no QUIC: {of_path:?}");
     let hole = told.iter().find(|excluded| excluded.cause.as_str() == "path.mtu-blackhole").unwrap();
     assert_eq!((hole.finding.as_str(), hole.vantages.join(" ").as_str(), hole.held), ("path.sni-filter", "a d", None));
     assert!(!hole.requires.is_empty() && !hole.excluded_by.is_empty() && !hole.next.is_empty());

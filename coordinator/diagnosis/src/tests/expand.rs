@@ -12,9 +12,9 @@ use parallax_model::{
     check::Check,
     clock::Timestamp,
     facts::{
-        AlertSeen, BodyFacts, ConnectEnd, DnsAnswer, DnsFacts, DnsRecord, DnsTransport, Facts, HandshakeFacts, HelloSent, HttpEnd, HttpFacts, LocalRefusal,
-        LookupEnd, NotCompleted, QuicEnd, QuicFacts, Reply, ReplyTtlFacts, ResolverKind, ServerAnswerFacts, Sibling, StartTlsFacts, StepEnd, TcpFacts, TcpInfo,
-        TlsEnd, TlsFacts, TtlRange, UpgradeEnd, WalkFacts, WalkPayload, WalkStep,
+        AlertSeen, AuditAnswer, BodyFacts, CertificateAsk, CertificateFacts, ConnectEnd, DnsAnswer, DnsFacts, DnsRecord, DnsTransport, Facts, HandshakeFacts,
+        HelloSent, HttpEnd, HttpFacts, LocalRefusal, LookupEnd, NotCompleted, QuicEnd, QuicFacts, Reply, ReplyTtlFacts, ResolverKind, ServerAnswerFacts,
+        Sibling, StartTlsFacts, StepEnd, TcpFacts, TcpInfo, TlsEnd, TlsFacts, TtlRange, UpgradeEnd, WalkFacts, WalkPayload, WalkStep,
     },
     id::{AttemptId, RoundId},
     outcome::Outcome,
@@ -174,7 +174,24 @@ pub(super) fn facts(
         return facts;
     }
     if let Some(audit) = &see.audit {
-        facts.audit = Some(Box::new(audit.clone()));
+        let mut audit = audit.clone();
+        for shown in see.key_types.split_whitespace() {
+            let (key_type, chain) = shown.split_once('=').unwrap();
+            let ask = if key_type == "rsa" { CertificateAsk::Rsa } else { CertificateAsk::Ecdsa };
+            let chain_at = u32::try_from(audit.chains.len()).unwrap();
+            audit.chains.push(PKI.chain(chain));
+            audit.certificates.push(CertificateFacts {
+                ask,
+                server_name: None,
+                answer: AuditAnswer::Hello,
+                version: None,
+                cipher_suite: None,
+                chain: Some(chain_at),
+                staple: None,
+                timestamps: None,
+            });
+        }
+        facts.audit = Some(Box::new(audit));
         return facts;
     }
     if !see.walk.is_empty() {

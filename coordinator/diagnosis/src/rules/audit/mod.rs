@@ -3,6 +3,7 @@
 mod early_data;
 mod finite_field;
 mod groups;
+mod key_types;
 mod missing_tls13;
 mod name_needed;
 mod obsolete_features;
@@ -66,12 +67,15 @@ const CLAIMS: [fn(&AuditFacts) -> Option<Claim>; 16] = [
 pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
     for place in (0..scene.places.len()).filter(|place| !scene.ignored.contains(place)) {
-        let seats = (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place) && !board.is_intercepted(*seat, place));
+        let seats: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place) && !board.is_intercepted(*seat, place)).collect();
         let audits: Vec<(usize, Look<'_>, &AuditFacts)> = seats
+            .iter()
+            .copied()
             .flat_map(|seat| scene.bench(seat, Experiment::Audit, place).filter_map(move |look| Some((seat, *look, look.attempt.facts.audit.as_deref()?))))
             .filter(|(_, _, facts)| facts.stopped.is_none())
             .collect();
         board.drafts.extend(CLAIMS.iter().filter_map(|claim| agreed(scene, place, &audits, claim)));
+        key_types::run(board, place, &seats);
     }
 }
 
