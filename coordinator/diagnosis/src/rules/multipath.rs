@@ -53,6 +53,11 @@ fn agreement(ports: &Ports<'_>) -> (usize, usize) {
 
 /// Tells whether the ports decide, here and wherever else the group's attempts waver: chance that looks like a leg at one place does not at the next.
 fn ports_decide(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
+    agree_beyond_chance(scene, &[(seat, place)]) && ports_of_the_group_decide(scene, seat)
+}
+
+/// Tells whether the ports decide over all places where the attempts of the seat's group waver.
+pub(super) fn ports_of_the_group_decide(scene: &Scene<'_>, seat: usize) -> bool {
     let group = scene.seats[seat].group;
     let beside = (0..scene.seats.len()).filter(|other| scene.seats[*other].group == group);
     let all = beside.flat_map(|other| (0..scene.places.len()).map(move |at| (other, at)));
@@ -62,16 +67,18 @@ fn ports_decide(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
             !tries.passed.is_empty() && !tries.failed.is_empty()
         })
         .collect();
-    let is_beyond_chance = |cells: &[(usize, usize)]| {
-        let tables: Vec<Ports<'_>> = cells.iter().map(|(other, at)| ports(scene, *other, *at)).collect();
-        let looks = || tables.iter().flat_map(BTreeMap::values).flatten();
-        let failing = looks().filter(|look| !look.reach.is_ok()).count() as f64 / looks().count().max(1) as f64;
-        // Two tries agree by chance this often when ports do not matter.
-        let by_chance = failing.powi(2) + (1.0 - failing).powi(2);
-        let (same, again) = tables.iter().map(agreement).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        at_least(same, again, by_chance) <= PORTS_BEYOND_CHANCE
-    };
-    is_beyond_chance(&[(seat, place)]) && is_beyond_chance(&mixed)
+    agree_beyond_chance(scene, &mixed)
+}
+
+/// Tells whether more ports gave the same again than chance lets expect.
+fn agree_beyond_chance(scene: &Scene<'_>, cells: &[(usize, usize)]) -> bool {
+    let tables: Vec<Ports<'_>> = cells.iter().map(|(seat, place)| ports(scene, *seat, *place)).collect();
+    let looks = || tables.iter().flat_map(BTreeMap::values).flatten();
+    let failing = looks().filter(|look| !look.reach.is_ok()).count() as f64 / looks().count().max(1) as f64;
+    // Two tries agree by chance this often when ports do not matter.
+    let by_chance = failing.powi(2) + (1.0 - failing).powi(2);
+    let (same, again) = tables.iter().map(agreement).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    at_least(same, again, by_chance) <= PORTS_BEYOND_CHANCE
 }
 
 fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {

@@ -4,7 +4,10 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::{Board, multipath::ports};
+use super::{
+    Board,
+    multipath::{ports, ports_of_the_group_decide},
+};
 use crate::{
     bench::{Names, Tally, names, tally},
     cell::{Layer, Look, State, agreed, family},
@@ -16,7 +19,7 @@ use crate::{
 
 /// `path.sni-filter` that misses some: from one group the wanted name fails now and then, another name never, and other groups never fail.
 ///
-/// Excluded by a slow pace that cures it, which a limit on rate explains, and by source ports that each give always the same, which a leg explains. Arrival TTLs say nothing
+/// Excluded by a slow pace that cures it, which a limit on rate explains, and by source ports that give the same again more often than by chance, which a leg explains. Arrival TTLs say nothing
 /// here: what is measured over several connections has one author only where all end alike. Counter: `path.multipath-leg`.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
@@ -88,10 +91,10 @@ fn neighbours(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> V
     others.filter(|other| scene.state(*other, place, profile, Layer::Tls) == State::Mixed && class(*other) == class(seat)).collect()
 }
 
-/// Tells whether some source port gave both, so that no leg decides.
+/// Tells whether some source port gave both, and those of the group agree no more than by chance: legs change now and then.
 fn ports_do_not_matter(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
     let gave_both = |looks: &Vec<Look<'_>>| looks.iter().any(|look| look.reach.is_ok()) && looks.iter().any(|look| !look.reach.is_ok());
-    ports(scene, seat, place).values().any(gave_both)
+    ports(scene, seat, place).values().any(gave_both) && !ports_of_the_group_decide(scene, seat)
 }
 
 /// Returns the seats of other groups, if all of them pass every time.
