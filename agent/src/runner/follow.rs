@@ -79,20 +79,20 @@ async fn line<L: Look>(share: Rc<Share<L>>, address: SocketAddr, tasks: Vec<Task
     }
 }
 
-/// Runs the experiments that explain what failed in a row, address by address at the same time, within the round's budget.
-pub(super) async fn explain<L: Look>(share: &Rc<Share<L>>, seen: Vec<Attempt>) {
+/// Runs the experiments that explain what failed in a row, address by address at the same time, within the round's budget; begins none after `until`.
+pub(super) async fn explain<L: Look>(share: &Rc<Share<L>>, seen: Vec<Attempt>, until: Instant) {
     let mut failing: Vec<SocketAddr> = seen.iter().filter(|attempt| Outcome::of(attempt).is_failure()).filter_map(|attempt| attempt.address).collect();
     failing.sort();
     failing.dedup();
     let budget = share.connections_left() / u32::try_from(failing.len()).unwrap_or(u32::MAX).max(1);
     let mut running = JoinSet::new();
     for address in failing {
-        running.spawn_local(explain_address(Rc::clone(share), address, seen.clone(), budget));
+        running.spawn_local(explain_address(Rc::clone(share), address, seen.clone(), budget, until));
     }
     running.join_all().await;
 }
 
-async fn explain_address<L: Look>(share: Rc<Share<L>>, address: SocketAddr, mut seen: Vec<Attempt>, budget: u32) {
+async fn explain_address<L: Look>(share: Rc<Share<L>>, address: SocketAddr, mut seen: Vec<Attempt>, budget: u32, until: Instant) {
     let responders = share.gate_addresses();
     let mut budget = budget;
     for _ in 0..MOST_LISTS {
@@ -107,21 +107,27 @@ async fn explain_address<L: Look>(share: Rc<Share<L>>, address: SocketAddr, mut 
             batches.entry(follow_up.batch).or_default().push(follow_up);
         }
         for batch in batches.into_values() {
+            if Instant::now() >= until {
+                return;
+            }
             let row = RowSoFar { check: &share.assignment.check, address, attempts: &seen, responders: &responders, connections_left: budget };
             let mut running = JoinSet::new();
             for follow_up in batch.into_iter().filter(|follow_up| is_worth_it(&row, follow_up.task.experiment)) {
-                running.spawn_local(follow(Rc::clone(&share), follow_up));
+                running.spawn_local(follow(Rc::clone(&share), follow_up, until));
             }
             seen.extend(running.join_all().await.into_iter().flatten());
         }
     }
 }
 
-async fn follow<L: Look>(share: Rc<Share<L>>, follow_up: FollowUp) -> Vec<Attempt> {
+async fn follow<L: Look>(share: Rc<Share<L>>, follow_up: FollowUp, until: Instant) -> Vec<Attempt> {
     let FollowUp { task, attempt_ms, source_port, siblings, .. } = follow_up;
     let (Some(profile), Some(address)) = (share.assignment.check.profile(task.profile.as_str()), task.address) else { return Vec::new() };
     let mut attempts = Vec::new();
     for _ in 0..task.repeat.max(1) {
+        if Instant::now() >= until {
+            break;
+        }
         let wanted =
             Try { profile: &profile, experiment: task.experiment, address, source_port, siblings: &siblings, attempt_ms: Some(attempt_ms), in_row: false };
         attempts.push(share.attempt(wanted).await);

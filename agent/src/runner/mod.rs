@@ -199,7 +199,10 @@ async fn work<L: Look>(share: &Rc<Share<L>>, left: Duration) {
         Work::Row => {
             let seen = row::look(share).await;
             // The coordinator needs the rest for the comparison with other vantages and the verdict.
-            let _ = timeout_at(begun + left.mul_f64(EXPLAIN_SHARE), follow::explain(share, seen)).await;
+            let until = begun + left.mul_f64(EXPLAIN_SHARE);
+            // Of attempts side by side, those that pass end first: cut off there, only they would be told.
+            let grace = Duration::from_millis(share.assignment.check.limits.attempt_ms);
+            let _ = timeout_at(until + grace, follow::explain(share, seen, until)).await;
         }
         Work::FollowUp(tasks) => follow::run(share, tasks).await,
     }

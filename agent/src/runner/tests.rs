@@ -240,6 +240,26 @@ async fn a_confirmed_failure_is_explained_at_once_within_the_budget() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_under_way_when_the_time_for_explanations_ends_is_told() {
+    LocalSet::new()
+        .run_until(async {
+            let mut silent = script(&["192.0.2.1"]);
+            silent.slow = Some(Duration::from_millis(4_100));
+            for profile in parallax_model::profile::DEFAULT_PROFILES {
+                silent.ends.insert((address("192.0.2.1:443"), profile.to_owned()), vec![ConnectEnd::TimedOut]);
+            }
+            let mut world = world(silent, &["192.0.2.0/24"]);
+            let mut order = assignment("shop.example.test", Work::Row);
+            order.deadline = Timestamp::from_micros(0) + Duration::from_secs(25);
+            let reported = world.run(order).await;
+            let told = reported.attempts.iter().filter(|attempt| attempt.address.is_some()).count();
+            assert_eq!(told, world.script.seen.borrow().len(), "what was begun was told");
+            assert_eq!(reported.done, [(false, String::new())]);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cell_that_mixes_success_and_failure_is_tried_more_often() {
     LocalSet::new()
         .run_until(async {
