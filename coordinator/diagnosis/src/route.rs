@@ -64,14 +64,11 @@ fn read<'a>(scene: &Scene<'a>, seat: usize, place: usize, look: &Look<'a>, facts
     }
     let reply = facts.reply_ttl?;
     let server = facts.syn_ack.or_else(|| server_ttl(scene, seat, place, facts))?;
-    let gap = reply.gap(server);
-    let exact = is_exact(reply) && is_exact(server);
-    let nearer = reply.least > server.most && reply.hops() < server.hops();
-    if nearer && (gap >= 2 || (gap == 1 && exact)) {
+    if reply.is_nearer_than(server) {
         return Some(Author::Nearer { reply, server, look: *look });
     }
     let tight = |range: TtlRange| range.most - range.least <= 1;
-    (gap == 0 && tight(reply) && tight(server)).then_some(Author::AsFarAsServer { ttl: reply, look: *look })
+    (reply.gap(server) == 0 && tight(reply) && tight(server)).then_some(Author::AsFarAsServer { ttl: reply, look: *look })
 }
 
 /// Returns the TTL that the server's own packets arrive with, where no SYN-ACK came: from another port of the address, from an attempt that got through, from
@@ -101,10 +98,6 @@ fn server_ttl(scene: &Scene<'_>, seat: usize, place: usize, facts: &ReplyTtlFact
             places.into_iter().find_map(|other| acknowledged(seat, other))
         })
         .or_else(|| neighbours().find_map(|other| acknowledged(other, place)))
-}
-
-fn is_exact(range: TtlRange) -> bool {
-    range.least == range.most
 }
 
 /// How far a seat's SYNs get towards a place.

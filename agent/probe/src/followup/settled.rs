@@ -24,7 +24,7 @@ pub(super) fn by_an_artefact(row: &RowSoFar<'_>) -> bool {
 /// Tells whether a reply after the hello came from nearer than the SYN-ACK, or did not survive a threshold that the server's own answer passed.
 fn is_forged(facts: &ReplyTtlFacts) -> bool {
     let after_hello = matches!(facts.reply, Some(Reply::Reset | Reply::Close | Reply::Alert));
-    let nearer = facts.reply_ttl.zip(facts.syn_ack).is_some_and(|(reply, server)| reply.least > server.most && reply.hops() < server.hops());
+    let nearer = facts.reply_ttl.zip(facts.syn_ack).is_some_and(|(reply, server)| reply.is_nearer_than(server));
     after_hello && (nearer || facts.passed_when_filtered == Some(true))
 }
 

@@ -50,6 +50,14 @@ impl TtlRange {
         };
         start - self.most
     }
+
+    /// Tells whether who arrives with this stands before the server of that range: beyond what an inexact measurement leaves open, and by fewer routers.
+    pub fn is_nearer_than(self, server: Self) -> bool {
+        let gap = self.gap(server);
+        let exact = |range: Self| range.least == range.most;
+        let beyond_doubt = gap >= 2 || (gap == 1 && exact(self) && exact(server));
+        self.least > server.most && self.hops() < server.hops() && beyond_doubt
+    }
 }
 
 /// What somebody answered with.
