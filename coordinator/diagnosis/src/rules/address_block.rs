@@ -5,7 +5,7 @@ use parallax_model::{
     verdict::{Cause, Location},
 };
 
-use super::Hypothesis;
+use super::{Hypothesis, every_scheme};
 use crate::{
     bench::{names, payload},
     cell::{Layer, Look, State},
@@ -23,6 +23,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "a refusal from as far away as the server; a walk that reaches the server's last router",
     counter: Cause::PolicySourceBlocked,
     next: "look with a second address behind the same path: a path's block hits both, a server's list only one",
+    concerns: every_scheme,
     test,
 };
 

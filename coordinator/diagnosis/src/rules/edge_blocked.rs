@@ -3,7 +3,7 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::{Hypothesis, edge_filter::before};
+use super::{Hypothesis, edge_filter::before, every_scheme};
 use crate::{
     cell::{Layer, Look},
     draft::Draft,
@@ -17,6 +17,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "an outside group that passes; an artefact nearer to the vantages; an answer to the STARTTLS command",
     counter: Cause::PolicySourceBlocked,
     next: "look from an outside source that the owner's policy certainly allows",
+    concerns: every_scheme,
     test,
 };
 

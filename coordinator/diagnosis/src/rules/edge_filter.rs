@@ -1,6 +1,6 @@
 use parallax_model::verdict::{Cause, Tier};
 
-use super::Hypothesis;
+use super::{Hypothesis, every_scheme};
 use crate::{
     bench::names,
     cell::{Layer, Look, State},
@@ -16,6 +16,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "an outside group that passes; an inside vantage that fails as well",
     counter: Cause::PathSniFilter,
     next: "walk with the wanted name and with the control from two networks (--deep): the walks end at the same last hop when the edge does it",
+    concerns: every_scheme,
     test,
 };
 

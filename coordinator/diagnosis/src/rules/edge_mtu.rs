@@ -1,6 +1,6 @@
 use parallax_model::verdict::{Cause, Tier};
 
-use super::{Hypothesis, mtu};
+use super::{Hypothesis, every_scheme, mtu};
 use crate::{
     cell::Layer,
     draft::Draft,
@@ -14,6 +14,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "an outside group that passes at full size; an inside vantage that fails as well",
     counter: Cause::PathMtuBlackhole,
     next: "look from a vantage on the server's own segment (role=inside), and from one more network outside",
+    concerns: every_scheme,
     test,
 };
 

@@ -5,7 +5,7 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::Hypothesis;
+use super::{Hypothesis, every_scheme};
 use crate::{
     bench::tally,
     cell::{Layer, Look, State},
@@ -20,6 +20,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "a group where that form passes",
     counter: Cause::EdgeFilter,
     next: "look from a vantage on the server's own segment (role=inside)",
+    concerns: every_scheme,
     test,
 };
 

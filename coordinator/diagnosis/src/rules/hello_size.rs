@@ -1,6 +1,6 @@
 use parallax_model::{assignment::Experiment, outcome::Outcome, verdict::Cause};
 
-use super::{Hypothesis, is_settled};
+use super::{Hypothesis, every_scheme, is_settled};
 use crate::{
     bench::{payload, tally, tally_of},
     cell::Layer,
@@ -16,6 +16,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "1,440 bytes that are not TLS and are lost too; a large ClientHello without the post-quantum share that passes",
     counter: Cause::PathMtuBlackhole,
     next: "send 1,440 bytes that are not TLS in one segment: lost in a hole, acknowledged by a size filter (--deep)",
+    concerns: every_scheme,
     test,
 };
 

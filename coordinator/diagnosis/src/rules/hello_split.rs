@@ -4,7 +4,7 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::{Hypothesis, is_settled};
+use super::{Hypothesis, every_scheme, is_settled};
 use crate::{
     cell::{Layer, State},
     draft::Draft,
@@ -18,6 +18,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "the same failure in every group",
     counter: Cause::ServerHelloIntolerance,
     next: "try the split hello from two more networks",
+    concerns: every_scheme,
     test,
 };
 

@@ -3,7 +3,7 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::Hypothesis;
+use super::{Hypothesis, every_scheme};
 use crate::{
     cell::Layer,
     draft::Draft,
@@ -17,6 +17,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "403 to everybody, which denies nobody in particular",
     counter: Cause::PathInterception,
     next: "compare the certificate's key with that of the groups that pass",
+    concerns: every_scheme,
     test,
 };
 

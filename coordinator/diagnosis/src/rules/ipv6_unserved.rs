@@ -3,7 +3,7 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::Hypothesis;
+use super::{Hypothesis, every_scheme};
 use crate::{
     cell::{Layer, Look},
     draft::Draft,
@@ -18,6 +18,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "a vantage that connects over IPv6",
     counter: Cause::EdgeBlocked,
     next: "look over IPv6 from a vantage on the server's own segment (role=inside)",
+    concerns: every_scheme,
     test,
 };
 

@@ -69,20 +69,15 @@ pub(crate) struct Hypothesis {
     pub(crate) counter: Cause,
     /// The experiment that would separate the two.
     pub(crate) next: &'static str,
+    /// Tells whether it can hold at all for a target of this scheme.
+    pub(crate) concerns: fn(Scheme) -> bool,
     /// Tests it for these failing seats.
     pub(crate) test: fn(&Suspicion<'_, '_>, &[usize]) -> Option<Draft>,
 }
 
-impl Hypothesis {
-    /// Tells whether it can hold at all for a target of this scheme.
-    fn concerns(&self, scheme: Scheme) -> bool {
-        match self.cause {
-            Cause::PathStarttlsStripped | Cause::ServerStarttlsNotOffered => matches!(scheme, Scheme::StartTls(_)),
-            Cause::EdgeFilter if self.requires == starttls::STRIPPED_AT_THE_EDGE.requires => matches!(scheme, Scheme::StartTls(_)),
-            Cause::PathQuicBlocked => scheme == Scheme::Quic,
-            _ => true,
-        }
-    }
+/// Most hypotheses are about failures of whatever is spoken.
+fn every_scheme(_: Scheme) -> bool {
+    true
 }
 
 /// What a hypothesis about failures at one address says of itself.
@@ -293,9 +288,10 @@ impl<'s, 'a> Board<'s, 'a> {
         if seats.iter().all(|seat| self.is_explained(*seat, suspicion.place, suspicion.profile)) {
             return false;
         }
-        for hypothesis in hypotheses {
+        let scheme = suspicion.scene.round.check.target.scheme;
+        for hypothesis in hypotheses.iter().filter(|hypothesis| (hypothesis.concerns)(scheme)) {
             let found = (hypothesis.test)(suspicion, seats);
-            if let Some(journal) = self.journal.as_mut().filter(|_| hypothesis.concerns(suspicion.scene.round.check.target.scheme)) {
+            if let Some(journal) = &mut self.journal {
                 journal.push(Trial::of(hypothesis, suspicion, seats, found.as_ref()));
             }
             let Some(mut draft) = found.filter(&welcome) else { continue };

@@ -4,7 +4,7 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::{Hypothesis, throttling::trickles};
+use super::{Hypothesis, every_scheme, throttling::trickles};
 use crate::{
     bench::{Tally, payload, tally, tally_of},
     cell::{Layer, Look, Silence},
@@ -21,6 +21,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "a failure under the small MSS; 1,440 bytes that are not TLS and are acknowledged, when the large ClientHello is what is lost",
     counter: Cause::PathHelloSize,
     next: "send 1,440 bytes that are not TLS in one segment: lost in a hole, acknowledged by a size filter (--deep)",
+    concerns: every_scheme,
     test,
 };
 

@@ -1,4 +1,4 @@
-use parallax_model::{facts::ConnectEnd, outcome::Outcome, verdict::Cause};
+use parallax_model::{facts::ConnectEnd, outcome::Outcome, target::Scheme, verdict::Cause};
 
 use super::Hypothesis;
 use crate::{
@@ -8,12 +8,17 @@ use crate::{
     suspicion::{Shape, Suspicion},
 };
 
+fn is_quic(scheme: Scheme) -> bool {
+    scheme == Scheme::Quic
+}
+
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::PathQuicBlocked,
     requires: "QUIC gets no answer, or ICMP, from some groups and comes about in others, and TCP to the same address connects from the failing ones",
     excluded_by: "TCP that fails as well; a neighbour of the same group whose QUIC passes",
     counter: Cause::PolicySourceBlocked,
     next: "capture UDP on the server while a failing vantage tries: whether its Initial arrives tells the way there from the way back and from the server's own filter",
+    concerns: is_quic,
     test,
 };
 

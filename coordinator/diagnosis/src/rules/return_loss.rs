@@ -1,6 +1,6 @@
 use parallax_model::{assignment::Experiment, outcome::Outcome, verdict::Cause};
 
-use super::Hypothesis;
+use super::{Hypothesis, every_scheme};
 use crate::{
     bench::tally,
     cell::{Layer, Silence},
@@ -16,6 +16,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "a small MSS that cures it",
     counter: Cause::PathMtuBlackhole,
     next: "try a small MSS several times at the same address",
+    concerns: every_scheme,
     test,
 };
 

@@ -7,7 +7,7 @@ use parallax_model::{
     verdict::Cause,
 };
 
-use super::Hypothesis;
+use super::{Hypothesis, every_scheme};
 use crate::{
     bench::tally_of,
     cell::{Layer, Look},
@@ -24,6 +24,7 @@ pub(super) const CLIENT_CERTIFICATE: Hypothesis = Hypothesis {
     excluded_by: "a group that passes without one",
     counter: Cause::ServerCipherSuites,
     next: "try with a client certificate",
+    concerns: every_scheme,
     test: client_certificate,
 };
 
@@ -33,6 +34,7 @@ pub(super) const APPLICATION_PROTOCOL: Hypothesis = Hypothesis {
     excluded_by: "a group that passes with ALPN",
     counter: Cause::PathVersionFilter,
     next: "try without ALPN from two networks (--deep)",
+    concerns: every_scheme,
     test: application_protocol,
 };
 
@@ -42,6 +44,7 @@ pub(super) const VERSION: Hypothesis = Hypothesis {
     excluded_by: "a group that passes",
     counter: Cause::ServerCipherSuites,
     next: "send the legacy hello and read which version the server picks (--deep)",
+    concerns: every_scheme,
     test: version,
 };
 
@@ -51,6 +54,7 @@ pub(super) const NEGOTIATION: Hypothesis = Hypothesis {
     excluded_by: "a group that passes; another name that passes",
     counter: Cause::ServerKeyExchangeGroups,
     next: "send the legacy hello and read which suite and group the server picks (--deep)",
+    concerns: every_scheme,
     test: negotiation,
 };
 
@@ -60,6 +64,7 @@ pub(super) const NOT_TLS: Hypothesis = Hypothesis {
     excluded_by: "a group that passes",
     counter: Cause::ServerClosesHandshake,
     next: "look from a vantage on the server's own segment (role=inside)",
+    concerns: every_scheme,
     test: not_tls,
 };
 

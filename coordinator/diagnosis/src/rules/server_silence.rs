@@ -5,7 +5,7 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::{Hypothesis, hello_intolerance::answers_plain_hellos};
+use super::{Hypothesis, every_scheme, hello_intolerance::answers_plain_hellos};
 use crate::{
     bench::tally,
     cell::{Layer, Look, Silence},
@@ -22,6 +22,7 @@ pub(super) const UNREACHABLE: Hypothesis = Hypothesis {
     excluded_by: "a group that connects",
     counter: Cause::EdgeBlocked,
     next: "look from a vantage on the server's own segment (role=inside)",
+    concerns: every_scheme,
     test: |suspicion, seats| everywhere(suspicion, seats, Cause::ServerUnreachable, |class| matches!(class, Outcome::TcpTimeout | Outcome::TcpUnreachable)),
 };
 
@@ -31,6 +32,7 @@ pub(super) const REFUSED: Hypothesis = Hypothesis {
     excluded_by: "a group that connects",
     counter: Cause::EdgeBlocked,
     next: "look from a vantage on the server's own segment (role=inside)",
+    concerns: every_scheme,
     test: |suspicion, seats| everywhere(suspicion, seats, Cause::ServerRefused, |class| class == Outcome::TcpRefused && suspicion.layer == Layer::Tcp),
 };
 
@@ -40,6 +42,7 @@ pub(super) const SLOW: Hypothesis = Hypothesis {
     excluded_by: "a small MSS that cures it; data beyond a gap; a group that passes",
     counter: Cause::EdgeBlocked,
     next: "look from a vantage on the server's own segment (role=inside), and try a small MSS",
+    concerns: every_scheme,
     test: slow,
 };
 
@@ -49,6 +52,7 @@ pub(super) const CLOSES: Hypothesis = Hypothesis {
     excluded_by: "a group that passes; another name that passes; a plainer ClientHello that is answered",
     counter: Cause::EdgeBlocked,
     next: "look from a vantage on the server's own segment (role=inside), and measure the arrival TTL of the reset (--deep)",
+    concerns: every_scheme,
     test: |suspicion, seats| {
         if minds_the_form(suspicion, seats) {
             return None;

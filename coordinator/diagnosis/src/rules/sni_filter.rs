@@ -6,7 +6,7 @@ use parallax_model::{
 };
 
 use super::{
-    Board, Hypothesis,
+    Board, Hypothesis, every_scheme,
     throttling::{is_late, trickles},
 };
 use crate::{
@@ -27,6 +27,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "a reply from as far away as the server, a walk with the wanted name that reaches the server, or the wanted name refused by the server everywhere",
     counter: Cause::PolicySourceBlocked,
     next: "measure the arrival TTL of the reply and walk with the wanted name (--deep), or look with a second address behind the same path",
+    concerns: every_scheme,
     test,
 };
 

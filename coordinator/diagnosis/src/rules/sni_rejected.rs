@@ -1,6 +1,6 @@
 use parallax_model::{outcome::Outcome, verdict::Cause};
 
-use super::Hypothesis;
+use super::{Hypothesis, every_scheme};
 use crate::{
     bench::names,
     cell::{Layer, Look},
@@ -16,6 +16,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "a group that passes with the wanted name",
     counter: Cause::EdgeFilter,
     next: "look from a vantage on the server's own segment (role=inside)",
+    concerns: every_scheme,
     test,
 };
 

@@ -4,7 +4,7 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::Hypothesis;
+use super::{Hypothesis, every_scheme};
 use crate::{
     cell::{Layer, Look},
     draft::Draft,
@@ -20,6 +20,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "a refusal from nearer than the server; a walk that ends short",
     counter: Cause::PathAddressBlock,
     next: "ask the server's owner for the rule, or run a witness beside the server that records what arrives",
+    concerns: every_scheme,
     test,
 };
 

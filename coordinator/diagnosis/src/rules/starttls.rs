@@ -1,6 +1,7 @@
 use parallax_model::{
     facts::StartTlsFacts,
     outcome::Outcome,
+    target::Scheme,
     verdict::{Cause, Tier},
 };
 
@@ -13,12 +14,17 @@ use crate::{
     suspicion::{Shape, Suspicion},
 };
 
+fn upgrades(scheme: Scheme) -> bool {
+    matches!(scheme, Scheme::StartTls(_))
+}
+
 pub(super) const NOT_OFFERED: Hypothesis = Hypothesis {
     cause: Cause::ServerStarttlsNotOffered,
     requires: "in every group the server does not list STARTTLS, or refuses it",
     excluded_by: "a group to which it is offered; a line of the server's list that is overwritten with X",
     counter: Cause::EdgeFilter,
     next: "look from a vantage on the server's own segment (role=inside)",
+    concerns: upgrades,
     test: not_offered,
 };
 
@@ -28,6 +34,7 @@ pub(super) const STRIPPED: Hypothesis = Hypothesis {
     excluded_by: "a neighbour of the same group to which it is offered",
     counter: Cause::PolicySourceBlocked,
     next: "ask the server's owner whether STARTTLS is hidden from these sources (Postfix: smtpd_discard_ehlo_keyword_address_maps), and compare the server's log of the commands that arrived",
+    concerns: upgrades,
     test: stripped,
 };
 
@@ -37,6 +44,7 @@ pub(super) const STRIPPED_AT_THE_EDGE: Hypothesis = Hypothesis {
     excluded_by: "an outside group to which it is offered",
     counter: Cause::ServerStarttlsNotOffered,
     next: "ask the server's owner whether STARTTLS is hidden from outside sources (Postfix: smtpd_discard_ehlo_keyword_address_maps)",
+    concerns: upgrades,
     test: stripped_at_the_edge,
 };
 

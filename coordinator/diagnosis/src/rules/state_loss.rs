@@ -4,7 +4,7 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::Hypothesis;
+use super::{Hypothesis, every_scheme};
 use crate::{
     bench::{names, payload},
     cell::{Layer, Silence},
@@ -20,6 +20,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "a payload that arrives; a walk of payloads that reaches the server",
     counter: Cause::PathAddressBlock,
     next: "compare the routes both ways: a stateful device that sees only one of them loses the connection",
+    concerns: every_scheme,
     test,
 };
 

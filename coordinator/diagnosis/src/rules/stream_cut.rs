@@ -4,7 +4,7 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::Hypothesis;
+use super::{Hypothesis, every_scheme};
 use crate::{
     cell::{Layer, Look},
     draft::Draft,
@@ -19,6 +19,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "an end that the server itself announced; a second vantage of the group that gets the whole body; bytes that trickle on",
     counter: Cause::PolicyRateLimited,
     next: "read the same body from a second address of the same network, or ask a witness on the server's host who ended the stream",
+    concerns: every_scheme,
     test,
 };
 

@@ -1,6 +1,6 @@
 use parallax_model::{assignment::Experiment, facts::Reply, outcome::Outcome, verdict::Cause};
 
-use super::Hypothesis;
+use super::{Hypothesis, every_scheme};
 use crate::{
     bench::{Names, Tally, names, payload},
     cell::{Layer, Look, State},
@@ -17,6 +17,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "bytes that are not TLS and fail as well; a version or name that passes; an end at the server's own distance",
     counter: Cause::PathAddressBlock,
     next: "try a responder on the same port as the target",
+    concerns: every_scheme,
     test,
 };
 

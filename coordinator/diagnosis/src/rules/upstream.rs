@@ -1,6 +1,6 @@
 use parallax_model::{outcome::Outcome, verdict::Cause};
 
-use super::Hypothesis;
+use super::{Hypothesis, every_scheme};
 use crate::{
     cell::{Layer, Look},
     draft::Draft,
@@ -14,6 +14,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "a status below 500 every time",
     counter: Cause::ServerOverloaded,
     next: "repeat the request some minutes later, and read the proxy's error log",
+    concerns: every_scheme,
     test,
 };
 

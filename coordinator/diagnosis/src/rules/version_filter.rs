@@ -4,7 +4,7 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::{Hypothesis, is_settled, mtu::is_about_the_answers_size};
+use super::{Hypothesis, every_scheme, is_settled, mtu::is_about_the_answers_size};
 use crate::{
     bench::tally,
     cell::{Layer, Look, State},
@@ -19,6 +19,7 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     excluded_by: "the same failure with every version; a large or split ClientHello as the difference; a small MSS that cures it without cutting the ClientHello",
     counter: Cause::PathHelloSize,
     next: "send a large ClientHello without the extension, and a small one with TLS 1.3 alone (--deep)",
+    concerns: every_scheme,
     test,
 };
 

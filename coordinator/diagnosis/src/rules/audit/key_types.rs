@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::collections::BTreeSet;
 
 use parallax_model::{
     assignment::Experiment,
@@ -28,7 +28,7 @@ pub(super) fn run(board: &mut Board<'_, '_>, place: usize, seats: &[usize]) {
     let mut told: Vec<(usize, CertificateFault)> = Vec::new();
     for &Audited { chain, key_type, .. } in &shown {
         for fault in scene.chains[*chain].judgement.faults.iter().copied().filter(|fault| is_the_chains_own(*fault)) {
-            if told.contains(&(*chain, fault)) || is_seen_by_clients(scene, address, *chain) {
+            if told.contains(&(*chain, fault)) || is_seen_by_clients(scene, place, *chain) {
                 continue;
             }
             told.push((*chain, fault));
@@ -44,10 +44,8 @@ fn is_the_chains_own(fault: CertificateFault) -> bool {
 }
 
 /// Tells whether whole handshakes brought a chain of the same key, which is judged by what they show.
-fn is_seen_by_clients(scene: &Scene<'_>, address: SocketAddr, chain: usize) -> bool {
-    let place = scene.places.iter().position(|place| *place == address);
-    let looks = place.into_iter().flat_map(|place| (0..scene.seats.len()).flat_map(move |seat| scene.looks_of(seat, place)));
-    looks.filter_map(|look| look.chain).any(|seen| scene.chains[seen].key() == scene.chains[chain].key())
+fn is_seen_by_clients(scene: &Scene<'_>, place: usize, chain: usize) -> bool {
+    scene.looks_at(place).filter_map(|look| look.chain).any(|seen| scene.chains[seen].key() == scene.chains[chain].key())
 }
 
 fn finding(scene: &Scene<'_>, place: usize, fault: CertificateFault, key_type: &str, seeing: &[&Audited<'_>]) -> Option<Draft> {
