@@ -201,7 +201,7 @@ async fn work<L: Look>(share: &Rc<Share<L>>, left: Duration) {
             // The coordinator needs the rest for the comparison with other vantages and the verdict.
             let until = begun + left.mul_f64(EXPLAIN_SHARE);
             // Of attempts side by side, those that pass end first: cut off there, only they would be told.
-            let grace = Duration::from_millis(share.assignment.check.limits.attempt_ms);
+            let grace = Duration::from_millis(share.assignment.check.limits.attempt_ms).min(left.mul_f64(GRACE_SHARE));
             let _ = timeout_at(until + grace, follow::explain(share, seen, until)).await;
         }
         Work::FollowUp(tasks) => follow::run(share, tasks).await,
@@ -229,3 +229,5 @@ const AD_HOC_SHARES: usize = 16;
 const MARGIN: Duration = Duration::from_secs(1);
 /// How much of its time a share spends on its row and the explanation of failures.
 const EXPLAIN_SHARE: f64 = 0.6;
+/// How much more of it at most what is under way by then may take to end.
+const GRACE_SHARE: f64 = 0.2;

@@ -260,6 +260,26 @@ async fn what_is_under_way_when_the_time_for_explanations_ends_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_under_way_in_a_short_round_leaves_the_coordinator_its_time() {
+    LocalSet::new()
+        .run_until(async {
+            let mut refusing = script(&["192.0.2.1"]);
+            refusing.slow = Some(Duration::from_millis(1_400));
+            for profile in parallax_model::profile::DEFAULT_PROFILES {
+                refusing.ends.insert((address("192.0.2.1:443"), profile.to_owned()), vec![ConnectEnd::Refused]);
+            }
+            let mut world = world(refusing, &["192.0.2.0/24"]);
+            let mut order = assignment("shop.example.test", Work::Row);
+            order.deadline = Timestamp::from_micros(0) + Duration::from_secs(5);
+            let begun = Instant::now();
+            let reported = world.run(order).await;
+            assert_eq!(reported.done, [(false, String::new())]);
+            assert!(begun.elapsed() <= Duration::from_secs(4), "{:?}", begun.elapsed());
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cell_that_mixes_success_and_failure_is_tried_more_often() {
     LocalSet::new()
         .run_until(async {
