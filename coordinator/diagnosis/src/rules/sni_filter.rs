@@ -127,10 +127,13 @@ fn elsewhere<'a>(suspicion: &Suspicion<'_, 'a>) -> Vec<Look<'a>> {
 
 /// Where the ClientHello is acknowledged and the answer is what is lost, a control that is answered in few bytes shows no difference of names but one of sizes.
 fn is_about_the_name(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> bool {
-    let silences: Vec<Silence> = suspicion.failures(&[seat]).iter().filter_map(Look::silence).collect();
-    let answer_is_lost = !silences.is_empty() && silences.iter().all(|silence| *silence != Silence::Unacknowledged);
     let cured = tally(suspicion.scene, seat, suspicion.place, Experiment::SmallMss);
-    !answer_is_lost || (cured.passed.is_empty() && names.control.passed.iter().any(|look| look.reach.is_ok()))
+    !answer_is_lost(suspicion, seat) || (cured.passed.is_empty() && names.control.passed.iter().any(|look| look.reach.is_ok()))
+}
+
+fn answer_is_lost(suspicion: &Suspicion<'_, '_>, seat: usize) -> bool {
+    let silences: Vec<Silence> = suspicion.failures(&[seat]).iter().filter_map(Look::silence).collect();
+    !silences.is_empty() && silences.iter().all(|silence| *silence != Silence::Unacknowledged)
 }
 
 const NEXT_WHEN_SETTLED: &str = "look with a second address behind the same path: what sits on the path cuts both";
@@ -145,11 +148,12 @@ fn contrast(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Op
 fn artefacts<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize, names: &Names<'a>) -> Artefacts<'a> {
     let (scene, place) = (suspicion.scene, suspicion.place);
     let mut found = Artefacts::default();
-    found.look_at_the_way(suspicion, seat);
-    let who = named(scene, &[seat]);
     let split = split_in_name(scene, seat, place);
     // What all groups see alike may be cut in two for the server's own edge just as well.
-    if names.wanted.never(3) && split.always(3) && !names.do_not_matter() && suspicion.passes_outside() {
+    let reads_single_packets = names.wanted.never(3) && split.always(3) && !names.do_not_matter() && suspicion.passes_outside();
+    found.look_at_the_way(suspicion, seat, reads_single_packets);
+    let who = named(scene, &[seat]);
+    if reads_single_packets {
         let times = count(split.passed.len(), "attempt");
         let text = format!("the same ClientHello cut in two inside the name passed in all {times} from {who}: something reads single packets");
         found.evidence.push(("split-name", text, split.all()));
@@ -196,8 +200,8 @@ const MUTATIONS: [(Experiment, &str, &str, &str); 3] = [
 ];
 
 impl<'a> Artefacts<'a> {
-    /// Reads arrival TTLs and walks.
-    fn look_at_the_way(&mut self, suspicion: &Suspicion<'_, 'a>, seat: usize) {
+    /// Reads arrival TTLs and walks; where the server acknowledges the wanted name and something reads single packets, the answer is lost on its way back.
+    fn look_at_the_way(&mut self, suspicion: &Suspicion<'_, 'a>, seat: usize, reads_single_packets: bool) {
         let (scene, place) = (suspicion.scene, suspicion.place);
         let who = named(scene, &[seat]);
         // Where everybody outside fails, whoever stands within two hops of the server is its own edge.
@@ -246,7 +250,7 @@ impl<'a> Artefacts<'a> {
             let text = format!("with the wanted name and a hop limit of {}, {came} to {who}, and the server is {} hops away", ending.hop, ending.server);
             self.location = Some(ending.location(scene, seat, place));
             self.evidence.push(("hello-walk", text, ending.looks));
-        } else if !proxied && !cleared && route::hello_reaches_server(scene, seat, place) {
+        } else if !proxied && !cleared && !(reads_single_packets && answer_is_lost(suspicion, seat)) && route::hello_reaches_server(scene, seat, place) {
             self.is_server = true;
         }
     }
