@@ -198,8 +198,9 @@ async fn work<L: Look>(share: &Rc<Share<L>>, left: Duration) {
     match &share.assignment.work {
         Work::Row => {
             let seen = row::look(share).await;
-            // The coordinator needs the rest for the comparison with other vantages and the verdict.
-            let until = begun + left.mul_f64(EXPLAIN_SHARE);
+            // What a row on request has is its own; of a scheduled round the coordinator needs the rest for comparison and verdict.
+            let explain_share = if share.assignment.live { LIVE_EXPLAIN_SHARE } else { EXPLAIN_SHARE };
+            let until = begun + left.mul_f64(explain_share);
             // Of attempts side by side, those that pass end first: cut off there, only they would be told.
             let grace = Duration::from_millis(share.assignment.check.limits.attempt_ms).min(left.mul_f64(GRACE_SHARE));
             let _ = timeout_at(until + grace, follow::explain(share, seen, until)).await;
@@ -227,7 +228,9 @@ const SCHEDULED_SHARES: usize = 32;
 const AD_HOC_SHARES: usize = 16;
 /// The report must reach the coordinator before the deadline.
 const MARGIN: Duration = Duration::from_secs(1);
-/// How much of its time a share spends on its row and the explanation of failures.
+/// How much of a scheduled round is spent on its row and the explanation of failures.
 const EXPLAIN_SHARE: f64 = 0.6;
+/// How much of a row on request, whose deadline leaves the coordinator its time, is.
+const LIVE_EXPLAIN_SHARE: f64 = 0.8;
 /// How much more of it at most what is under way by then may take to end.
-const GRACE_SHARE: f64 = 0.2;
+const GRACE_SHARE: f64 = 0.15;
