@@ -131,6 +131,7 @@ mod tests {
             id: id.into(),
             title: String::new(),
             required: true,
+            chance: false,
             twins: vec![twin.into()],
             probes: vec![probe],
             ready_seconds: 1.0,

@@ -30,6 +30,8 @@ pub struct Report {
     pub title: String,
     /// Whether anything but right is a failure.
     pub required: bool,
+    /// Whether its fault draws lots.
+    pub chance: bool,
     /// Its twins.
     pub twins: Vec<String>,
     /// One judgement per probe.
@@ -83,6 +85,7 @@ pub fn run(scenario: &Scenario, programs: &Programs, logs: Option<&Path>) -> Rep
         id: scenario.id.clone(),
         title: scenario.title.clone(),
         required: scenario.required,
+        chance: scenario.chance,
         twins: scenario.twins.clone(),
         probes: Vec::new(),
         ready_seconds: 0.0,

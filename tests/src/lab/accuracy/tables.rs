@@ -14,6 +14,11 @@ pub(super) fn told(report: &Report) -> String {
     format!("{}: {}", word(report.grade()), found.join(" | "))
 }
 
+/// What must be told again when the order of the scenarios is another.
+pub(super) fn repeatable(report: &Report) -> String {
+    if report.chance { word(report.grade()).to_owned() } else { told(report) }
+}
+
 /// Every scenario on a line.
 pub(super) fn verdicts(reports: &[Report]) -> String {
     let mut text = String::from("\nscenario                                   verdict\n");

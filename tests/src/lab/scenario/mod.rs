@@ -34,6 +34,9 @@ pub struct Scenario {
     /// Whether anything but the right verdict is a failure.
     #[serde(default)]
     pub required: bool,
+    /// Whether the fault draws lots, so that two runs may both be right in different words; their grades are compared, not their texts.
+    #[serde(default)]
+    pub chance: bool,
     /// Scenarios that show the same face at one vantage and have another party at fault.
     #[serde(default)]
     pub twins: Vec<String>,
