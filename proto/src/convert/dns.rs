@@ -39,7 +39,8 @@ impl TryFrom<v1::DnsFacts> for DnsFacts {
             v1::ResolverKind::Unspecified => return Err(unspecified("resolver")),
             v1::ResolverKind::System => ResolverKind::System,
             v1::ResolverKind::Named if message.resolver_name.is_empty() => {
-                ResolverKind::Named(NamedResolver::udp(required_inner(message.named_resolver, "named_resolver")?))
+                let asked = NamedResolver::udp(required_inner(message.named_resolver, "named_resolver")?);
+                ResolverKind::Named(parsed(asked.to_string(), "named_resolver")?)
             }
             v1::ResolverKind::Named => ResolverKind::Named(parsed(message.resolver_name, "resolver_name")?),
             v1::ResolverKind::Literal => ResolverKind::Literal,
