@@ -9,7 +9,7 @@ use parallax_model::{
     id::ProfileName,
     outcome::Outcome,
 };
-use parallax_probe::{FollowUp, RowSoFar, drill_down, is_worth_it};
+use parallax_probe::{FollowUp, MOST_CONNECTIONS, RowSoFar, drill_down, is_worth_it};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until},
@@ -94,7 +94,7 @@ pub(super) async fn explain<L: Look>(share: &Rc<Share<L>>, seen: Vec<Attempt>, u
 
 async fn explain_address<L: Look>(share: Rc<Share<L>>, address: SocketAddr, mut seen: Vec<Attempt>, budget: u32, until: Instant) {
     let responders = share.gate_addresses();
-    let mut budget = budget;
+    let mut budget = budget.min(MOST_CONNECTIONS);
     for _ in 0..MOST_LISTS {
         let row = RowSoFar { check: &share.assignment.check, address, attempts: &seen, responders: &responders, connections_left: budget };
         let list = drill_down(&row);

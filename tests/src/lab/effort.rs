@@ -2,7 +2,13 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use parallax_model::{assignment::Experiment, attempt::Attempt, clock::Timestamp, facts::Facts, outcome::Outcome};
+use parallax_model::{
+    assignment::Experiment,
+    attempt::Attempt,
+    clock::Timestamp,
+    facts::{Facts, StepEnd, WalkFacts, WalkPayload, WalkStep},
+    outcome::Outcome,
+};
 use serde::{Deserialize, Serialize};
 
 /// What `parallax verdict explain -o json` prints.
@@ -24,6 +30,8 @@ pub struct Effort {
     pub attempts: usize,
     /// Connections of each vantage to each address of the target, as `VANTAGE ADDRESS`.
     pub connections: BTreeMap<String, usize>,
+    /// Those among them that explain a failure: all but the first tries of each profile, and but audits.
+    pub explaining: BTreeMap<String, usize>,
     /// The first attempt that failed.
     pub first_failure: Option<FirstFailure>,
 }
@@ -40,19 +48,27 @@ pub struct FirstFailure {
 }
 
 impl Effort {
-    /// Returns the most connections that one vantage made to one address.
-    pub fn most_connections(&self) -> usize {
-        self.connections.values().copied().max().unwrap_or(0)
+    /// Returns the most connections that one vantage made to one address, and the most that explain a failure.
+    pub fn most_connections(&self) -> (usize, usize) {
+        let most = |counts: &BTreeMap<String, usize>| counts.values().copied().max().unwrap_or(0);
+        (most(&self.connections), most(&self.explaining))
     }
 }
 
 impl From<&Explained> for Effort {
     fn from(explained: &Explained) -> Self {
-        let mut connections = BTreeMap::new();
+        let (mut connections, mut explaining, mut tries) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for attempt in &explained.attempts {
-            if let Some(address) = target_of(attempt) {
-                *connections.entry(format!("{} {address}", attempt.vantage)).or_default() += connections_of(attempt);
+            let Some(address) = target_of(attempt) else { continue };
+            let way = format!("{} {address}", attempt.vantage);
+            let tried: &mut usize = tries.entry((way.clone(), &attempt.profile, attempt.experiment)).or_default();
+            *tried += 1;
+            let count = connections_of(attempt);
+            let is_first = attempt.experiment == Experiment::Baseline && *tried <= TRIES;
+            if !is_first && attempt.experiment != Experiment::Audit {
+                *explaining.entry(way.clone()).or_default() += count;
             }
+            *connections.entry(way).or_default() += count;
         }
         let failures = explained.attempts.iter().filter(|attempt| !is_elsewhere(attempt) && Outcome::of(attempt).is_failure());
         let first_failure = failures.min_by_key(|attempt| attempt.started_at).map(|first| {
@@ -60,7 +76,7 @@ impl From<&Explained> for Effort {
             let micros = explained.verdict.closed_at.as_micros() - first.started_at.as_micros();
             FirstFailure { silent: outcome.ends_with("timeout"), outcome, to_verdict_seconds: micros as f64 / 1e6 }
         });
-        Self { attempts: explained.attempts.len(), connections, first_failure }
+        Self { attempts: explained.attempts.len(), connections, explaining, first_failure }
     }
 }
 
@@ -74,10 +90,14 @@ fn is_elsewhere(attempt: &Attempt) -> bool {
     matches!(attempt.experiment, Experiment::Responder | Experiment::NameAtResponder | Experiment::Witness)
 }
 
-/// Each step of a walk is a connection of its own, or half a one.
+/// The attempts of a cell that decide whether it fails.
+const TRIES: usize = 2;
+
+/// Each step of a walk is a connection of its own; a SYN that expires on its way is none.
 fn connections_of(attempt: &Attempt) -> usize {
     let Facts { walk, reply_ttl, audit, .. } = &attempt.facts;
-    let steps = walk.as_ref().map(|walk| walk.steps.len());
+    let connects = |walk: &WalkFacts, step: &WalkStep| walk.payload != WalkPayload::Syn || !matches!(step.end, StepEnd::Expired(_) | StepEnd::Silent);
+    let steps = walk.as_ref().map(|walk| walk.steps.iter().filter(|step| connects(walk, step)).count());
     let counted = [reply_ttl.as_ref().map(|facts| facts.connections), audit.as_ref().map(|facts| facts.connections)];
     let counted = counted.into_iter().flatten().next().and_then(|count| usize::try_from(count).ok());
     steps.or(counted).unwrap_or(1)
@@ -114,7 +134,7 @@ mod tests {
             attempt(5_000, "syn-walk", walk),
             attempt(1_000, "responder", tcp("refused")),
         ]);
-        assert_eq!(found.connections, BTreeMap::from([("a 192.0.2.11:443".to_owned(), 5)]));
+        assert_eq!(found.most_connections(), (2, 0), "SYNs that expire or die connect nobody");
         let first = found.first_failure.unwrap();
         assert_eq!((first.outcome.as_str(), first.silent, first.to_verdict_seconds), ("tcp.timeout", true, 8.0));
     }

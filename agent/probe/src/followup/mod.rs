@@ -117,5 +117,5 @@ fn number_batches(planned: &mut [FollowUp]) {
     }
 }
 
-/// The most connections that one failing address is worth.
-const MOST_CONNECTIONS: u32 = 40;
+/// The most connections that one failing address is worth, over all its lists.
+pub const MOST_CONNECTIONS: u32 = 40;

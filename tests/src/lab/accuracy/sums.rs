@@ -17,8 +17,8 @@ pub(super) struct Sums {
     pub(super) causes: BTreeMap<String, CauseSums>,
     /// Seconds from the first failed attempt to the verdict: by silence, and by an answer.
     pub(super) seconds: [Vec<f64>; 2],
-    /// Per probe: scenario, attempts, connections, and the most of one vantage to one address.
-    pub(super) efforts: Vec<(String, usize, usize, usize)>,
+    /// Per probe: scenario, attempts, connections, and the most of one vantage to one address, all and explaining.
+    pub(super) efforts: Vec<(String, usize, usize, (usize, usize))>,
 }
 
 /// What one cause sums up to.

@@ -76,9 +76,10 @@ pub(super) fn effort(sums: &Sums) -> String {
         let mark = if middle > *goal { "ABOVE" } else { "within" };
         let _ = writeln!(text, "  {what:<26} median {middle:>5.1} s ({mark} {goal} s), at most {longest:.1} s, {} rounds", seconds.len());
     }
-    let _ = writeln!(text, "\n{:<42}{:>9}{:>13}{:>38}", "connections used", "attempts", "connections", "most of one vantage to one address");
-    for (id, attempts, connections, most) in &sums.efforts {
-        let _ = writeln!(text, "{id:<42}{attempts:>9}{connections:>13}{most:>38}");
+    let _ =
+        writeln!(text, "\n{:<42}{:>9}{:>13}{:>38}{:>12}", "connections used", "attempts", "connections", "most of one vantage to one address", "explaining");
+    for (id, attempts, connections, (most, explaining)) in &sums.efforts {
+        let _ = writeln!(text, "{id:<42}{attempts:>9}{connections:>13}{most:>38}{explaining:>12}");
     }
     text
 }
