@@ -109,6 +109,8 @@ pub(crate) enum Extent<'a> {
     LastRouter { router: Option<IpAddr>, look: Look<'a> },
     /// They are lost before it, while other walks go on.
     Short { heard: u8, router: Option<IpAddr>, look: Look<'a> },
+    /// One walk alone ends before it: a router's answer that was lost, or was one too many, looks the same.
+    ShortOnce,
 }
 
 /// Returns how far a seat's SYNs get; none when the walk or its comparison is missing.
@@ -123,11 +125,10 @@ pub(crate) fn extent<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option
     if routers(walk).any(|router| last_routers.contains(&router)) {
         return Some(Extent::LastRouter { router, look });
     }
-    // One step that was lost looks like a walk that ends one router before the last.
     let mut walked = walks(scene, seat, place, Experiment::SynWalk);
     let once = walked.next().is_some() && walked.next().is_none();
-    if once && router.is_some_and(|router| stands_before_the_last(scene, place, router)) {
-        return None;
+    if once && !own_walks_hear_more(scene, seat, place, heard + 1) {
+        return Some(Extent::ShortOnce);
     }
     let short = || Some(Extent::Short { heard, router, look });
     if !last_routers.is_empty() && (router.is_some() || own_walks_hear_more(scene, seat, place, heard)) {
@@ -138,12 +139,6 @@ pub(crate) fn extent<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option
         Some(_) if own_walks_hear_more(scene, seat, place, heard) => short(),
         Some(_) | None => None,
     }
-}
-
-/// Tells whether a walk that was answered met this router right before the server's last one.
-fn stands_before_the_last(scene: &Scene<'_>, place: usize, router: IpAddr) -> bool {
-    let all = (0..scene.seats.len()).flat_map(|seat| walks(scene, seat, place, Experiment::SynWalk));
-    all.filter_map(|(_, walk)| Some((walk, answered_at(walk)?))).any(|(walk, server)| server > 2 && router_at(walk, server - 2) == Some(router))
 }
 
 /// Returns the routers just before the server, as walks that were answered saw them (of the same family).

@@ -118,6 +118,11 @@ impl<'s, 'a> Suspicion<'s, 'a> {
         agreed(outcomes.filter(|outcome| outcome.is_failure()))
     }
 
+    /// Tells whether an outcome is of the family in which a seat fails here.
+    pub(crate) fn is_of_class(&self, seat: usize, outcome: Outcome) -> bool {
+        self.class(&[seat]).is_some_and(|(class, _)| family(outcome) == class)
+    }
+
     /// Returns the failing seats of the family that most groups share, and that family.
     pub(crate) fn majority(&self) -> Option<(Outcome, Vec<usize>)> {
         let classed: Vec<(usize, Outcome)> = self.failing.iter().filter_map(|seat| Some((*seat, nobody(self.class(&[*seat])?.0)))).collect();
@@ -159,7 +164,7 @@ impl<'s, 'a> Suspicion<'s, 'a> {
         if artefact {
             return Some(Tier::Confirmed);
         }
-        if self.shape() != Shape::Some || self.chance(seats) > BEYOND_CHANCE {
+        if self.shape() != Shape::Some || self.chance(seats) > BEYOND_CHANCE || self.chance_of_a_row(seats) > BEYOND_CHANCE {
             return None;
         }
         let only_inside = self.passing.iter().all(|seat| self.scene.seats[*seat].inside);
@@ -199,6 +204,33 @@ impl<'s, 'a> Suspicion<'s, 'a> {
             }
         }
         fisher(failed, passed, other_failed, other_passed)
+    }
+
+    /// Returns the probability that some cell of this place fails in every attempt by chance, given how often the cells fail alike that pass as well.
+    fn chance_of_a_row(&self, seats: &[usize]) -> f64 {
+        let Some((class, _)) = self.class(seats) else { return 0.0 };
+        let (mut failed, mut tried, mut cells, mut shortest) = (0_usize, 0_usize, 0_usize, usize::MAX);
+        for seat in (0..self.scene.seats.len()).filter(|seat| self.scene.is_scored(*seat, self.place)) {
+            let mut row = 0;
+            for profile in 0..self.scene.profiles.len() {
+                let looks = self.scene.cell(seat, self.place, profile);
+                let alike = looks.iter().filter(|look| look.fails(self.layer) && family(look.reach) == class).count();
+                cells += usize::from(!looks.is_empty());
+                if alike == looks.len() {
+                    row += alike;
+                } else {
+                    (failed, tried) = (failed + alike, tried + looks.len());
+                }
+            }
+            if seats.contains(&seat) {
+                shortest = shortest.min(row);
+            }
+        }
+        if failed == 0 || shortest == usize::MAX {
+            return 0.0;
+        }
+        let share = failed as f64 / tried as f64;
+        (share.powi(i32::try_from(shortest).unwrap_or(i32::MAX)) * cells as f64).min(1.0)
     }
 
     fn fails_alike(&self, seats: &[usize], profile: usize, class: Option<Outcome>) -> bool {

@@ -24,7 +24,9 @@ pub(super) fn run(scene: &mut Scene<'_>, report: &mut Report) {
         report.not_run.push("no vantage reached any responder: they prove nothing in this round".to_owned());
         return;
     }
-    let down: Vec<usize> = asked.iter().copied().filter(|seat| !reaches(*seat) && !connects(*seat) && tried(*seat)).collect();
+    // One lost packet discards no vantage that a resolver answered.
+    let is_sure = |seat: usize| contacts(scene, seat).nth(1).is_some() || scene.seats[seat].resolved.is_empty();
+    let down: Vec<usize> = asked.iter().copied().filter(|seat| !reaches(*seat) && !connects(*seat) && tried(*seat) && is_sure(*seat)).collect();
     for seat in down {
         let looks: Vec<_> = contacts(scene, seat).map(|(_, _, look)| *look).collect();
         let text = format!(

@@ -8,12 +8,12 @@ use parallax_model::{
 use super::{Hypothesis, every_scheme};
 use crate::{
     bench::{names, payload},
-    cell::{Layer, Look, State},
+    cell::{Layer, Look},
     draft::Draft,
     explain::{WHERE, WHO, count, fate, seats as named, whereabouts},
     route::{self, Author, Extent},
     scene::Scene,
-    suspicion::{Shape, Suspicion},
+    suspicion::Suspicion,
     testimony,
 };
 
@@ -31,11 +31,9 @@ type Artefact<'a> = (&'static str, String, Vec<Look<'a>>, Option<Location>);
 
 fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let &[seat] = seats else { return None };
-    if suspicion.shape() != Shape::Some {
-        return None;
-    }
     let (scene, place) = (suspicion.scene, suspicion.place);
-    if suspicion.passes_after_a_pause(seat) {
+    // Whom somebody else answers for is no proof that the address lives.
+    if !suspicion.passes_outside() || suspicion.passes_after_a_pause(seat) {
         return None;
     }
     let (family, outcome) = suspicion.class(seats)?;
@@ -125,14 +123,14 @@ fn any_payload<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize) -> Option<Artefac
     let names = names(scene, seat, place);
     let other = payload(scene, seat, place, Experiment::NonTls);
     let large_arrives = payload(scene, seat, place, Experiment::LargeNonTls).always(1);
-    let other_passes = (0..scene.profiles.len()).any(|profile| scene.state(seat, place, profile, Layer::Tls) == State::Pass);
-    if names.control.always(1) || !names.do_not_matter() || !other.never(1) || large_arrives || other_passes {
+    let any_passes = scene.looks_of(seat, place).any(|look| look.passes(Layer::Tls));
+    if names.control.always(1) || !names.do_not_matter() || !other.never(1) || large_arrives || any_passes {
         return None;
     }
     if let Some(artefact) = refused_nearer(scene, seat, place) {
         return Some(artefact);
     }
-    let walk = route::ending(scene, seat, place)?;
+    let walk = route::ending(scene, seat, place).filter(|walk| !route::is_at_the_edge(walk.hop, walk.server))?;
     let text = format!("ClientHellos from {} get no farther than hop {}, and the server is {} hops away", scene.seats[seat].name, walk.hop, walk.server);
     let location = walk.location(scene, seat, place);
     Some(("hello-walk", text, walk.looks, Some(location)))

@@ -7,7 +7,7 @@ use parallax_model::{
 use super::Board;
 use crate::{
     cell::{Layer, Look, State, agreed, family},
-    contrast::{BEYOND_CHANCE, fisher},
+    contrast::fisher,
     draft::Draft,
     explain::{WHERE, count, fate, groups, seats as named},
     suspicion::Suspicion,
@@ -44,7 +44,7 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     let share = failed.len() as f64 / reached.max(1) as f64;
     // So many successes in a row after pauses are no luck, given how often attempts fail without them.
     let luck = (1.0 - share).powi(i32::try_from(slow.len()).unwrap_or(i32::MAX));
-    let cured = slow.len() >= 4 && slow.iter().all(|look| look.passes(suspicion.layer)) && luck <= BEYOND_CHANCE;
+    let cured = slow.len() >= 4 && slow.iter().all(|look| look.passes(suspicion.layer)) && luck <= LUCK;
     let tried: Vec<usize> = blamed.iter().copied().filter(|seat| suspicion.looks(*seat).len() >= ENOUGH).collect();
     if scene.count_groups(&tried) < 2 || !is_alike_everywhere(suspicion, &blamed) {
         return None;
@@ -118,3 +118,5 @@ fn came_up(suspicion: &Suspicion<'_, '_>, seat: usize) -> bool {
 const ALIKE: f64 = 0.2;
 /// Attempts in a cell below which a mixture says nothing of a rate (methods 3.3 wants eight).
 const ENOUGH: usize = 6;
+/// How likely a row of successes by chance may be to count as a cure: many vantages may show one, so that it must be rarer than a single contrast.
+const LUCK: f64 = 0.01;

@@ -239,7 +239,7 @@ impl<'a> Artefacts<'a> {
             }
             None => self.is_server = testimony::of(scene, seat, place).is_some_and(|testimony| testimony.fate == Fate::Mute),
         }
-        let cleared = self.evidence.iter().any(|(rule, ..)| *rule == "witness");
+        let cleared = self.evidence.iter().any(|(rule, ..)| *rule == "witness") || (reads_single_packets && answer_is_lost(suspicion, seat));
         if let Some(ending) = route::ending(scene, seat, place).filter(|ending| ending.server - ending.hop >= edge) {
             let came = match ending.end {
                 StepEnd::Silent => "nothing came".to_owned(),
@@ -250,7 +250,7 @@ impl<'a> Artefacts<'a> {
             let text = format!("with the wanted name and a hop limit of {}, {came} to {who}, and the server is {} hops away", ending.hop, ending.server);
             self.location = Some(ending.location(scene, seat, place));
             self.evidence.push(("hello-walk", text, ending.looks));
-        } else if !proxied && !cleared && !(reads_single_packets && answer_is_lost(suspicion, seat)) && route::hello_reaches_server(scene, seat, place) {
+        } else if !proxied && !cleared && route::hello_reaches_server(scene, seat, place) {
             self.is_server = true;
         }
     }

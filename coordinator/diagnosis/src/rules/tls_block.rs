@@ -3,7 +3,7 @@ use parallax_model::{assignment::Experiment, facts::Reply, outcome::Outcome, ver
 use super::{Hypothesis, every_scheme};
 use crate::{
     bench::{Names, Tally, names, payload},
-    cell::{Layer, Look, State},
+    cell::{Layer, Look},
     draft::Draft,
     explain::{WHERE, WHO, count, fate, seats as named, whereabouts},
     gates::{Contact, contacts},
@@ -36,8 +36,8 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let names = names(scene, seat, place);
     let responders: Vec<(Contact, Look<'_>)> = contacts(scene, seat).map(|(_, contact, look)| (contact, *look)).collect();
     let blocked = !responders.is_empty() && responders.iter().all(|(contact, _)| *contact == Contact::TcpOnly);
-    let other_passes = (0..scene.profiles.len()).any(|profile| scene.state(seat, place, profile, Layer::Tls) == State::Pass);
-    if other_passes || payload(scene, seat, place, Experiment::LargeNonTls).never(1) || names.control.always(1) {
+    let any_passes = scene.looks_of(seat, place).any(|look| look.passes(Layer::Tls));
+    if any_passes || payload(scene, seat, place, Experiment::LargeNonTls).never(1) || names.control.always(1) {
         return None;
     }
     if !blocked {
@@ -65,7 +65,9 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
 fn at_this_server(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>, other: &Tally<'_>) -> Option<Draft> {
     let (scene, place) = (suspicion.scene, suspicion.place);
     let (_, outcome) = suspicion.class(&[seat])?;
-    if !names.do_not_matter() {
+    // A control that ends otherwise has a cause of its own, and one alone may be lost by chance.
+    let fails_alike = |look: &&Look<'_>| suspicion.is_of_class(seat, look.reach);
+    if !names.do_not_matter() || names.control.failed.iter().filter(fails_alike).count() < LEAST_CONTROLS {
         return None;
     }
     let who = named(scene, &[seat]);
@@ -100,3 +102,6 @@ fn at_this_server(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>,
     );
     Some(draft.in_words(gist))
 }
+
+/// Other names must fail alike so often.
+const LEAST_CONTROLS: usize = 2;

@@ -8,6 +8,7 @@ use super::Asks;
 use crate::{
     cell::{Layer, State, commonest, family},
     draft::Draft,
+    route::{self, Extent},
     rules::trickles,
     scene::Scene,
     suspicion::{Shape, Suspicion},
@@ -110,6 +111,9 @@ fn experiments(asks: &mut Asks<'_, '_>, suspicion: &Suspicion<'_, '_>, seat: usi
     let outcome = commonest(suspicion.failures(&[seat]).iter().map(|look| look.reach));
     let variant = !asks.scene.is_required(profile);
     let path_is_possible = suspicion.shape() == Shape::Some || suspicion.shape() == Shape::Alone;
+    if outcome == Outcome::TcpTimeout && matches!(route::extent(asks.scene, seat, place), Some(Extent::ShortOnce)) {
+        asks.up_to(seat, SynWalk, profile, place, 2, "a walk that ends early may have lost one answer");
+    }
     let mut list: Vec<(Experiment, u32)> = match family(outcome) {
         Outcome::TcpRefused | Outcome::TcpUnreachable => vec![(ReplyTtl, 1), (SynWalk, 1)],
         Outcome::TcpTimeout => vec![(SynWalk, 1)],
