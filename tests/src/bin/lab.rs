@@ -37,6 +37,9 @@ struct Arguments {
     /// How many of a million frames are lost there, instead of what the scenario says.
     #[arg(long, global = true)]
     lost_per_million: Option<u32>,
+    /// Has hosts and routers limit their ICMP errors as Linux does by default, in every scenario.
+    #[arg(long, global = true)]
+    icmp_limited: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -158,6 +161,7 @@ fn act(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut all = Scenario::read_all(&arguments.scenarios)?;
     for scenario in &mut all {
         scenario.delay_ms = arguments.delay_ms.unwrap_or(scenario.delay_ms);
+        scenario.icmp_limited |= arguments.icmp_limited;
         scenario.lost_per_million = arguments.lost_per_million.unwrap_or(scenario.lost_per_million);
     }
     match arguments.command {

@@ -142,7 +142,7 @@ impl Lab {
     }
 
     fn build_network(&self, is_long: bool) -> Result<(), LabError> {
-        let mut script = topology::script(is_long, &self.scenario.vantages);
+        let mut script = topology::script(is_long, self.scenario.icmp_limited, &self.scenario.vantages);
         for fault in &self.scenario.faults {
             let steps = network_fault(fault);
             if !steps.is_empty() {

@@ -90,7 +90,7 @@ pub const WIRE: [&str; 2] = ["wire-edge", "wire-core"];
 
 /// Returns the shell script that makes the namespaces, wires them and routes between them; with `is_long` the link between edge
 /// and core is made of the interfaces of [`WIRE`], which must exist.
-pub fn script(is_long: bool, vantages: &[String]) -> String {
+pub fn script(is_long: bool, icmp_limited: bool, vantages: &[String]) -> String {
     let is_large = FURTHER.iter().any(|point| vantages.iter().any(|name| name == point.name));
     let mut plan = Plan { is_long, is_large, ..Plan::default() };
     plan.site("a", &["acc-a", "mb-a", "ra1", "ra2", "core"], &["a", "d"], "198.18.1", "2001:db8:a");
@@ -106,7 +106,7 @@ pub fn script(is_long: bool, vantages: &[String]) -> String {
     plan.stub("ctl", "core2", "ctl2", "203.0.113", "2001:db8:113", "10");
     plan.stub("dns", "core", "dns", "198.18.53", "2001:db8:53", "53");
     plan.stub("sink", "core", "sink", "198.18.66", "2001:db8:66", "66");
-    plan.script()
+    plan.script(if icmp_limited { "" } else { ICMP_UNLIMITED })
 }
 
 #[derive(Default)]
@@ -211,7 +211,7 @@ impl Plan {
         self.at(node, format!("route add default via {ipv6}::1{table}"));
     }
 
-    fn script(&self) -> String {
+    fn script(&self, icmp: &str) -> String {
         let mut text = String::from("set -e\nip -batch - <<'END'\n");
         let nodes = || NODES.iter().chain(FURTHER_NODES.iter().filter(|_| self.is_large));
         for node in nodes() {
@@ -227,19 +227,16 @@ impl Plan {
         }
         // A batch file takes rules of one family only.
         text.push_str("ip -n ctl rule add from 203.0.113.10 lookup 2\nip -n ctl -6 rule add from 2001:db8:113::10 lookup 2\n");
-        format!("SYSCTLS='{SYSCTLS}'\n{text}")
+        format!("SYSCTLS='{SYSCTLS}{icmp}'\n{text}")
     }
 }
 
-/// Forwarding on, no rate limit on ICMP errors, no duplicate address detection; what an older kernel does not have in a namespace is left as it is.
+/// Forwarding on, no duplicate address detection; what an older kernel does not have in a namespace is left as it is.
 const SYSCTLS: &str = "
 put() { [ -w /proc/sys/net/$1 ] && echo $2 > /proc/sys/net/$1; return 0; }
 put ipv4/ip_forward 1
 put ipv4/conf/all/rp_filter 0
 put ipv4/conf/default/rp_filter 0
-put ipv4/icmp_ratelimit 0
-put ipv4/icmp_msgs_per_sec 100000
-put ipv4/icmp_msgs_burst 10000
 put ipv4/icmp_errors_use_inbound_ifaddr 1
 put ipv4/ip_unprivileged_port_start 0
 put ipv4/tcp_mtu_probing 0
@@ -248,6 +245,13 @@ put ipv6/conf/default/accept_dad 0
 put ipv6/conf/default/accept_ra 0
 put ipv6/conf/default/router_solicitations 0
 put ipv6/conf/all/forwarding 1
+";
+
+/// No limit on ICMP errors.
+const ICMP_UNLIMITED: &str = "
+put ipv4/icmp_ratelimit 0
+put ipv4/icmp_msgs_per_sec 100000
+put ipv4/icmp_msgs_burst 10000
 put ipv6/icmp/ratelimit 0
 ";
 
@@ -257,7 +261,7 @@ mod tests {
 
     #[test]
     fn every_configured_node_is_a_namespace_and_every_vantage_has_one() {
-        let script = script(false, &[]);
+        let script = script(false, false, &[]);
         for point in VANTAGES {
             assert!(is_node(point.name));
             assert!(script.contains(&format!("addr add {}/", point.ipv4)), "{}", point.name);
@@ -269,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_fleet_of_eight_has_its_namespaces() {
-        let script = script(false, &["g".to_owned()]);
+        let script = script(false, false, &["g".to_owned()]);
         for point in FURTHER {
             assert!(script.contains(&format!("netns add {}\n", point.name)) && script.contains(&format!("addr add {}/32", point.ipv4)), "{}", point.name);
         }
@@ -277,12 +281,12 @@ mod tests {
 
     #[test]
     fn the_witness_stands_on_the_first_server() {
-        assert!(script(false, &[]).contains(&format!("addr add {}/24", WITNESS.ipv4)) && is_node(WITNESS.name));
+        assert!(script(false, false, &[]).contains(&format!("addr add {}/24", WITNESS.ipv4)) && is_node(WITNESS.name));
     }
 
     #[test]
     fn the_second_leg_carries_nothing_until_it_is_asked_to() {
-        let script = script(false, &[]);
+        let script = script(false, false, &[]);
         let core = script.split("ip -n core -batch").nth(1).and_then(|rest| rest.split("END").nth(1)).unwrap();
         assert_eq!(core.matches("route add 198.18.1.0/24").count(), 1);
     }

@@ -55,6 +55,9 @@ pub struct Scenario {
     /// How many of a million frames are lost on that link.
     #[serde(default)]
     pub lost_per_million: u32,
+    /// Whether hosts and routers limit their ICMP errors as Linux does by default: one a second to each destination after six, and none to spare.
+    #[serde(default)]
+    pub icmp_limited: bool,
     /// Certificates beside the default `www`.
     #[serde(default, rename = "certificate")]
     pub certificates: Vec<Certificate>,
