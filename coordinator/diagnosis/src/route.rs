@@ -122,7 +122,7 @@ pub(crate) fn extent<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option
     let heard = last_heard(walk);
     let router = router_at(walk, heard);
     let last_routers = last_routers(scene, place);
-    if routers(walk).any(|router| last_routers.contains(&router)) {
+    if routers(walk).chain(forbidding(walk)).any(|router| last_routers.contains(&router)) {
         return Some(Extent::LastRouter { router, look });
     }
     let mut walked = walks(scene, seat, place, Experiment::SynWalk);
@@ -185,6 +185,13 @@ fn last_heard(walk: &WalkFacts) -> u8 {
 fn routers(walk: &WalkFacts) -> impl Iterator<Item = IpAddr> + '_ {
     walk.steps.iter().filter_map(|step| match step.end {
         StepEnd::Expired(router) => router,
+        _ => None,
+    })
+}
+
+fn forbidding(walk: &WalkFacts) -> impl Iterator<Item = IpAddr> + '_ {
+    walk.steps.iter().filter_map(|step| match step.end {
+        StepEnd::Prohibited(router) => router,
         _ => None,
     })
 }
@@ -271,17 +278,22 @@ fn fills_segment(scene: &Scene<'_>, look: &Look<'_>) -> bool {
     scene.recipe_of(look).is_some_and(|profile| profile.hello.exceeds_one_segment())
 }
 
-/// A reset, close or alert below the server's distance is proof by itself; a silence counts where the control's walk goes on.
+/// A reset, close or alert below the server's distance is proof by itself where other hellos live on or die silently; a silence counts where the control's walk goes on.
 fn ending_of<'a>(scene: &Scene<'a>, seat: usize, place: usize, counts: impl Fn(&Look<'a>) -> bool) -> Option<Ending<'a>> {
     let control = walks(scene, seat, place, Experiment::ControlWalk).find_map(|(look, walk)| Some((look, walk, answered_at(walk)?)));
     let server = control.as_ref().map(|(.., hop)| *hop).or_else(|| distance(scene, seat, place))?;
     for (look, walk) in walks(scene, seat, place, Experiment::HelloWalk).filter(|(look, _)| counts(look)) {
         let spoken = walk.steps.iter().find(|step| step.hop_limit < server && matches!(step.end, StepEnd::Reset | StepEnd::Closed | StepEnd::Alert(_)));
-        if let Some(step) = spoken {
+        let goes_on_at = |hop: u8| {
+            let is_passed = |other: &WalkStep| other.hop_limit == hop && matches!(other.end, StepEnd::Expired(_));
+            control.as_ref().is_some_and(|(_, walk, _)| walk.steps.iter().any(is_passed))
+        };
+        // Who ends connections as soon as they come about answers no hello, however short it lives.
+        let minds_the_hello = |step: &WalkStep| goes_on_at(step.hop_limit) || (1..step.hop_limit).contains(&last_heard(walk));
+        if let Some(step) = spoken.filter(|step| minds_the_hello(step)) {
             let looks = [Some(look), control.as_ref().map(|(look, ..)| *look)].into_iter().flatten().collect();
             let between = bounds(walk, step.hop_limit, somebodys_ttl(scene, seat, place));
-            let is_passed = |other: &WalkStep| other.hop_limit == step.hop_limit && matches!(other.end, StepEnd::Expired(_));
-            let control_goes_on = control.as_ref().is_some_and(|(_, walk, _)| walk.steps.iter().any(is_passed));
+            let control_goes_on = goes_on_at(step.hop_limit);
             return Some(Ending { hop: step.hop_limit, end: step.end, server, control_goes_on, looks, between });
         }
         let Some((control_look, control_walk, _)) = &control else { continue };
@@ -315,6 +327,34 @@ pub(crate) fn location(scene: &Scene<'_>, seat: usize, place: usize, first_hop: 
     let first_hop = first_hop.max(1);
     let router = router(scene, seat, place, first_hop).map(|router| router.to_string());
     Location { first_hop, last_hop: last_hop.max(first_hop), router }
+}
+
+/// Tells whether what a seat meets at this hop may be the server's own last router: by another port of the server's address, or by how much farther than a responder it is
+/// for those who reach it.
+pub(crate) fn may_be_the_edge(scene: &Scene<'_>, seat: usize, place: usize, hop: u8) -> bool {
+    expected_distance(scene, seat, place).is_some_and(|server| is_at_the_edge(hop, server))
+}
+
+/// Returns at how many hops, at least, a server that does not answer a seat may be expected.
+fn expected_distance(scene: &Scene<'_>, seat: usize, place: usize) -> Option<u8> {
+    let own = scene.places[place].ip();
+    let replies = scene.bench(seat, Experiment::ReplyTtl, place).filter_map(|look| look.attempt.facts.reply_ttl.as_ref());
+    let siblings = replies.flat_map(|facts| &facts.siblings).filter(|sibling| sibling.address == own).map(|sibling| sibling.ttl.hops() + 1);
+    let responders = |seat: usize| scene.everywhere(seat, Experiment::Responder).iter().filter_map(|look| Some((look.attempt.address?, acknowledged(look)?)));
+    let from_responders = responders(seat).flat_map(|(responder, near)| {
+        let others = (0..scene.seats.len()).filter(move |other| *other != seat && !scene.seats[*other].inside && scene.is_scored(*other, place));
+        others.filter_map(move |other| {
+            let target = scene.looks_of(other, place).find_map(acknowledged)?;
+            let (_, same) = responders(other).find(|(address, _)| *address == responder)?;
+            (near + target).checked_sub(same)
+        })
+    });
+    siblings.chain(from_responders).min()
+}
+
+/// Returns how many hops away the peer is whose TTL the kernel kept.
+fn acknowledged(look: &Look<'_>) -> Option<u8> {
+    look.attempt.facts.tcp.as_ref()?.ack_ttl.map(|ttl| TtlRange::exactly(ttl).hops() + 1)
 }
 
 /// Tells whether the device at this hop stands just before the server: the owner's own edge explains it as well.

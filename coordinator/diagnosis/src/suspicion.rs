@@ -66,7 +66,10 @@ impl<'s, 'a> Suspicion<'s, 'a> {
 
     pub(crate) fn shape(&self) -> Shape {
         let groups = self.scene.count_groups(&self.failing);
-        let outside_pass = self.passing.iter().chain(&self.mixed).chain(&self.doubtful).any(|seat| !self.scene.seats[*seat].inside);
+        // A connection that comes about now and then and never gets farther may have come to a full queue.
+        let gets_through = |seat: &&usize| self.layer != Layer::Tcp || self.scene.looks_of(**seat, self.place).any(|look| look.passes(Layer::Tls));
+        let mixed = self.mixed.iter().filter(gets_through);
+        let outside_pass = self.passing.iter().chain(mixed).chain(&self.doubtful).any(|seat| !self.scene.seats[*seat].inside);
         let inside_passes = self.passing.iter().any(|seat| self.scene.seats[*seat].inside);
         match (outside_pass, inside_passes) {
             (true, _) => Shape::Some,

@@ -43,6 +43,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
             Some(_) => refused_nearer(scene, seat, place)?,
         },
         (Layer::Tcp, Outcome::TcpTimeout) => ends_short(scene, seat, place)?,
+        (Layer::Tcp, Outcome::TcpUnreachable) if said_by_last_router(scene, seat, place) => return None,
         (Layer::Tcp, Outcome::TcpUnreachable) => {
             said_by_router(scene, seat, place).or_else(|| stopped_short(scene, seat, place)).or_else(|| ends_short(scene, seat, place))?
         }
@@ -87,16 +88,27 @@ fn refused_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Ar
 
 fn stopped_short<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Artefact<'a>> {
     let stopped = route::stopped(scene, seat, place).filter(|stopped| !stopped.past_last_router && stopped.speaker != Some(scene.places[place].ip()))?;
+    if route::may_be_the_edge(scene, seat, place, stopped.hop) {
+        return None;
+    }
     let text = format!("SYNs from {} that live for {} hops are stopped already, before the server's last router", scene.seats[seat].name, stopped.hop);
     Some(("syn-walk", text, vec![stopped.look], Some(route::location(scene, seat, place, stopped.hop.saturating_sub(1), stopped.hop))))
 }
 
 fn ends_short<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Artefact<'a>> {
     let Extent::Short { heard, router, look } = route::extent(scene, seat, place)? else { return None };
+    if route::may_be_the_edge(scene, seat, place, heard + 1) {
+        return None;
+    }
     let last = router.map_or_else(String::new, |router| format!(", {router}"));
     let text =
         format!("SYNs from {} are heard up to hop {heard}{last}, and lost after it, while other walks reach the server's last router", scene.seats[seat].name);
     Some(("syn-walk", text, vec![look], Some(route::location(scene, seat, place, heard, heard + 1))))
+}
+
+fn said_by_last_router(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
+    let speakers = scene.looks_of(seat, place).filter_map(|look| look.attempt.facts.tcp.as_ref()?.icmp_from);
+    speakers.into_iter().any(|router| route::is_last_router(scene, place, router))
 }
 
 fn said_by_router<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Artefact<'a>> {
@@ -127,8 +139,14 @@ fn any_payload<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize) -> Option<Artefac
     if names.control.always(1) || !names.do_not_matter() || !other.never(1) || large_arrives || any_passes {
         return None;
     }
-    if let Some(artefact) = refused_nearer(scene, seat, place) {
-        return Some(artefact);
+    match route::author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close]) {
+        Some(Author::AsFarAsServer { .. }) => return None,
+        Some(_) => {
+            if let Some(artefact) = refused_nearer(scene, seat, place) {
+                return Some(artefact);
+            }
+        }
+        None => {}
     }
     let walk = route::ending(scene, seat, place).filter(|walk| !route::is_at_the_edge(walk.hop, walk.server))?;
     let text = format!("ClientHellos from {} get no farther than hop {}, and the server is {} hops away", scene.seats[seat].name, walk.hop, walk.server);

@@ -13,7 +13,7 @@ use crate::{
     draft::Draft,
     explain::{WHERE, WHO, count, seats as named},
     gates::{Contact, contacts},
-    route,
+    route::{self, Answerer},
     scene::Scene,
     testimony,
 };
@@ -90,6 +90,8 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, sightings: &Sightings<'_, 
     let tier = match (artefacts, other_groups) {
         (true, _) if !others_issuers.contains(&own_issuer) => Tier::Confirmed,
         (false, _) if !unanchored || neighbour_sees_server || p > BEYOND_CHANCE => return None,
+        // Beyond the server's last router a balancer may choose by source.
+        (false, _) if matches!(route::answerer(scene, seat, place), Answerer::Server) => return None,
         (_, 1) => Tier::Suspected,
         (false, _) => Tier::Likely,
         (true, _) => return None,

@@ -100,7 +100,8 @@ fn is_alike_everywhere(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> bool 
         let looks = seats.iter().flat_map(|seat| suspicion.looks(*seat));
         looks.filter(|look| if fails { look.fails(suspicion.layer) } else { look.passes(suspicion.layer) }).count()
     };
-    let others: Vec<usize> = suspicion.passing.iter().copied().filter(|seat| !groups.contains_key(&scene.seats[*seat].group)).collect();
+    let is_other = |seat: &usize| !groups.contains_key(&scene.seats[*seat].group) && !scene.seats[*seat].inside;
+    let others: Vec<usize> = suspicion.passing.iter().copied().filter(is_other).collect();
     let among: Vec<usize> = blamed.iter().chain(suspicion.passing.iter().filter(|seat| groups.contains_key(&scene.seats[**seat].group))).copied().collect();
     fisher(count(&among, true), count(&among, false), count(&others, true), count(&others, false)) > ALIKE
 }
