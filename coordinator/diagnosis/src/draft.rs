@@ -9,7 +9,16 @@ use parallax_model::{
     verdict::{Cause, Counter, Evidence, Finding, Location, Locus, Scope, Tier},
 };
 
-use crate::{cell::Look, explain::row, opinion::Opinion, remedy, route::Ending, scene::Scene, segments};
+use crate::{
+    cell::Look,
+    explain::{WHO, row},
+    opinion::Opinion,
+    reason::Reason,
+    remedy,
+    route::Ending,
+    scene::Scene,
+    segments,
+};
 
 /// A finding by index.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +31,7 @@ pub(crate) struct Draft {
     pub(crate) profiles: BTreeSet<usize>,
     pub(crate) share: f64,
     pub(crate) location: Option<Location>,
-    pub(crate) evidence: Vec<Evidence>,
+    pub(crate) evidence: Vec<Reason>,
     pub(crate) counter: Option<Counter>,
     /// What somebody would see who looks: the words of the headline.
     pub(crate) gist: String,
@@ -81,10 +90,20 @@ impl Draft {
         self
     }
 
-    /// Adds evidence.
+    /// Adds evidence; in its words [`WHO`](crate::explain::WHO), [`WHERE`](crate::explain::WHERE) and [`COUNT`](crate::explain::COUNT) stand for the vantages, the
+    /// addresses and the number of these attempts.
     pub(crate) fn add(&mut self, rule: &str, text: String, looks: &[Look<'_>]) {
-        let attempts: Vec<AttemptId> = looks.iter().take(MAX_ATTEMPTS).map(|look| look.attempt.id).collect();
-        self.evidence.push(Evidence { rule: rule.to_owned(), text, attempts });
+        self.add_beside(rule, text, looks, &[]);
+    }
+
+    /// Adds evidence about some attempts that rests on others as well.
+    pub(crate) fn add_beside(&mut self, rule: &str, text: String, looks: &[Look<'_>], beside: &[Look<'_>]) {
+        self.evidence.push(Reason::new(rule, text, looks, beside));
+    }
+
+    /// Adds evidence that rests on lookups.
+    pub(crate) fn add_lookups(&mut self, rule: &str, text: String, attempts: impl IntoIterator<Item = AttemptId>) {
+        self.evidence.push(Reason::of_lookups(rule, text, attempts));
     }
 
     /// Adds what somebody beside the vantage's own resolver says of the name.
@@ -93,14 +112,14 @@ impl Draft {
         let key = if opinion.vouched { ", under a key that a trusted authority vouches for" } else { "" };
         let (rule, vantage) = (if opinion.same_server { "other-transport" } else { "other-resolver" }, &opinion.attempt.vantage);
         let text = format!("to {vantage}, {} gives {} for {host}{key}, {remark}", opinion.source, row(&shown));
-        self.evidence.push(Evidence { rule: rule.to_owned(), text, attempts: vec![opinion.attempt.id] });
+        self.add_lookups(rule, text, [opinion.attempt.id]);
     }
 
     /// Places the fault where hellos of a full segment no longer get on.
     pub(crate) fn located_by_full_segments(&mut self, scene: &Scene<'_>, seat: usize, place: usize, ending: Ending<'_>) {
         let text = format!(
-            "ClientHellos of a full segment from {} get no farther than hop {}, small ones reach the server, {} hops away",
-            scene.seats[seat].name, ending.hop, ending.server
+            "ClientHellos of a full segment from {WHO} get no farther than hop {}, small ones reach the server, {} hops away",
+            ending.hop, ending.server
         );
         self.location = Some(ending.location(scene, seat, place));
         self.add("hello-walk", text, &ending.looks);
@@ -139,15 +158,7 @@ impl Draft {
         self.share = self.share.max(other.share);
         for evidence in other.evidence {
             match self.evidence.iter_mut().find(|known| known.rule == evidence.rule) {
-                Some(known) => {
-                    if !known.text.contains(&evidence.text) && known.text.len() + evidence.text.len() < MAX_TEXT {
-                        known.text = format!("{}; {}", known.text, evidence.text);
-                    }
-                    known.attempts.extend(evidence.attempts);
-                    known.attempts.sort_unstable();
-                    known.attempts.dedup();
-                    known.attempts.truncate(MAX_ATTEMPTS);
-                }
+                Some(known) => known.absorb(evidence),
                 None => self.evidence.push(evidence),
             }
         }
@@ -155,7 +166,8 @@ impl Draft {
 
     /// Turns indices into names and adds the remedy.
     pub(crate) fn into_finding(self, scene: &Scene<'_>) -> Finding {
-        let remedy = remedy::of(scene, &self);
+        let evidence: Vec<Evidence> = self.evidence.iter().cloned().map(|reason| reason.into_evidence(scene)).collect();
+        let remedy = remedy::of(scene, &self, &evidence);
         let addresses: Vec<String> = self.places.iter().map(|place| scene.places[*place].to_string()).collect();
         let scope = Scope {
             vantages: self.seats.iter().map(|seat| scene.seats[*seat].name.to_owned()).collect(),
@@ -170,7 +182,7 @@ impl Draft {
             mechanism: self.mechanism,
             scope,
             location: self.location,
-            evidence: self.evidence,
+            evidence,
             counter: self.counter,
             remedy,
         }
@@ -185,8 +197,3 @@ impl Draft {
 pub(crate) fn node(outcome: Outcome, suffix: Option<&str>) -> String {
     suffix.map_or_else(|| outcome.to_string(), |suffix| format!("{outcome}.{suffix}"))
 }
-
-/// Attempts that one piece of evidence names at most; counts in its text cover all.
-const MAX_ATTEMPTS: usize = 32;
-/// Evidence of several addresses is joined up to this length.
-const MAX_TEXT: usize = 600;

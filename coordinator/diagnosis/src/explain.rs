@@ -36,6 +36,11 @@ pub(crate) fn groups(of: usize, judged: usize) -> String {
     format!("{of} of {}", count(judged, "group"))
 }
 
+/// Says how many of the groups outside the server's segment: `all 3 groups outside`.
+pub(crate) fn groups_outside(of: usize, judged: usize) -> String {
+    if of == judged && judged > 1 { format!("all {judged} groups outside") } else { format!("{} outside", groups(of, judged)) }
+}
+
 /// Says what happens to a connection, as a predicate: `is reset`.
 pub(crate) fn fate(outcome: Outcome) -> String {
     let words = match outcome {
@@ -171,6 +176,8 @@ pub(crate) const WHERE: &str = "\u{2}";
 pub(crate) const WHICH: &str = "\u{3}";
 /// Stands in the words of a finding for the versions that its profiles offer.
 pub(crate) const OFFERED: &str = "\u{4}";
+/// Stands in the words of a piece of evidence for the number of its attempts.
+pub(crate) const COUNT: &str = "\u{5}";
 
 fn own_trouble(scene: &Scene<'_>, findings: &[Draft]) -> String {
     let of = |cause: Cause| findings.iter().filter(|draft| draft.cause == cause).flat_map(|draft| draft.seats.iter().copied()).collect::<BTreeSet<usize>>();

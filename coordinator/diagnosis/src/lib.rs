@@ -18,7 +18,7 @@
 //! | `excluded` | which hypotheses were tried and did not hold? |
 //! | `survey`, `audit` | which clients can connect, and what can the server do? |
 //! | `segments` | what do the ways of failing vantages share that no passing one uses? |
-//! | `explain`, `remedy`, `matrix`, `digest` | the words |
+//! | `reason`, `explain`, `remedy`, `matrix`, `digest` | the words |
 //! | [`time`] | what do many rounds say together? |
 //!
 //! ```
@@ -48,6 +48,7 @@ mod explain;
 mod gates;
 mod matrix;
 mod opinion;
+mod reason;
 mod remedy;
 mod route;
 mod rules;

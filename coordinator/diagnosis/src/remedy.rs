@@ -7,19 +7,19 @@ use parallax_model::{
     clock::Timestamp,
     facts::Facts,
     target::{Scheme, Target},
-    verdict::{Locus, Remedy},
+    verdict::{Evidence, Locus, Remedy},
 };
 
 use crate::{cell::Look, draft::Draft, explain::whereabouts, scene::Scene};
 
 /// Writes the remedy of a finding.
-pub(crate) fn of(scene: &Scene<'_>, draft: &Draft) -> Remedy {
+pub(crate) fn of(scene: &Scene<'_>, draft: &Draft, evidence: &[Evidence]) -> Remedy {
     let page = page(draft.cause);
     let address = draft.addresses(scene).into_iter().next();
     let fill = |text: &String| filled(scene, address, text);
     let mut steps: Vec<String> = Vec::new();
     if matches!(draft.cause.locus(), Locus::Path | Locus::Policy) {
-        steps.push(ticket(scene, draft));
+        steps.push(ticket(scene, draft, evidence));
     }
     steps.extend(page.steps.iter().map(fill));
     for (server, setting) in [("nginx", &page.nginx), ("Apache httpd", &page.apache), ("HAProxy", &page.haproxy)] {
@@ -37,7 +37,7 @@ fn filled(scene: &Scene<'_>, address: Option<SocketAddr>, text: &str) -> String 
 }
 
 /// Everything that the owner of a network needs to look the matter up and to see it again.
-fn ticket(scene: &Scene<'_>, draft: &Draft) -> String {
+fn ticket(scene: &Scene<'_>, draft: &Draft, evidence: &[Evidence]) -> String {
     let target = &scene.round.check.target;
     let looks: Vec<Look<'_>> = draft
         .seats
@@ -63,7 +63,7 @@ fn ticket(scene: &Scene<'_>, draft: &Draft) -> String {
     let flows: Vec<String> =
         looks.iter().filter_map(|look| ends(&look.attempt.facts)).map(|(local, remote)| format!("{local} to {remote}")).take(MAX_FLOWS).collect();
     let addresses: Vec<String> = draft.addresses(scene).iter().map(ToString::to_string).collect();
-    let evidence: Vec<&str> = draft.evidence.iter().map(|evidence| evidence.text.as_str()).collect();
+    let evidence: Vec<&str> = evidence.iter().map(|evidence| evidence.text.as_str()).collect();
     let observed = draft.mechanism.as_deref().unwrap_or("failure");
     let flows = if flows.is_empty() { String::new() } else { format!(" Connections: {}.", flows.join(", ")) };
     format!(

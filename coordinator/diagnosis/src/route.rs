@@ -12,6 +12,7 @@ use parallax_model::{
 use crate::{
     bounds::bounds,
     cell::Look,
+    explain::WHO,
     scene::Scene,
     testimony::{self, Testimony},
 };
@@ -247,6 +248,8 @@ pub(crate) struct Ending<'a> {
     /// Whether the control's ClientHello went on from that hop.
     pub(crate) control_goes_on: bool,
     pub(crate) looks: Vec<Look<'a>>,
+    /// The last hop limit at which a router answered the wanted name.
+    heard: u8,
     /// The first and last hop at which that is made.
     between: (u8, u8),
 }
@@ -254,7 +257,7 @@ pub(crate) struct Ending<'a> {
 impl Ending<'_> {
     /// Makes a location of it.
     pub(crate) fn location(&self, scene: &Scene<'_>, seat: usize, place: usize) -> Location {
-        location(scene, seat, place, self.between.0, self.between.1)
+        location_after(scene, seat, place, self.between, self.heard)
     }
 
     /// Tells whether somebody answered who cannot be the server, whatever TTL the answer bears: that ClientHello never got as far, and the control's went on.
@@ -294,7 +297,7 @@ fn ending_of<'a>(scene: &Scene<'a>, seat: usize, place: usize, counts: impl Fn(&
             let looks = [Some(look), control.as_ref().map(|(look, ..)| *look)].into_iter().flatten().collect();
             let between = bounds(walk, step.hop_limit, somebodys_ttl(scene, seat, place));
             let control_goes_on = goes_on_at(step.hop_limit);
-            return Some(Ending { hop: step.hop_limit, end: step.end, server, control_goes_on, looks, between });
+            return Some(Ending { hop: step.hop_limit, end: step.end, server, control_goes_on, looks, heard: last_heard(walk), between });
         }
         let Some((control_look, control_walk, _)) = &control else { continue };
         let silent_from = last_heard(walk) + 1;
@@ -307,7 +310,15 @@ fn ending_of<'a>(scene: &Scene<'a>, seat: usize, place: usize, counts: impl Fn(&
         let tried = walk.steps.iter().any(|step| step.hop_limit == silent_from && step.end == StepEnd::Silent);
         if silent_from < server && mute && tried && control_goes_on {
             let between = bounds(walk, silent_from, somebodys_ttl(scene, seat, place));
-            return Some(Ending { hop: silent_from, end: StepEnd::Silent, server, control_goes_on, looks: vec![look, *control_look], between });
+            return Some(Ending {
+                hop: silent_from,
+                end: StepEnd::Silent,
+                server,
+                control_goes_on,
+                looks: vec![look, *control_look],
+                heard: silent_from - 1,
+                between,
+            });
         }
     }
     None
@@ -322,11 +333,19 @@ fn somebodys_ttl(scene: &Scene<'_>, seat: usize, place: usize) -> Option<TtlRang
     }
 }
 
-/// Makes a location, with the last router that answered before it.
+/// Makes a location, with the last router in it that answered.
 pub(crate) fn location(scene: &Scene<'_>, seat: usize, place: usize, first_hop: u8, last_hop: u8) -> Location {
+    location_after(scene, seat, place, (first_hop, last_hop), last_hop)
+}
+
+/// Makes a location for what was heard up to a hop: a router beyond it answered SYNs, and not what is cut off.
+pub(crate) fn location_after(scene: &Scene<'_>, seat: usize, place: usize, (first_hop, last_hop): (u8, u8), heard: u8) -> Location {
     let first_hop = first_hop.max(1);
-    let router = router(scene, seat, place, first_hop).map(|router| router.to_string());
-    Location { first_hop, last_hop: last_hop.max(first_hop), router }
+    let last_hop = last_hop.max(first_hop);
+    let within = first_hop..=heard.clamp(first_hop, last_hop);
+    let own = walks(scene, seat, place, Experiment::SynWalk).find_map(|(_, walk)| within.clone().rev().find_map(|hop| router_at(walk, hop)));
+    let router = own.or_else(|| router(scene, seat, place, first_hop)).map(|router| router.to_string());
+    Location { first_hop, last_hop, router }
 }
 
 /// Tells whether what a seat meets at this hop may be the server's own last router: by another port of the server's address, or by how much farther than a responder it is
@@ -377,14 +396,13 @@ pub(crate) fn is_last_router(scene: &Scene<'_>, place: usize, router: IpAddr) ->
 /// server's last router.
 pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<(String, Vec<Look<'a>>)> {
     let own = scene.places[place];
-    let who = scene.seats[seat].name;
     for look in scene.bench(seat, Experiment::ReplyTtl, place) {
         let Some(facts) = &look.attempt.facts.reply_ttl else { continue };
         let Some(peer) = facts.syn_ack else { continue };
         let sibling = facts.siblings.iter().find(|sibling| sibling.address == own.ip() && sibling.port != own.port());
         if let Some(server) = sibling.map(|sibling| sibling.ttl).filter(|server| peer.least > server.most && peer.hops() + 1 < server.hops()) {
             let text = format!(
-                "the SYN-ACK reached {who} with TTL {}, and an answer of another port of the same address with {}: port {} is answered from nearer",
+                "the SYN-ACK reached {WHO} with TTL {}, and an answer of another port of the same address with {}: port {} is answered from nearer",
                 peer.most,
                 server.least,
                 own.port()
@@ -392,6 +410,16 @@ pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usi
             return Some((text, vec![*look]));
         }
     }
+    let (look, hop, farthest) = answered_early(scene, seat, place)?;
+    let text = format!(
+        "the walk of {WHO} is answered at hop {hop}, before it meets the server's last router, which stands {} hops away or more from the others",
+        farthest.saturating_sub(1)
+    );
+    Some((text, vec![look]))
+}
+
+/// Returns the walk of a seat that is answered before it meets the server's last router, the hop where it is, and how far the server is from the others.
+fn answered_early<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<(Look<'a>, u8, u8)> {
     // A vantage on the server's own segment has no router between, and is near by right.
     if scene.seats[seat].inside {
         return None;
@@ -404,11 +432,13 @@ pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usi
     }
     let last_routers = last_routers_of(scene, place, |other| scene.seats[other].group != group);
     let passed_last = routers(walk).any(|router| last_routers.contains(&router));
-    let text = format!(
-        "the walk of {who} is answered at hop {hop}, before it meets the server's last router, which stands {} hops away or more from the others",
-        farthest.saturating_sub(1)
-    );
-    (!last_routers.is_empty() && !passed_last).then_some((text, vec![look]))
+    (!last_routers.is_empty() && !passed_last).then_some((look, hop, farthest))
+}
+
+/// Returns where somebody answers a seat's SYNs in the server's name, if its walk says so.
+pub(crate) fn answered_in_between(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Location> {
+    let (_, hop, _) = answered_early(scene, seat, place)?;
+    Some(location(scene, seat, place, hop.saturating_sub(1), hop))
 }
 
 /// Returns how far the server is from the outside seats of other groups, by their walks.

@@ -105,6 +105,12 @@ impl<'s, 'a> Suspicion<'s, 'a> {
         self.scene.count_groups(&all)
     }
 
+    /// Returns how many groups outside the server's own segment failed or passed at all.
+    pub(crate) fn groups_outside(&self) -> usize {
+        let all = [&self.failing, &self.passing, &self.mixed, &self.explained].into_iter().flatten().copied();
+        self.scene.count_groups(&all.filter(|seat| !self.scene.seats[*seat].inside).collect::<Vec<usize>>())
+    }
+
     /// Returns a seat's plain attempts in this cell.
     pub(crate) fn looks(&self, seat: usize) -> &[Look<'a>] {
         self.scene.cell(seat, self.place, self.profile)

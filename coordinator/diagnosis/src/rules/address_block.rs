@@ -51,7 +51,6 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         _ => return None,
     };
     let tier = suspicion.tier(seats, true)?;
-    let who = named(scene, seats);
     let gist = format!("something on the path of {WHO}{} cuts off {WHERE}, whatever the name: a connection {}", whereabouts(location.as_ref()), fate(outcome));
     let mut draft = Draft::new(Cause::PathAddressBlock, tier).blaming(seats).by(outcome, None).because(rule, text, &looks).in_words(gist);
     match testimony::of(scene, seat, place) {
@@ -61,8 +60,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     }
     draft.location = location;
     let elsewhere = format!(
-        "{} fails from {who} and passes from {} ({})",
-        scene.places[place],
+        "connections from {WHO} to {WHERE} fail, those from {} ({}) pass",
         named(scene, &suspicion.passing),
         count(suspicion.other_groups_passing(), "other group")
     );
@@ -77,8 +75,7 @@ fn refused_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Ar
         return None;
     }
     let text = format!(
-        "the refusal reached {} with TTL {}, and the server's own packets with {}: it was sent from {} hops nearer",
-        scene.seats[seat].name,
+        "the refusal reached {WHO} with TTL {}, and the server's own packets with {}: it was sent from {} hops nearer",
         reply.most,
         server.least,
         server.hops() - reply.hops()
@@ -91,7 +88,7 @@ fn stopped_short<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Art
     if route::may_be_the_edge(scene, seat, place, stopped.hop) {
         return None;
     }
-    let text = format!("SYNs from {} that live for {} hops are stopped already, before the server's last router", scene.seats[seat].name, stopped.hop);
+    let text = format!("SYNs from {WHO} that live for {} hops are stopped already, before the server's last router", stopped.hop);
     Some(("syn-walk", text, vec![stopped.look], Some(route::location(scene, seat, place, stopped.hop.saturating_sub(1), stopped.hop))))
 }
 
@@ -101,8 +98,7 @@ fn ends_short<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Artefa
         return None;
     }
     let last = router.map_or_else(String::new, |router| format!(", {router}"));
-    let text =
-        format!("SYNs from {} are heard up to hop {heard}{last}, and lost after it, while other walks reach the server's last router", scene.seats[seat].name);
+    let text = format!("SYNs from {WHO} are heard up to hop {heard}{last}, and lost after it, while other walks reach the server's last router");
     Some(("syn-walk", text, vec![look], Some(route::location(scene, seat, place, heard, heard + 1))))
 }
 
@@ -121,12 +117,7 @@ fn said_by_router<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Ar
     }
     let hop = (1..=u8::MAX).take(MAX_HOPS).find(|hop| route::router(scene, seat, place, *hop) == Some(router));
     let location = hop.map(|hop| Location { first_hop: hop, last_hop: hop, router: Some(router.to_string()) });
-    Some((
-        "icmp",
-        format!("the router {router} on the path of {} says that the address is unreachable or prohibited", scene.seats[seat].name),
-        vec![*look],
-        location,
-    ))
+    Some(("icmp", format!("the router {router} on the path of {WHO} says that the address is unreachable or prohibited"), vec![*look], location))
 }
 
 /// On a connection that came about, every payload fails, and the author stands before the server.
@@ -149,7 +140,7 @@ fn any_payload<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize) -> Option<Artefac
         None => {}
     }
     let walk = route::ending(scene, seat, place).filter(|walk| !route::is_at_the_edge(walk.hop, walk.server))?;
-    let text = format!("ClientHellos from {} get no farther than hop {}, and the server is {} hops away", scene.seats[seat].name, walk.hop, walk.server);
+    let text = format!("ClientHellos from {WHO} get no farther than hop {}, and the server is {} hops away", walk.hop, walk.server);
     let location = walk.location(scene, seat, place);
     Some(("hello-walk", text, walk.looks, Some(location)))
 }

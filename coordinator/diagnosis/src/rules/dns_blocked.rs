@@ -44,14 +44,11 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
             (false, true) => "does not answer by UDP for",
             (false, false) => "does not answer at all for",
         };
-        draft.add(
+        draft.add_lookups(
             "lookup",
             format!("the resolver of {who} {what} {host} ({outcome}), while {} do, in {}", named(scene, &resolve), count(others, "other group")),
-            &[],
+            scene.seats[seat].lookups.iter().map(|attempt| attempt.id),
         );
-        if let Some(evidence) = draft.evidence.last_mut() {
-            evidence.attempts = scene.seats[seat].lookups.iter().map(|attempt| attempt.id).collect();
-        }
         for opinion in opinions {
             draft.add_opinion(opinion, host, "which it did not give");
         }

@@ -5,6 +5,7 @@ use std::{
 
 use parallax_model::{
     facts::DnsRecord,
+    id::AttemptId,
     outcome::{NotCompletedKind, Outcome},
     verdict::{Cause, Tier},
 };
@@ -74,18 +75,15 @@ fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize) -> Option<Draft> {
     let who = named(scene, &[seat]);
     let shown: Vec<String> = false_ones.iter().map(ToString::to_string).collect();
     let host = &scene.round.check.target.host;
-    let ids = |seats: &[usize]| seats.iter().flat_map(|seat| &scene.seats[*seat].lookups).map(|attempt| attempt.id).take(32).collect();
+    let ids = |seats: &[usize]| seats.iter().flat_map(|seat| &scene.seats[*seat].lookups).map(|attempt| attempt.id).collect::<Vec<AttemptId>>();
     let mut draft = Draft::new(Cause::DnsTampering, tier).blaming(&[seat]).by(Outcome::DnsNoAnswer, None);
     draft.mechanism = Some(if is_bogus { "dns.injection.bogon" } else { "dns.injection.other" }.to_owned());
     draft.places.extend(places);
-    draft.add(
+    draft.add_lookups(
         "lookup",
         format!("the resolver of {who} gives {} for {host}; the resolvers of {} do not ({})", row(&shown), named(scene, &others), count(groups, "other group")),
-        &[],
+        ids(&[seat]),
     );
-    if let Some(evidence) = draft.evidence.last_mut() {
-        evidence.attempts = ids(&[seat]);
-    }
     if !tried.is_empty() {
         let also = if strangers.is_empty() { String::new() } else { format!(", {} included", named(scene, &strangers)) };
         draft.add(

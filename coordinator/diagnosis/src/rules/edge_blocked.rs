@@ -7,7 +7,7 @@ use super::{Hypothesis, edge_filter::before, every_scheme};
 use crate::{
     cell::{Layer, Look},
     draft::Draft,
-    explain::{WHERE, fate, groups, seats as named},
+    explain::{COUNT, WHERE, WHO, fate, groups_outside},
     suspicion::Suspicion,
 };
 
@@ -32,18 +32,12 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     }
     let failures = suspicion.failures(seats);
     let inside: Vec<Look<'_>> = suspicion.passing.iter().flat_map(|seat| suspicion.looks(*seat)).copied().collect();
-    let place = scene.places[suspicion.place];
     let draft = Draft::new(Cause::EdgeBlocked, Tier::Likely)
         .blaming(seats)
         .by(outcome, None)
         .because(
             "groups",
-            format!(
-                "{place} fails in {} outside ({}): a connection {}",
-                groups(scene.count_groups(seats), suspicion.groups_judged()),
-                named(scene, seats),
-                fate(outcome)
-            ),
+            format!("a connection to {WHERE} {} in {} ({WHO}, {COUNT})", fate(outcome), groups_outside(scene.count_groups(seats), suspicion.groups_outside())),
             &failures,
         )
         .because("before-the-server", before(scene, suspicion), &inside)

@@ -5,7 +5,7 @@ use crate::{
     bench::names,
     cell::{Layer, Look, State},
     draft::Draft,
-    explain::{WHERE, fate, groups, seats as named},
+    explain::{WHERE, WHO, fate, groups_outside, seats as named},
     scene::Scene,
     suspicion::Suspicion,
 };
@@ -38,14 +38,10 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     };
     let failures = suspicion.failures(seats);
     let mut draft = Draft::new(Cause::EdgeFilter, Tier::Likely).blaming(seats).by(outcome, if variant { None } else { Some("sni") });
-    draft.add(
-        "groups",
-        format!("{what} fails in {} outside ({})", groups(scene.count_groups(seats), suspicion.groups_judged()), named(scene, seats)),
-        &failures,
-    );
+    draft.add("groups", format!("{what} fails in {} ({WHO})", groups_outside(scene.count_groups(seats), suspicion.groups_outside())), &failures);
     if !variant {
         let controls: Vec<Look<'_>> = by_name.iter().flat_map(|seat| names(scene, *seat, place).control.all()).collect();
-        draft.add("control-name", format!("another name, or none, passes at the same address from {}", named(scene, &by_name)), &controls);
+        draft.add("control-name", format!("another name, or none, passes at the same address from {WHO}"), &controls);
     }
     let inside: Vec<Look<'_>> = suspicion.passing.iter().flat_map(|seat| suspicion.looks(*seat)).copied().collect();
     draft.add("before-the-server", before(scene, suspicion), &inside);

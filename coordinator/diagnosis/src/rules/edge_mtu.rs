@@ -4,7 +4,7 @@ use super::{Hypothesis, every_scheme, mtu};
 use crate::{
     cell::Layer,
     draft::Draft,
-    explain::{WHERE, groups, seats as named},
+    explain::{WHERE, WHO, groups_outside, seats as named},
     suspicion::{Shape, Suspicion},
 };
 
@@ -18,6 +18,8 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     test,
 };
 
+const NEXT_BESIDE_INSIDE: &str = "look from one more network outside";
+
 fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let inside_fails = seats.iter().any(|seat| suspicion.scene.seats[*seat].inside);
     if suspicion.layer != Layer::Tls || !matches!(suspicion.shape(), Shape::Outside | Shape::Everywhere) || inside_fails {
@@ -25,7 +27,8 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     }
     let holes: Vec<(usize, mtu::Hole<'_>)> = seats.iter().filter_map(|seat| Some((*seat, mtu::hole(suspicion, *seat)?))).collect();
     let with_hole: Vec<usize> = holes.iter().map(|(seat, _)| *seat).collect();
-    let (_, first) = holes.first()?;
+    let of_seats: Vec<&mtu::Hole<'_>> = holes.iter().map(|(_, hole)| hole).collect();
+    let first = of_seats.first()?;
     let cured = holes.iter().filter(|(seat, hole)| hole.small.passed.len() >= 3 && suspicion.failures(&[*seat]).len() >= 3).count();
     let enough = suspicion.scene.count_groups(&with_hole) >= 2;
     let inside_passes = suspicion.shape() == Shape::Outside;
@@ -38,10 +41,11 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         "packets over some size are lost, {}, on the server's own link at {WHERE}: every outside vantage fails and small packets pass",
         first.direction
     );
-    let mut draft = mtu::draft(suspicion, seats, first, Cause::EdgeMtuBlackhole, tier).in_words(gist);
-    let text = format!("{} outside fail alike ({})", groups(scene.count_groups(seats), suspicion.groups_judged()), named(scene, seats));
+    let mut draft = mtu::draft(suspicion, seats, &of_seats, Cause::EdgeMtuBlackhole, tier).in_words(gist);
+    let text = format!("{} fail alike ({WHO})", groups_outside(scene.count_groups(seats), suspicion.groups_outside()));
     draft.add("groups", text, &suspicion.failures(seats));
     if inside_passes {
+        draft = draft.unless(HYPOTHESIS.counter, NEXT_BESIDE_INSIDE);
         let inside: Vec<_> = suspicion.passing.iter().flat_map(|seat| suspicion.looks(*seat)).copied().collect();
         draft.add("inside", format!("the inside vantage {} passes at full size", named(scene, &suspicion.passing)), &inside);
     }

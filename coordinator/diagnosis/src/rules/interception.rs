@@ -11,7 +11,7 @@ use crate::{
     cell::{Layer, Look},
     contrast::{BEYOND_CHANCE, fisher},
     draft::Draft,
-    explain::{WHERE, WHO, count, seats as named},
+    explain::{COUNT, WHERE, WHO, count, seats as named, whereabouts},
     gates::{Contact, contacts},
     route::{self, Answerer},
     scene::Scene,
@@ -108,26 +108,24 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, sightings: &Sightings<'_, 
         }
         .to_owned(),
     );
-    let who = named(scene, &[seat]);
-    let mut looks = own.clone();
-    looks.extend(others_looks.iter().take(16));
-    draft.add(
+    draft.add_beside(
         "other-key",
         format!(
-            "at {} {who} sees a key by {own_issuer} in all {}, and {} ({}) see another, by {}",
-            scene.places[place],
-            count(own.len(), "attempt"),
+            "{WHO} got a key by {own_issuer} at {WHERE} in all {COUNT}, and {} ({}) got another, by {}",
             named(scene, &others),
             count(other_groups, "other group"),
             others_issuers.iter().cloned().collect::<Vec<_>>().join(" and ")
         ),
-        &looks,
+        own,
+        &others_looks[..others_looks.len().min(16)],
     );
     if unanchored {
-        draft.add("unknown-issuer", format!("no trusted authority vouches for the key that {who} sees; one does for the others'"), own);
+        draft.add("unknown-issuer", format!("no trusted authority vouches for the key that {WHO} got; one does for the others'"), own);
     }
+    draft.location = route::answered_in_between(scene, seat, place);
+    let there = whereabouts(draft.location.as_ref());
     let draft = draft.unless(Cause::ServerCertificateRollout, "make eleven more attempts from two groups: a second server's key shows up in every group");
-    Some(draft.in_words(format!("TLS to {WHERE} is terminated on the path of {WHO} by somebody who signs as {own_issuer}")))
+    Some(draft.in_words(format!("TLS to {WHERE} is terminated on the path of {WHO}{there} by somebody who signs as {own_issuer}")))
 }
 
 /// Plain attempts that brought a key.
@@ -141,7 +139,6 @@ fn keys_of<'s>(scene: &'s Scene<'_>, looks: &[Look<'_>]) -> BTreeSet<&'s Bytes> 
 
 /// Adds what shows by itself that somebody on the path terminates TLS.
 fn artefacts(scene: &Scene<'_>, seat: usize, place: usize, own_issuer: &str, draft: &mut Draft) -> bool {
-    let who = scene.seats[seat].name;
     let before = draft.evidence.len();
     let signed_alike = |look: &&Look<'_>| look.chain.and_then(|at| scene.chains[at].judgement.leaf.as_ref()).is_some_and(|leaf| leaf.issuer == own_issuer);
     let made_up: Vec<Look<'_>> = scene
@@ -154,18 +151,17 @@ fn artefacts(scene: &Scene<'_>, seat: usize, place: usize, own_issuer: &str, dra
         .copied()
         .collect();
     if !made_up.is_empty() {
-        draft.add(
-            "made-up-certificate",
-            format!("for a name that nobody has, {who} gets a certificate by the same issuer: it is made up on the spot"),
-            &made_up,
-        );
+        let names: BTreeSet<&str> = made_up.iter().filter_map(|look| look.attempt.facts.tls.as_ref()?.hello.server_name.as_deref()).collect();
+        let asked = names.first().copied().unwrap_or_default();
+        let text = format!("asked for a made-up name (such as {asked}), {WHO} got a certificate by {own_issuer} too: it is made on the spot");
+        draft.add("made-up-certificate", text, &made_up);
     }
     let replaced: Vec<Look<'_>> = contacts(scene, seat)
         .filter(|(_, contact, look)| matches!(contact, Contact::Stranger(Some(_))) && signed_alike(look))
         .map(|(_, _, look)| *look)
         .collect();
     if !replaced.is_empty() {
-        draft.add("responder-key", format!("the fleet's responder, whose key is known, shows {who} another key by the same issuer"), &replaced);
+        draft.add("responder-key", format!("the fleet's responder, whose key is known, shows {WHO} another key by the same issuer"), &replaced);
     }
     let differing = |look: &&Look<'_>| {
         let tls = look.attempt.facts.tls.as_ref();
@@ -179,7 +175,7 @@ fn artefacts(scene: &Scene<'_>, seat: usize, place: usize, own_issuer: &str, dra
         .copied()
         .collect();
     if !echoes.is_empty() {
-        draft.add("echo", format!("the fleet's responder received another ClientHello than {who} sent"), &echoes);
+        draft.add("echo", format!("the fleet's responder received another ClientHello than {WHO} sent"), &echoes);
     }
     if let Some((text, looks)) = route::answers_from_nearer(scene, seat, place) {
         draft.add("nearer-answer", text, &looks);

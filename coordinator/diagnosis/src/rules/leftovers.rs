@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use parallax_model::{
+    assignment::Experiment,
     outcome::Outcome,
     verdict::{Cause, Locus, Tier},
 };
@@ -114,7 +115,7 @@ fn absorb_at(board: &mut Board<'_, '_>, at: usize, place: usize) {
             if same.is_empty() || !others_pass {
                 continue;
             }
-            let text = format!("{} fails in the same way from {}", scene.places[place], named(scene, &same));
+            let text = format!("connections from {WHO} to {WHERE} fail in the same way");
             let failures = suspicion.failures(&same);
             board.drafts[at].add("same-failure", text, &failures);
             board.drafts[at].places.insert(place);
@@ -183,7 +184,7 @@ fn failing(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> Draft {
             Cause::PathHelloSize,
             "send 1,440 bytes that are not TLS, and the hello with a small MSS, from there and from another network (--deep)",
             format!(
-                "from {WHO} a connection to {WHERE}{variant} {}, from {} not; nothing tells yet what on the way minds it",
+                "from {WHO} a connection to {WHERE}{variant} {}, from {} not; nothing tells yet what on the way reacts to it",
                 fate(outcome),
                 named(scene, &suspicion.passing)
             ),
@@ -206,7 +207,7 @@ fn failing(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> Draft {
         Shape::Everywhere | Shape::Outside => (
             Cause::UndeterminedInsufficient,
             counterpart(outcome),
-            "look from a vantage on the server's own segment (role=inside), and try a small MSS (--deep)",
+            untried(suspicion, blamed, outcome),
             format!("{WHERE} fails from {WHO}: a connection {}, and nothing tells the server from what stands before it", fate(outcome)),
         ),
     };
@@ -218,6 +219,20 @@ fn failing(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> Draft {
         draft.add("witness-log", text, &looks);
     }
     draft.unless(counter, next).in_words(gist)
+}
+
+/// Says what this round did not try to tell the server from its edge.
+fn untried(suspicion: &Suspicion<'_, '_>, blamed: &[usize], outcome: Outcome) -> &'static str {
+    let scene = suspicion.scene;
+    let looks_inside = (0..scene.seats.len())
+        .any(|seat| scene.seats[seat].inside && scene.is_scored(seat, suspicion.place) && scene.looks_of(seat, suspicion.place).next().is_some());
+    let small = outcome != Outcome::TlsTimeout || blamed.iter().any(|seat| scene.bench(*seat, Experiment::SmallMss, suspicion.place).next().is_some());
+    match (looks_inside, small) {
+        (false, false) => "look from a vantage on the server's own segment (role=inside), and try a small MSS (--deep)",
+        (false, true) => "look from a vantage on the server's own segment (role=inside)",
+        (true, false) => "try a small MSS (--deep)",
+        (true, true) => "probe one address and one profile at a time, and watch with a scheduled check",
+    }
 }
 
 fn mixed_or_thin(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> Draft {

@@ -9,7 +9,7 @@ use crate::{
     bench::{Tally, payload, tally, tally_of},
     cell::{Layer, Look, Silence},
     draft::Draft,
-    explain::{WHERE, WHO, count, seats as named, whereabouts},
+    explain::{COUNT, WHERE, WHO, whereabouts},
     route,
     scene::Scene,
     suspicion::{Shape, Suspicion},
@@ -37,7 +37,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let hole = hole(suspicion, seat)?;
     let artefact = hole.small.passed.len() >= 3 && suspicion.failures(seats).len() >= 3;
     let tier = suspicion.tier(seats, artefact)?;
-    let mut draft = draft(suspicion, seats, &hole, Cause::PathMtuBlackhole, tier);
+    let mut draft = draft(suspicion, seats, &[&hole], Cause::PathMtuBlackhole, tier);
     if let Some(ending) = route::size_ending(suspicion.scene, seat, suspicion.place).filter(|_| hole.direction == OUTWARD) {
         draft.located_by_full_segments(suspicion.scene, seat, suspicion.place, ending);
     }
@@ -93,24 +93,21 @@ fn answer_bytes(look: &Look<'_>) -> u64 {
     look.attempt.facts.tls.as_ref().map_or(0, |tls| tls.bytes_read)
 }
 
-/// Writes the finding.
-pub(super) fn draft<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize], hole: &Hole<'a>, cause: Cause, tier: Tier) -> Draft {
-    let failures = suspicion.failures(seats);
-    let who = named(suspicion.scene, seats);
-    let cured =
-        format!("with an MSS of 536, {} from {who} passed and none failed; at full size {} failed", count(hole.small.passed.len(), "attempt"), failures.len());
-    let seen = match hole.direction {
-        OUTWARD => "the large ClientHello was never acknowledged, and 1,440 bytes that are not TLS were lost as well".to_owned(),
-        _ => "the ClientHello was acknowledged and the answer did not arrive whole (TCP_INFO)".to_owned(),
-    };
+/// Writes the finding; the first hole tells the direction.
+pub(super) fn draft<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize], holes: &[&Hole<'a>], cause: Cause, tier: Tier) -> Draft {
+    let outward = holes.iter().any(|hole| hole.direction == OUTWARD);
+    let cured: Vec<Look<'a>> = holes.iter().flat_map(|hole| hole.small.all()).collect();
+    let unheard = |look: &Look<'_>| look.silence() == Some(Silence::Unacknowledged);
+    let failures: Vec<Look<'a>> = suspicion.failures(seats).into_iter().filter(|look| unheard(look) == outward).collect();
+    let seen = if outward { "the large ClientHello was never acknowledged" } else { "the ClientHello was acknowledged and the answer did not arrive whole" };
     let mut draft = Draft::new(cause, tier)
         .blaming(seats)
         .by(Outcome::TlsTimeout, Some("size"))
-        .because("small-mss", cured, &hole.small.all())
-        .because("tcp-info", seen, &failures);
-    if hole.direction == OUTWARD {
+        .because("small-mss", format!("with an MSS of 536, {COUNT} from {WHO} to {WHERE} passed and none failed"), &cured)
+        .because("tcp-info", format!("at full size, {COUNT} from {WHO} to {WHERE} failed: {seen} (TCP_INFO)"), &failures);
+    if outward {
         let large: Vec<_> = seats.iter().flat_map(|seat| payload(suspicion.scene, *seat, suspicion.place, Experiment::LargeNonTls).all()).collect();
-        draft.add("large-non-tls", format!("1,440 bytes that are not TLS, in one segment, were lost in {} too", count(large.len(), "attempt")), &large);
+        draft.add("large-non-tls", format!("1,440 bytes that are not TLS, in one segment, were lost in {COUNT} from {WHO} too"), &large);
     }
     draft
 }

@@ -121,7 +121,7 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
         // On the legs that pass, another name passes whatever the failing ones mind.
         let share = draft.share;
         let by_luck = controls.iter().fold(1.0, |chance, _| chance * (1.0 - share));
-        let so = if by_luck > PORTS_BEYOND_CHANCE { "they may all have taken the legs that pass" } else { "the failing leg minds the name" };
+        let so = if by_luck > PORTS_BEYOND_CHANCE { "they may all have taken the legs that pass" } else { "the failing leg reacts to the name" };
         draft.add("control-name", format!("another name passed in all {}: {so}", count(controls.len(), "attempt")), &controls);
     }
     draft.add("other-groups", format!("{} pass every time", named(scene, &others)), &[]);

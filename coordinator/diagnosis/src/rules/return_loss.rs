@@ -3,9 +3,9 @@ use parallax_model::{assignment::Experiment, outcome::Outcome, verdict::Cause};
 use super::{Hypothesis, every_scheme};
 use crate::{
     bench::tally,
-    cell::{Layer, Silence},
+    cell::{Layer, Look, Silence},
     draft::Draft,
-    explain::{WHERE, WHO, count, seats as named},
+    explain::{COUNT, WHERE, WHO},
     suspicion::{Shape, Suspicion},
     testimony::{self, Fate},
 };
@@ -38,20 +38,17 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         return None;
     }
     let tier = suspicion.tier(seats, witnessed.is_some())?;
-    let who = named(suspicion.scene, seats);
-    let failures = suspicion.failures(seats);
     let mut draft = Draft::new(Cause::PathReturnLoss, tier).blaming(seats).by(Outcome::TlsTimeout, None);
     if gap {
-        let text = format!(
-            "data beyond a gap reached {who}: the server answered, and a part of the answer was lost on the way back in all {}",
-            count(failures.len(), "attempt")
-        );
-        draft.add("tcp-info", text, &failures);
+        let beyond: Vec<Look<'_>> =
+            suspicion.failures(seats).into_iter().chain(small.failed.iter().copied()).filter(|look| look.silence() == Some(Silence::Gap)).collect();
+        let text = format!("data beyond a gap reached {WHO} in {COUNT}: {WHERE} answered, and a part of the answer was lost on the way back");
+        draft.add("tcp-info", text, &beyond);
     }
     if let Some(testimony) = witnessed {
         draft.add(testimony.rule, testimony.text, &testimony.looks);
     }
-    draft.add("small-mss", format!("small segments were lost as well ({})", count(small.failed.len(), "attempt")), &small.all());
+    draft.add("small-mss", format!("small segments to {WHO} were lost as well ({COUNT})"), &small.failed);
     let draft = draft.in_words(format!("the answers of {WHERE} are lost on the way back to {WHO}"));
     Some(draft)
 }

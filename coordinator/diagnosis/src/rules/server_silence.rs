@@ -10,7 +10,7 @@ use crate::{
     bench::tally,
     cell::{Layer, Look, Silence},
     draft::Draft,
-    explain::{WHERE, WHO, count, fate, groups, seats as named},
+    explain::{COUNT, WHERE, WHO, fate, groups, seats as named},
     route,
     suspicion::Suspicion,
     testimony::{self, Testimony},
@@ -90,18 +90,12 @@ fn everywhere(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, is_i
     let settled = own_word.is_some() || witnessed.iter().any(|testimony| testimony.fate.is_the_servers());
     let tier = suspicion.server_tier(seats, false).map(|tier| if settled { Tier::Confirmed } else { tier })?;
     let failures = suspicion.failures(seats);
-    let place = scene.places[suspicion.place];
-    let text = format!(
-        "{place} fails alike in {} ({}, {}): a connection {}",
-        groups(scene.count_groups(seats), suspicion.groups_judged()),
-        named(scene, seats),
-        count(failures.len(), "attempt"),
-        fate(outcome)
-    );
+    let text = format!("a connection to {WHERE} {} in {} alike ({WHO}, {COUNT})", fate(outcome), groups(scene.count_groups(seats), suspicion.groups_judged()));
     let mut draft = Draft::new(cause, tier).blaming(seats).by(outcome, None).because("groups", text, &failures);
     let inside: Vec<usize> = seats.iter().copied().filter(|seat| scene.seats[*seat].inside).collect();
     if !inside.is_empty() {
         draft.add("inside", format!("the inside vantage {} sees the same", named(scene, &inside)), &suspicion.failures(&inside));
+        draft = draft.unless(Cause::EdgeBlocked, &next_beside_inside(suspicion, seats, cause, named(scene, &inside)));
     }
     if let Some(look) = own_word {
         draft.add("reply-ttl", "the answer reached the inside vantage undiminished: it was sent on the server's own segment".to_owned(), &[look]);
@@ -111,6 +105,19 @@ fn everywhere(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, is_i
     }
     let gist = format!("at {WHERE} a connection {} from every vantage ({WHO})", fate(outcome));
     Some(draft.in_words(gist))
+}
+
+/// Says what is left to try once an inside vantage sees the same.
+fn next_beside_inside(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, inside: String) -> String {
+    let tried = |experiment: Experiment| seats.iter().any(|seat| suspicion.scene.bench(*seat, experiment, suspicion.place).next().is_some());
+    let (done, open) = match cause {
+        Cause::ServerSlowHandshake if tried(Experiment::SmallMss) => (" and a small MSS changes nothing", None),
+        Cause::ServerSlowHandshake => ("", Some("try a small MSS")),
+        Cause::ServerClosesHandshake if tried(Experiment::ReplyTtl) => (", and the arrival TTL of what ended it was measured", None),
+        Cause::ServerClosesHandshake => ("", Some("measure the arrival TTL of the reset (--deep)")),
+        _ => ("", None),
+    };
+    open.map_or_else(|| format!("nothing is open in this round: the inside vantage {inside} sees the same{done}"), str::to_owned)
 }
 
 /// An answer that reaches the inside vantage without passing a router was sent on the server's own segment.
@@ -145,11 +152,9 @@ fn slow(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     }
     let mut draft = everywhere(suspicion, seats, Cause::ServerSlowHandshake, |_| true)?;
     if silence == Some(Silence::Acknowledged) {
-        draft.add(
-            "tcp-info",
-            "the ClientHello was acknowledged, nothing came back, and nothing was out of order (TCP_INFO)".to_owned(),
-            &suspicion.failures(seats),
-        );
+        let mute: Vec<Look<'_>> = suspicion.failures(seats).into_iter().filter(|look| look.silence() == Some(Silence::Acknowledged)).collect();
+        let text = format!("in {COUNT} from {WHO} to {WHERE} the ClientHello was acknowledged, nothing came back, and nothing was out of order (TCP_INFO)");
+        draft.add("tcp-info", text, &mute);
     }
     Some(draft)
 }

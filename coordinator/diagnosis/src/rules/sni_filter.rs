@@ -14,7 +14,7 @@ use crate::{
     cell::{Layer, Look, Silence, State, agreed, family},
     contrast::{BEYOND_CHANCE, fisher, tier_beside},
     draft::Draft,
-    explain::{WHO, count, fate, seats as named, whereabouts},
+    explain::{COUNT, WHERE, WHO, count, fate, seats as named, whereabouts},
     route::{self, Answerer, Author},
     scene::Scene,
     suspicion::{Shape, Suspicion},
@@ -91,12 +91,7 @@ fn judge(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Optio
         let passing = elsewhere(suspicion);
         draft.add(
             "other-groups",
-            format!(
-                "{host} passes at {} from {} ({})",
-                scene.places[place],
-                named(scene, &suspicion.passing),
-                count(suspicion.other_groups_passing(), "other group")
-            ),
+            format!("{host} passes at {WHERE} from {} ({})", named(scene, &suspicion.passing), count(suspicion.other_groups_passing(), "other group")),
             &passing,
         );
     }
@@ -115,7 +110,7 @@ fn judge(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Optio
     }
     draft.location = artefacts.location;
     let what = fate(outcome);
-    let gist = format!("something on the path of {WHO}{} minds the name {host}: a connection that carries it {what}", whereabouts(draft.location.as_ref()));
+    let gist = format!("something on the path of {WHO}{} reacts to the name {host}: a connection that carries it {what}", whereabouts(draft.location.as_ref()));
     let draft = if settled { draft.unless(HYPOTHESIS.counter, NEXT_WHEN_SETTLED) } else { draft };
     Some(draft.in_words(gist))
 }
@@ -152,16 +147,13 @@ fn artefacts<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize, names: &Names<'a>) 
     // What all groups see alike may be cut in two for the server's own edge just as well.
     let reads_single_packets = names.wanted.never(3) && split.always(3) && !names.do_not_matter() && suspicion.passes_outside();
     found.look_at_the_way(suspicion, seat, reads_single_packets);
-    let who = named(scene, &[seat]);
     if reads_single_packets {
-        let times = count(split.passed.len(), "attempt");
-        let text = format!("the same ClientHello cut in two inside the name passed in all {times} from {who}: something reads single packets");
+        let text = format!("the same ClientHello cut in two inside the name passed in all {COUNT} from {WHO}: something reads single packets");
         found.evidence.push(("split-name", text, split.all()));
     }
     let at_responder = name_at_responder(scene, seat);
     if at_responder.never(2) {
-        let times = count(at_responder.failed.len(), "attempt");
-        let text = format!("{who} gets through to the fleet's responder with its own name, and never with the wanted one ({times})");
+        let text = format!("connections of {WHO} get through to the fleet's responder with its own name, and never with the wanted one ({COUNT})");
         found.evidence.push(("name-at-responder", text, at_responder.all()));
     }
     if names.wanted.never(2) && !found.evidence.is_empty() {
@@ -203,7 +195,6 @@ impl<'a> Artefacts<'a> {
     /// Reads arrival TTLs and walks; where the server acknowledges the wanted name and something reads single packets, the answer is lost on its way back.
     fn look_at_the_way(&mut self, suspicion: &Suspicion<'_, 'a>, seat: usize, reads_single_packets: bool) {
         let (scene, place) = (suspicion.scene, suspicion.place);
-        let who = named(scene, &[seat]);
         // Where everybody outside fails, whoever stands within two hops of the server is its own edge.
         let edge = if suspicion.passes_outside() { 1 } else { 2 };
         // Where nobody passes, a nearer answer may be the server's own front, met on another way.
@@ -218,7 +209,7 @@ impl<'a> Artefacts<'a> {
             Some(Author::Nearer { reply, server, look }) => {
                 let (hop, nearer) = (reply.hops() + 1, server.hops() - reply.hops());
                 let text = format!(
-                    "the reply reached {who} with TTL {} and the server's SYN-ACK with {}: it was sent from about {nearer} hops nearer",
+                    "the reply reached {WHO} with TTL {} and the server's SYN-ACK with {}: it was sent from about {nearer} hops nearer",
                     reply.most, server.least
                 );
                 self.location = Some(route::location(scene, seat, place, hop.saturating_sub(1), hop));
@@ -227,7 +218,7 @@ impl<'a> Artefacts<'a> {
             // Where everybody outside fails, the injector may stand at the server's own edge.
             Some(Author::Injector { .. }) if !suspicion.passes_outside() => {}
             Some(Author::Injector { look }) => {
-                let text = format!("with packets of the reply's TTL filtered out, the handshake of {who} went on: somebody else had sent it");
+                let text = format!("with packets of the reply's TTL filtered out, the handshake of {WHO} went on: somebody else had sent it");
                 self.evidence.push(("reply-ttl", text, vec![look]));
             }
             Some(Author::AsFarAsServer { .. }) => self.is_server = !proxied,
@@ -247,7 +238,7 @@ impl<'a> Artefacts<'a> {
                 StepEnd::Alert(number) => format!("alert {number} came"),
                 _ => "a reset came".to_owned(),
             };
-            let text = format!("with the wanted name and a hop limit of {}, {came} to {who}, and the server is {} hops away", ending.hop, ending.server);
+            let text = format!("with the wanted name and a hop limit of {}, {came} to {WHO}, and the server is {} hops away", ending.hop, ending.server);
             self.location = Some(ending.location(scene, seat, place));
             self.evidence.push(("hello-walk", text, ending.looks));
         } else if !proxied && !cleared && route::hello_reaches_server(scene, seat, place) {

@@ -76,7 +76,10 @@ fn draft(scene: &Scene<'_>, seat: usize, place: usize, names: &Names<'_>, tier: 
     rests_on.extend(&names.control.passed);
     let mut draft =
         Draft::new(Cause::PathSniFilter, tier).blaming(&[seat]).at(place).by(outcome, Some("sni")).because("control-name", compared, &rests_on).in_words(
-            format!("something on the path of {WHO} to {WHERE} minds the name {host} and misses it at times: where it sees it, a connection {}", fate(outcome)),
+            format!(
+                "something on the path of {WHO} to {WHERE} reacts to the name {host} and misses it at times: where it sees it, a connection {}",
+                fate(outcome)
+            ),
         );
     draft.share = failed as f64 / all as f64;
     draft

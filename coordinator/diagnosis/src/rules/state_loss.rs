@@ -9,7 +9,7 @@ use crate::{
     bench::{names, payload},
     cell::{Layer, Silence},
     draft::Draft,
-    explain::{WHERE, WHO, count, seats as named, whereabouts},
+    explain::{COUNT, WHERE, WHO, whereabouts},
     route,
     suspicion::{Shape, Suspicion},
 };
@@ -36,19 +36,14 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     }
     let stop = route::payload_stop(scene, seat, place)?;
     let tier = suspicion.tier(seats, false).map(|tier| tier.min(Tier::Likely))?;
-    let who = named(scene, seats);
     let failures = suspicion.failures(seats);
     let mut draft = Draft::new(Cause::PathStateLoss, tier)
         .blaming(seats)
         .by(Outcome::TlsTimeout, None)
-        .because(
-            "tcp-info",
-            format!("connections of {who} come about, and nothing that is sent on them is ever acknowledged ({})", count(failures.len(), "attempt")),
-            &failures,
-        )
-        .because("non-tls", format!("bytes that are not TLS are lost as well ({})", count(other.failed.len(), "attempt")), &other.all())
-        .because("hello-walk", format!("payloads from {who} are lost at hop {}, SYNs go on to the server at hop {}", stop.hop, stop.server), &stop.looks);
-    draft.location = Some(route::location(scene, seat, place, stop.hop.saturating_sub(1), stop.hop));
+        .because("tcp-info", format!("connections of {WHO} come about, and nothing that is sent on them is ever acknowledged ({COUNT})"), &failures)
+        .because("non-tls", format!("bytes from {WHO} that are not TLS are lost as well ({COUNT})"), &other.failed)
+        .because("hello-walk", format!("payloads from {WHO} are lost at hop {}, SYNs go on to the server at hop {}", stop.hop, stop.server), &stop.looks);
+    draft.location = Some(route::location_after(scene, seat, place, (stop.hop.saturating_sub(1), stop.hop), stop.hop.saturating_sub(1)));
     let gist = format!(
         "a device on the path of {WHO}{} loses established connections to {WHERE}: SYNs pass and nothing after them",
         whereabouts(draft.location.as_ref())

@@ -5,7 +5,7 @@ use crate::{
     bench::{Names, Tally, names, payload},
     cell::{Layer, Look},
     draft::Draft,
-    explain::{WHERE, WHO, count, fate, seats as named, whereabouts},
+    explain::{COUNT, WHERE, WHO, fate, seats as named, whereabouts},
     gates::{Contact, contacts},
     route::{self, Author},
     suspicion::{Shape, Suspicion},
@@ -44,18 +44,13 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         return at_this_server(suspicion, seat, &names, &other);
     }
     let tier = suspicion.tier(seats, false)?;
-    let who = named(scene, seats);
     let at_responders: Vec<Look<'_>> = responders.into_iter().map(|(_, look)| look).collect();
     let gist = format!("no ClientHello gets through from {WHO}, to any server and with any name: a connection {}", fate(outcome));
     let draft = Draft::new(Cause::PathTlsBlock, tier)
         .blaming(seats)
         .by(outcome, None)
-        .because(
-            "responder",
-            format!("{who} connects to the fleet's responders by TCP, and TLS fails there too ({})", count(at_responders.len(), "attempt")),
-            &at_responders,
-        )
-        .because("non-tls", format!("bytes that are not TLS arrived at the target in {} from {who}", count(other.passed.len(), "attempt")), &other.all())
+        .because("responder", format!("TCP from {WHO} to the fleet's responders connects, and TLS fails there too ({COUNT})"), &at_responders)
+        .because("non-tls", format!("bytes that are not TLS arrived at the target in {COUNT} from {WHO}"), &other.passed)
         .because("other-groups", format!("{} pass the same address", named(scene, &suspicion.passing)), &suspicion.failures(seats))
         .in_words(gist);
     Some(draft)
@@ -70,17 +65,16 @@ fn at_this_server(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>,
     if !names.do_not_matter() || names.control.failed.iter().filter(fails_alike).count() < LEAST_CONTROLS {
         return None;
     }
-    let who = named(scene, &[seat]);
-    let (rule, text, looks, hop, server) = match route::author(scene, seat, place, &[Reply::Reset, Reply::Alert]) {
+    let (rule, text, looks, hop, server, heard) = match route::author(scene, seat, place, &[Reply::Reset, Reply::Alert]) {
         Some(Author::Nearer { reply, server, look }) => {
-            let text = format!("the answer reached {who} with TTL {}, and the server's SYN-ACK with {}: it was sent from nearer", reply.most, server.least);
-            ("reply-ttl", text, vec![look], reply.hops() + 1, server.hops() + 1)
+            let text = format!("the answer reached {WHO} with TTL {}, and the server's SYN-ACK with {}: it was sent from nearer", reply.most, server.least);
+            ("reply-ttl", text, vec![look], reply.hops() + 1, server.hops() + 1, reply.hops() + 1)
         }
         Some(_) => return None,
         None => {
             let stop = route::payload_stop(scene, seat, place)?;
-            let text = format!("ClientHellos from {who} are lost at hop {}, SYNs go on to the server at hop {}", stop.hop, stop.server);
-            ("hello-walk", text, stop.looks, stop.hop, stop.server)
+            let text = format!("ClientHellos from {WHO} are lost at hop {}, SYNs go on to the server at hop {}", stop.hop, stop.server);
+            ("hello-walk", text, stop.looks, stop.hop, stop.server, stop.hop.saturating_sub(1))
         }
     };
     if route::is_at_the_edge(hop, server) {
@@ -91,10 +85,10 @@ fn at_this_server(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>,
         .blaming(&[seat])
         .by(outcome, None)
         .because(rule, text, &looks)
-        .because("non-tls", format!("bytes that are not TLS arrived in {} from {who}", count(other.passed.len(), "attempt")), &other.all())
-        .because("control-name", format!("other names fail alike ({})", count(names.control.failed.len(), "attempt")), &names.control.all())
+        .because("non-tls", format!("bytes that are not TLS arrived in {COUNT} from {WHO}"), &other.passed)
+        .because("control-name", format!("other names fail alike ({COUNT} from {WHO})"), &names.control.failed)
         .because("other-groups", format!("{} pass the same address", named(scene, &suspicion.passing)), &suspicion.failures(&[seat]));
-    draft.location = Some(route::location(scene, seat, place, hop.saturating_sub(1), hop));
+    draft.location = Some(route::location_after(scene, seat, place, (hop.saturating_sub(1), hop), heard));
     let gist = format!(
         "no ClientHello gets through from {WHO} to {WHERE}, whatever its name, and other bytes do{}: a connection {}",
         whereabouts(draft.location.as_ref()),

@@ -39,10 +39,7 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
         Draft::new(Cause::UndeterminedInsufficient, Tier::Insufficient).unless(Cause::DnsZoneBroken, "resolve the name from a vantage in another network")
     };
     draft = draft.blaming(&asked).by(outcome, None).in_words(format!("the name {host} does not resolve from any vantage ({outcome})"));
-    draft.add("lookup", text, &[]);
-    if let Some(evidence) = draft.evidence.last_mut() {
-        evidence.attempts = looks.into_iter().collect();
-    }
+    draft.add_lookups("lookup", text, looks);
     board.drafts.push(draft);
 }
 

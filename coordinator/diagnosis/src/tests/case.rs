@@ -211,6 +211,12 @@ pub(super) struct Expect {
     /// Words that a piece of its evidence must hold.
     #[serde(default)]
     pub(super) says: Vec<String>,
+    /// Lines that its remedy must hold.
+    #[serde(default)]
+    pub(super) mend: Vec<String>,
+    /// Words that what is still to be tried must hold.
+    #[serde(default)]
+    pub(super) next: Option<String>,
     /// Rules that must not.
     #[serde(default)]
     pub(super) without: Vec<String>,

@@ -109,6 +109,14 @@ fn differences(expect: &Expect, finding: &Finding) -> Vec<String> {
     for words in expect.says.iter().filter(|words| !finding.evidence.iter().any(|evidence| evidence.text.contains(*words))) {
         found.push(format!("{}: nothing says {words:?}", expect.cause));
     }
+    let next = finding.counter.as_ref().map(|counter| counter.next.as_str()).unwrap_or_default();
+    if let Some(words) = expect.next.as_deref().filter(|words| !next.contains(words)) {
+        found.push(format!("{}: what is to be tried should be {words:?}, not {next:?}", expect.cause));
+    }
+    let steps = finding.remedy.steps.join("\n");
+    for line in expect.mend.iter().filter(|wanted| !steps.lines().any(|line| line.trim() == **wanted)) {
+        found.push(format!("{}: no line of the remedy is {line:?}:\n{steps}", expect.cause));
+    }
     for rule in expect.without.iter().filter(|rule| finding.evidence.iter().any(|evidence| evidence.rule == **rule)) {
         found.push(format!("{}: the rule {rule} fired", expect.cause));
     }
