@@ -128,7 +128,9 @@ pub(crate) fn extent<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option
     }
     let mut walked = walks(scene, seat, place, Experiment::SynWalk);
     let once = walked.next().is_some() && walked.next().is_none();
-    if once && !own_walks_hear_more(scene, seat, place, heard + 1) {
+    // Two answers in a row are hardly lost.
+    let lacks_two = own_walks_hear_more(scene, seat, place, heard + 1) || expected_distance(scene, seat, place).is_some_and(|server| server > heard + 2);
+    if once && !lacks_two {
         return Some(Extent::ShortOnce);
     }
     let short = || Some(Extent::Short { heard, router, look });

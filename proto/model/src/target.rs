@@ -193,7 +193,8 @@ impl Target {
 impl FromStr for Target {
     type Err = TargetError;
     fn from_str(text: &str) -> Result<Self, TargetError> {
-        let (scheme, rest) = match text.split_once("://") {
+        // What stands after the authority is part of the path.
+        let (scheme, rest) = match text.split_once("://").filter(|(scheme, _)| !scheme.contains('/')) {
             Some((scheme, rest)) => (Some(scheme.parse::<Scheme>()?), rest),
             None => (None, text),
         };
@@ -294,6 +295,7 @@ mod tests {
             ("tls://api.example.test", "tls://api.example.test:443"),
             ("api.example.test:443@192.0.2.7", "api.example.test:443@192.0.2.7"),
             ("api.example.test@[2001:db8::7]", "api.example.test:443@2001:db8::7"),
+            ("api.example.test/go?to=https://b.test", "api.example.test:443/go?to=https://b.test"),
             ("2001:db8::7", "[2001:db8::7]:443"),
             ("[2001:db8::7]:8443", "[2001:db8::7]:8443"),
             ("192.0.2.7:25", "192.0.2.7:25"),

@@ -30,7 +30,10 @@ fn every_text_is_understood_or_refused() {
         let understood = match kind % 4 {
             0 => text.parse::<JoinString>().is_ok(),
             1 => text.parse::<Definition>().is_ok(),
-            2 => text.parse::<Target>().is_ok(),
+            2 => text.parse::<Target>().is_ok_and(|target| {
+                assert_eq!(target.to_string().parse::<Target>().as_ref(), Ok(&target));
+                true
+            }),
             _ => lexicon::read(text).is_some(),
         };
         read[usize::from(kind % 4)] += usize::from(understood);

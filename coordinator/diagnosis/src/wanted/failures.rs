@@ -111,7 +111,7 @@ fn experiments(asks: &mut Asks<'_, '_>, suspicion: &Suspicion<'_, '_>, seat: usi
     let outcome = commonest(suspicion.failures(&[seat]).iter().map(|look| look.reach));
     let variant = !asks.scene.is_required(profile);
     let path_is_possible = suspicion.shape() == Shape::Some || suspicion.shape() == Shape::Alone;
-    if outcome == Outcome::TcpTimeout && matches!(route::extent(asks.scene, seat, place), Some(Extent::ShortOnce)) {
+    if matches!(outcome, Outcome::TcpTimeout | Outcome::TcpUnreachable) && matches!(route::extent(asks.scene, seat, place), Some(Extent::ShortOnce)) {
         asks.up_to(seat, SynWalk, profile, place, 2, "a walk that ends early may have lost one answer");
     }
     let mut list: Vec<(Experiment, u32)> = match family(outcome) {
