@@ -10,8 +10,8 @@ use parallax_model::{
 };
 use parallax_tls::registry::{AlertDescription, CipherSuite, NamedGroup, ProtocolVersion};
 
-/// Writes an attempt as one line, without its facts.
-pub fn line(attempt: &Attempt) -> String {
+/// Writes an attempt as one line, without its facts; `outcome` is what it was judged to be.
+pub fn line(attempt: &Attempt, outcome: Outcome) -> String {
     let address = attempt.address.map_or_else(|| "-".to_owned(), |address| address.to_string());
     let port = attempt.facts.tcp.as_ref().and_then(|tcp| tcp.local).map_or_else(String::new, |local| format!(" from port {}", local.port()));
     format!(
@@ -20,9 +20,17 @@ pub fn line(attempt: &Attempt) -> String {
         attempt.vantage,
         attempt.profile,
         attempt.experiment,
-        Outcome::of(attempt),
+        judged(outcome),
         attempt.elapsed_us as f64 / 1_000.0
     )
+}
+
+/// Says what an attempt was judged to be; a certificate is judged only where the handshake came about.
+pub fn judged(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Certificate(_) => format!("handshake done; {outcome}"),
+        _ => outcome.to_string(),
+    }
 }
 
 /// Returns the time of day at which an attempt began.
@@ -32,6 +40,7 @@ pub fn clock(attempt: &Attempt) -> String {
 
 /// Says what an attempt saw, the facts that matter first; empty when there is nothing beyond its outcome.
 pub fn of(facts: &Facts) -> Vec<String> {
+    let ended_badly = Outcome::of_facts(facts).is_failure();
     let mut said = Vec::new();
     said.extend(facts.dns.as_ref().map(dns));
     said.extend(facts.reply_ttl.as_ref().map(reply_ttl));
@@ -49,7 +58,7 @@ pub fn of(facts: &Facts) -> Vec<String> {
         said.extend(http.status.map(|status| format!("HTTP {status}{server}")));
         said.extend(http.body.map(body));
     }
-    said.extend(facts.tcp.as_ref().and_then(tcp));
+    said.extend(facts.tcp.as_ref().and_then(|facts| tcp(facts, ended_badly)));
     said
 }
 
@@ -244,20 +253,20 @@ fn answer(tls: &TlsFacts) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-fn tcp(tcp: &TcpFacts) -> Option<String> {
+fn tcp(tcp: &TcpFacts, ended_badly: bool) -> Option<String> {
     let mut parts: Vec<String> = Vec::new();
     parts.extend(tcp.icmp_from.map(|from| format!("ICMP from {from}")));
     parts.extend(tcp.hop_limit.map(|limit| format!("hop limit {limit}")));
     parts.extend(tcp.mss_clamp.map(|clamp| format!("MSS clamped to {clamp}")));
     parts.extend(tcp.ack_ttl.map(|ttl| format!("TTL {ttl} on the acknowledgement of the hello")));
-    parts.extend(tcp.at_end.as_ref().and_then(unusual));
+    parts.extend(tcp.at_end.as_ref().and_then(|info| unusual(info, ended_badly)));
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-/// Says what of the kernel's view at the end is out of the ordinary.
-fn unusual(info: &TcpInfo) -> Option<String> {
+/// Says what of the kernel's view at the end is out of the ordinary; who ends a connection that passed leaves segments unacknowledged itself.
+fn unusual(info: &TcpInfo, ended_badly: bool) -> Option<String> {
     let mut parts = Vec::new();
-    if info.unacked > 0 {
+    if info.unacked > 0 && ended_badly {
         parts.push(format!("{} never acknowledged", plural(info.unacked, "segment")));
     }
     if info.total_retransmissions > 0 {

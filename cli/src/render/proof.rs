@@ -52,7 +52,7 @@ pub fn text(proof: &Proof, wide: bool) -> String {
     }
     if wide {
         lines.push(format!("\nall attempts ({}; -o json has every fact)", proof.attempts.len()));
-        lines.extend(proof.attempts.iter().flat_map(|attempt| of_attempt(attempt, "  ")));
+        lines.extend(proof.attempts.iter().flat_map(|attempt| of_attempt(proof, attempt, "  ")));
     } else {
         lines.push(format!("\n{} attempts in all: -o wide lists them, -o json has every fact of each.", proof.attempts.len()));
     }
@@ -75,7 +75,7 @@ fn of_finding(proof: &Proof, finding: &Finding, wide: bool) -> Vec<String> {
         lines.extend(of_excluded(excluded, wide));
     }
     if let Some(counter) = &finding.counter {
-        lines.push(wrap(&format!("best counter: {}: {}", counter.cause, counter.next), "\n  ", "    "));
+        lines.push(wrap(&super::unless(counter), "\n  ", "    "));
     }
     lines
 }
@@ -90,15 +90,15 @@ fn of_rule(proof: &Proof, evidence: &Evidence, wide: bool) -> Vec<String> {
     let mut lines = vec![wrap(&format!("✓ {}: {}", evidence.rule, evidence.text), "  ", "    ")];
     let found: Vec<&Attempt> = evidence.attempts.iter().filter_map(|id| proof.attempts.iter().find(|attempt| attempt.id == *id)).collect();
     let shown = if wide { found.len() } else { found.len().min(SHOWN) };
-    lines.extend(found[..shown].iter().flat_map(|attempt| of_attempt(attempt, "      ")));
+    lines.extend(found[..shown].iter().flat_map(|attempt| of_attempt(proof, attempt, "      ")));
     if shown < found.len() {
         lines.push(format!("      … and {} more (-o wide)", found.len() - shown).dimmed().to_string());
     }
     lines
 }
 
-fn of_attempt(attempt: &Attempt, indent: &str) -> Vec<String> {
-    let mut lines = vec![format!("{indent}{}", facts::line(attempt))];
+fn of_attempt(proof: &Proof, attempt: &Attempt, indent: &str) -> Vec<String> {
+    let mut lines = vec![format!("{indent}{}", facts::line(attempt, proof.judged(attempt)))];
     let said = facts::of(&attempt.facts);
     if !said.is_empty() {
         lines.push(wrap(&said.join(" · "), &format!("{indent}  "), &format!("{indent}  ")).dimmed().to_string());

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     id::{IncidentId, RoundId},
-    verdict::{Cause, Locus, Scope, Tier},
+    verdict::{Cause, Locus, Scope, Tier, Verdict},
 };
 
 /// One event at a target, from the first round that failed by it to the first of those that passed again.
@@ -353,6 +353,18 @@ impl Incident {
     pub fn is_open(&self) -> bool {
         self.ended_at.is_none()
     }
+
+    /// Says what it is in the words of its strongest finding alone where that round's verdict is among those at hand, else in those of the whole headline.
+    pub fn sentence(&self, verdicts: &[Verdict]) -> String {
+        let strongest = verdicts.iter().filter(|verdict| verdict.headline == self.headline && verdict.target == self.target);
+        let mut findings = strongest.flat_map(|verdict| verdict.findings.iter().map(move |finding| (verdict, finding)));
+        let own = findings.find(|(_, finding)| finding.cause == self.cause && touch(&finding.scope.vantages, &self.scope.vantages));
+        own.and_then(|(verdict, finding)| verdict.sentence_of(finding)).unwrap_or_else(|| self.headline.clone())
+    }
+}
+
+fn touch(ours: &[String], theirs: &[String]) -> bool {
+    ours.is_empty() || ours.iter().any(|item| theirs.contains(item))
 }
 
 impl Difference {

@@ -429,7 +429,38 @@ impl Negotiated {
     }
 }
 
+impl Scope {
+    /// Tells whether a cell of the matrix lies within it; an empty list means all.
+    pub fn covers(&self, vantage: &str, address: &str, profile: &str) -> bool {
+        let has = |list: &[String], value: &str| list.is_empty() || list.iter().any(|item| item == value);
+        has(&self.vantages, vantage) && has(&self.addresses, address) && has(&self.profiles, profile)
+    }
+}
+
+impl Finding {
+    /// Tells whether it blames a cell.
+    pub fn blames(&self, cell: &MatrixCell) -> bool {
+        cell.failures > 0 && self.scope.covers(&cell.vantage, &cell.address, &cell.profile)
+    }
+}
+
 impl Verdict {
+    /// Returns what is wrong with the certificate in the cells that a finding blames; none where they fail by something else.
+    pub fn certificate_fault(&self, finding: &Finding) -> Option<Outcome> {
+        let named = finding.mechanism.as_deref().and_then(|mechanism| mechanism.parse().ok());
+        let seen = self.matrix.iter().filter(|cell| finding.blames(cell)).map(|cell| cell.outcome);
+        named.into_iter().chain(seen).find(|outcome| matches!(outcome, Outcome::Certificate(_)))
+    }
+
+    /// Returns the part of the headline that speaks of a finding; none where the headline does not tell its parts apart.
+    pub fn sentence_of(&self, finding: &Finding) -> Option<String> {
+        let faults = || self.findings.iter().filter(|finding| finding.locus != Locus::Vantage && !finding.cause.is_informational());
+        let at = faults().position(|other| other == finding)?;
+        let told = self.headline.strip_prefix(&format!("{}: ", self.target))?.strip_suffix('.')?;
+        let parts: Vec<&str> = told.split("; ").collect();
+        (parts.len() == faults().count()).then(|| format!("{}.", parts[at]))
+    }
+
     /// The value of `apiVersion`.
     pub const API_VERSION: &str = "parallax/v1";
     /// The value of `kind`.
