@@ -367,6 +367,9 @@ pub struct Bundle {
     /// The HTML file; the JSON file is named alike. Without it, both are named after the round.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Who hands it on, and how to be reached; stands at its top.
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
 }
 
 #[derive(Args)]

@@ -111,9 +111,13 @@ fn proof() -> Proof {
     }
 }
 
+fn made() -> bundle::Made {
+    bundle::Made { by: Some("the night watch".to_owned()), at: Default::default(), with: "parallax 0.1.0".to_owned() }
+}
+
 #[test]
 fn the_page_goes_from_the_sentence_to_the_packets_and_needs_nothing_else() {
-    let page = bundle::html(&proof());
+    let page = bundle::html(&proof(), &made());
     let order = [
         "<h1>",
         "What was found",
@@ -151,10 +155,10 @@ fn the_page_goes_from_the_sentence_to_the_packets_and_needs_nothing_else() {
 #[test]
 fn what_a_server_says_stays_text() {
     let proof = proof();
-    let page = bundle::html(&proof);
+    let page = bundle::html(&proof, &made());
     assert!(page.contains("&lt;script&gt;alert(1)"), "it is shown");
     assert!(!page.contains("<script") && !page.contains('\u{202e}') && !page.contains('\u{1b}'), "it does nothing");
-    let document = bundle::document(&proof).unwrap();
+    let document = bundle::document(&proof, &made()).unwrap();
     let read: serde_json::Value = serde_json::from_str(&document).unwrap();
     assert_eq!(read["attempts"].as_array().map(Vec::len), Some(3));
 }
@@ -162,7 +166,7 @@ fn what_a_server_says_stays_text() {
 #[test]
 fn the_fleets_own_addresses_and_labels_stay_out() {
     let proof = proof();
-    let (page, document) = (bundle::html(&proof), bundle::document(&proof).unwrap());
+    let (page, document) = (bundle::html(&proof, &made()), bundle::document(&proof, &made()).unwrap());
     for text in [&page, &document] {
         for hidden in HIDDEN {
             assert!(!text.contains(hidden), "{hidden} is handed out");
@@ -170,4 +174,55 @@ fn the_fleets_own_addresses_and_labels_stay_out() {
         assert!(text.contains("north"), "where a vantage stands is said");
     }
     assert!(document.contains("198.51.100.5:40001"), "where a blamed vantage stands is part of the evidence");
+}
+
+/// The sample with one fault alone, and attempts that it blames and does not blame.
+fn of(cause: Cause, address: &str, profile: &str) -> Proof {
+    let mut proof = proof();
+    let mut verdict: Verdict = serde_json::from_str(include_str!("data/two-faults.json")).expect("the sample is a verdict");
+    verdict.findings.retain(|finding| finding.cause == cause);
+    let done = |vantage: &str, port: u16| {
+        let tls = TlsFacts { end: TlsEnd::Established, ..reset() };
+        let mut made = attempt(&verdict, vantage, Experiment::Baseline, address, &format!("198.51.100.5:{port}"), tls);
+        made.profile = profile.parse().expect("a name");
+        made
+    };
+    proof.attempts = vec![done("a", 42_301), done("b", 42_302)];
+    proof.verdict = verdict;
+    proof
+}
+
+#[test]
+fn a_handshake_with_a_certificate_that_is_blamed_is_no_pass_anywhere() {
+    let mut proof = of(Cause::ServerChainIncomplete, "192.0.2.8:443", "modern");
+    proof.verdict.findings[0].evidence[0].attempts = proof.attempts.iter().map(|attempt| attempt.id).collect();
+    let page = bundle::html(&proof, &made());
+    let said = "handshake done; certificate.chain-incomplete";
+    assert!(page.contains(&format!("<span class=\"bad\">{said}</span>")) && !page.contains("class=\"okbar\""), "the list and the time line");
+    let packets = &page[page.find("id=\"packets\"").unwrap_or(0)..];
+    assert!(packets.contains(&format!("it ended: <b>{said}</b>")), "the packets of a blamed attempt are shown");
+    let explained = parallax_cli::render::proof::text(&proof, false);
+    assert!(explained.contains(&format!("modern baseline: {said} in")), "{explained}");
+    let document: serde_json::Value = serde_json::from_str(&bundle::document(&proof, &made()).expect("JSON")).expect("JSON");
+    assert_eq!((&document["attempts"][0]["outcome"], &document["attempts"][0]["judged"]), (&"ok".into(), &"certificate.chain-incomplete".into()));
+}
+
+#[test]
+fn commands_say_what_to_expect_and_use_the_ports_that_were_measured() {
+    let mut proof = of(Cause::PathSniFilter, "192.0.2.7:443", "modern");
+    let page = bundle::html(&proof, &made());
+    assert!(page.contains("timeout 10 openssl s_client -connect 192.0.2.7:443") && page.contains("curl -m 10 -sS -v"), "they end by themselves");
+    assert!(page.contains("expect: &#39;read 0 bytes&#39; and &#39;write:errno=104&#39;") || page.contains("expect: 'read 0 bytes' and 'write:errno=104'"), "{page}");
+    assert!(page.contains("-CAfile ROOT.pem") && page.contains("by the night watch"));
+    proof.verdict.findings[0].cause = Cause::PathMultipathLeg;
+    proof.attempts.iter_mut().filter_map(|attempt| attempt.facts.tcp.as_mut()).for_each(|tcp| tcp.source_port_pinned = true);
+    let page = bundle::html(&proof, &made());
+    assert!(page.contains("for p in 42301; do curl -kso /dev/null -m 5 --local-port $p") && page.contains("45: wait a minute"), "{page}");
+}
+
+#[test]
+fn a_page_without_findings_shows_no_attempt() {
+    let mut proof = proof();
+    proof.verdict.findings.clear();
+    assert!(bundle::html(&proof, &made()).contains("Nothing was found, so no attempt is shown"));
 }

@@ -50,7 +50,7 @@ fn plain(text: &str) -> String {
 
 #[test]
 fn a_block_says_when_what_who_and_what_changed() {
-    let text = plain(&incident::text(&incident("ended", Some("2026-11-24T08:08:00Z"))));
+    let text = plain(&incident::text(&incident("ended", Some("2026-11-24T08:08:00Z")), &[]));
     let expected = [
         "■ path.sni-filter  confirmed  ended",
         "  when      2026-11-24 08:05:00Z to 08:08:00Z (3m), 3 failing rounds",
@@ -84,4 +84,16 @@ fn rounds_that_say_the_same_stand_in_one_line_and_gaps_between_them() {
     let words = |line: &str| line.split("019a").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
     let shown: Vec<String> = text.lines().skip(2).map(words).collect();
     assert_eq!(shown, ["08:01:00 to 08:02:00 2 healthy", "08:03:00 1 healthy (not heard: b)", "08:04:00 2 gap: no round was made", "08:06:00 1 healthy"]);
+}
+
+#[test]
+fn an_incident_says_its_own_part_of_a_rounds_headline() {
+    let mut round: Verdict = serde_json::from_str(include_str!("data/two-faults.json")).unwrap();
+    round.headline = format!("{}: the chain lacks its issuer; something on the path of a minds the name.", round.target);
+    let open = Incident { headline: round.headline.clone(), target: round.target.clone(), began_before: true, rounds: 1, ..incident("confirmed", None) };
+    let text = plain(&incident::text(&open, std::slice::from_ref(&round)));
+    assert!(text.contains("\n  what      something on the path of a minds the name.\n"), "{text}");
+    assert!(text.contains("\n  when      failing since the first round, 2026-11-24 08:05:00Z\n"), "{text}");
+    round.headline = "three; parts; here".to_owned();
+    assert_eq!(Incident { headline: round.headline.clone(), ..open }.sentence(&[round]), "three; parts; here");
 }

@@ -44,7 +44,7 @@ pub(super) async fn run(client: &mut Client, words: &Compare, output: Output) ->
     let differs = before.as_ref().is_some_and(|before| changed(before, &now)) || found.as_ref().is_some_and(|found| !found.is_empty());
     if matches!(output, Output::Table | Output::Wide) {
         listing(&now, before.as_ref()).print(output)?;
-        render::answer(&format!("\n{}", conclusion(words, &now, verdicts.len())));
+        render::answer(&format!("\n{}", conclusion(words.by, &words.subject, &now, &verdicts)));
         found.iter().for_each(|found| render::answer(&format!("\n{}", render::incident::difference(found))));
     } else {
         let mut rows = listing(&now, before.as_ref());
@@ -211,16 +211,109 @@ fn listing(now: &BTreeMap<String, Column>, before: Option<&BTreeMap<String, Colu
     }
 }
 
-fn conclusion(words: &Compare, columns: &BTreeMap<String, Column>, rounds: usize) -> String {
+/// Says which columns differ in what they fail by or how often, or that none does.
+fn conclusion(by: By, subject: &str, columns: &BTreeMap<String, Column>, verdicts: &[Verdict]) -> String {
+    let rounds = format!("{} round{}", verdicts.len(), if verdicts.len() == 1 { "" } else { "s" });
     let (failing, fine): (Vec<_>, Vec<_>) = columns.iter().partition(|entry| entry.1.failing_since.is_some());
-    let names = |entries: &[(&String, &Column)]| entries.iter().map(|entry| entry.0.as_str()).collect::<Vec<_>>().join(", ");
-    match (failing.is_empty(), fine.is_empty()) {
-        (true, _) => format!("no difference over {rounds} rounds: nothing fails now"),
-        (false, true) => format!("no difference over {rounds} rounds: all fail alike; 'parallax history {}' shows what", words.subject),
-        (false, false) => {
-            let since = failing.iter().filter_map(|entry| entry.1.failing_since).min().map(super::instant).unwrap_or_default();
-            let kind = failing.iter().map(|entry| entry.1.usual_failure()).next().unwrap_or_default();
-            format!("{} differs since {since}: {kind}; fine: {}", names(&failing), names(&fine))
+    let fine: Vec<&str> = fine.iter().map(|entry| entry.0.as_str()).collect();
+    if failing.is_empty() {
+        return format!("no difference over {rounds}: nothing fails now");
+    }
+    let mut kinds: Vec<(String, Vec<&str>)> = Vec::new();
+    for (name, column) in &failing {
+        let kind = column.usual_failure();
+        match kinds.iter_mut().find(|known| known.0 == kind) {
+            Some(known) => known.1.push(name),
+            None => kinds.push((kind, vec![name])),
         }
+    }
+    let by_kind = kinds.iter().map(|(kind, names)| format!("{} by {kind}", names.join(", "))).collect::<Vec<_>>().join("; ");
+    if !fine.is_empty() {
+        let since = failing.iter().filter_map(|entry| entry.1.failing_since).min().map(super::instant).unwrap_or_default();
+        let names: Vec<&str> = failing.iter().map(|entry| entry.0.as_str()).collect();
+        let what = if let [(kind, _)] = kinds.as_slice() { kind.clone() } else { by_kind };
+        let differ = if names.len() == 1 { "differs" } else { "differ" };
+        return format!("{} {differ} since {since}: {what}; fine: {}", names.join(", "), fine.join(", "));
+    }
+    let shares = || failing.iter().map(|entry| entry.1.share());
+    let (least, most) = (shares().fold(1.0, f64::min), shares().fold(0.0, f64::max));
+    let Some((kind, _)) = kinds.first().filter(|_| kinds.len() == 1) else { return format!("all fail, not alike: {by_kind}") };
+    if most - least > ALIKE {
+        let told: Vec<String> = failing.iter().map(|(name, column)| format!("{name} in {:.0} %", column.share() * 100.0)).collect();
+        return format!("all fail by {kind}, not alike: {} of the attempts", told.join("; "));
+    }
+    if least < 1.0 - ALIKE {
+        let (this, other) = if by == By::Address { ("address", "profile") } else { (word(by), "address") };
+        return format!("no difference by {this} over {rounds}: all fail by {kind} in about {:.0} % of the attempts; try --by {other}", (least + most) * 50.0);
+    }
+    let last = verdicts.last();
+    let shows = match last.filter(|verdict| verdict.check.as_deref() != Some(subject)) {
+        Some(probe) => format!("parallax verdict show {}", probe.round),
+        None => format!("parallax history {subject}"),
+    };
+    format!("no difference over {rounds}: all fail alike by {kind}; '{shows}' shows what")
+}
+
+/// Shares that differ by no more than this are called equal.
+const ALIKE: f64 = 0.1;
+
+fn word(by: By) -> &'static str {
+    match by {
+        By::Vantage => "vantage",
+        By::Site => "site",
+        By::Asn => "asn",
+        By::Address => "address",
+        By::Profile => "profile",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sample's matrix with other cells: vantage, address, outcome, failures of four attempts.
+    fn said(by: By, subject: &str, cells: &[(&str, &str, &str, u32)]) -> String {
+        let mut verdict: Verdict = serde_json::from_str(include_str!("../../tests/data/two-faults.json")).expect("the sample is a verdict");
+        let sample = verdict.matrix[0].clone();
+        let cell = |(vantage, address, outcome, failures): &(&str, &str, &str, u32)| MatrixCell {
+            vantage: (*vantage).to_owned(),
+            address: (*address).to_owned(),
+            outcome: outcome.parse().expect("an outcome"),
+            attempts: 4,
+            failures: *failures,
+            ..sample.clone()
+        };
+        verdict.matrix = cells.iter().map(cell).collect();
+        let verdicts = [verdict];
+        let columns = columns(&verdicts, &|cell: &MatrixCell| key(by, cell, &Labels::new()));
+        conclusion(by, subject, &columns, &verdicts)
+    }
+
+    #[test]
+    fn vantages_that_all_fail_are_told_apart_by_what_they_fail_by_and_how_often() {
+        let (reset, chain) = ("tls.reset", "certificate.chain-incomplete");
+        let told = said(By::Vantage, "api", &[("a", "x", reset, 4), ("b", "x", chain, 4), ("c", "x", chain, 4), ("d", "x", reset, 4)]);
+        assert_eq!(told, "all fail, not alike: a, d by tls.reset; b, c by certificate.chain-incomplete");
+        let told = said(By::Vantage, "api", &[("a", "x", reset, 4), ("b", "x", reset, 1)]);
+        assert_eq!(told, "all fail by tls.reset, not alike: a in 100 %; b in 25 % of the attempts");
+        let told = said(By::Vantage, "api", &[("a", "x", reset, 4), ("a", "y", "ok", 0), ("b", "x", reset, 4), ("b", "y", "ok", 0)]);
+        assert_eq!(told, "no difference by vantage over 1 round: all fail by tls.reset in about 50 % of the attempts; try --by address");
+    }
+
+    #[test]
+    fn what_to_run_next_exists() {
+        let cells = [("a", "x", "tls.reset", 4)];
+        assert_eq!(said(By::Vantage, "api", &cells), "no difference over 1 round: all fail alike by tls.reset; 'parallax history api' shows what");
+        assert_eq!(
+            said(By::Vantage, "api.example.test", &cells),
+            "no difference over 1 round: all fail alike by tls.reset; 'parallax verdict show 019a0000-0000-8000-8000-000000000001' shows what"
+        );
+    }
+
+    #[test]
+    fn who_differs_is_named_with_those_that_are_fine() {
+        let cells = [("a", "x", "tls.reset", 4), ("b", "x", "ok", 0), ("d", "x", "tls.reset", 4)];
+        assert_eq!(said(By::Vantage, "api", &cells), "a, d differ since 2026-11-23 08:00:00Z: tls.reset; fine: b");
+        assert!(said(By::Vantage, "api", &cells[..2]).starts_with("a differs since"));
     }
 }

@@ -28,7 +28,7 @@ pub(super) async fn run(global: &Global) -> Result<u8, Failure> {
         missing("no control responder: without one a vantage cannot prove that it is fine itself (coordinator --responder, or agent --responder)");
         return Ok(ERROR);
     }
-    fine(format!("{} control responders", status.responders.len()));
+    fine(format!("{} control responder{}", status.responders.len(), if status.responders.len() == 1 { "" } else { "s" }));
     Ok(DONE)
 }
 

@@ -21,16 +21,16 @@ const LIMIT: u32 = 100_000;
 pub(super) async fn run(client: &mut Client, words: &History, output: Output) -> Result<u8, Failure> {
     let (since, until) = (super::ago(words.since), super::now());
     let line = timeline_of(client, &words.name, since, until).await?;
-    if words.incidents {
-        return incidents(&line.incidents, output);
-    }
     let verdicts = super::verdicts(client, &words.name, "", since, until, LIMIT).await?;
+    if words.incidents {
+        return incidents(&line.incidents, &verdicts, output);
+    }
     let shown = if words.changes_only { changes(verdicts.clone()) } else { verdicts.clone() };
     match output {
         Output::Table if !words.changes_only => render::answer(&timeline::text(&verdicts, &line)),
         Output::Table | Output::Wide | Output::Nagios => {
             listing(&shown).print(output)?;
-            blocks(&line.incidents);
+            blocks(&line.incidents, &verdicts);
         }
         Output::Json | Output::Jsonl | Output::Yaml | Output::Csv => {
             let documents = shown.iter().map(|verdict| document(verdict, &line)).collect();
@@ -57,9 +57,9 @@ fn read(json: &str) -> Result<Timeline, Failure> {
     })
 }
 
-fn incidents(incidents: &[Incident], output: Output) -> Result<u8, Failure> {
+fn incidents(incidents: &[Incident], verdicts: &[Verdict], output: Output) -> Result<u8, Failure> {
     if matches!(output, Output::Table | Output::Wide) {
-        blocks(incidents);
+        blocks(incidents, verdicts);
         if incidents.is_empty() {
             render::remark("no incidents in this window; --since widens it");
         }
@@ -68,9 +68,9 @@ fn incidents(incidents: &[Incident], output: Output) -> Result<u8, Failure> {
     incident::listing(incidents).print(output).map(|()| DONE)
 }
 
-fn blocks(incidents: &[Incident]) {
+fn blocks(incidents: &[Incident], verdicts: &[Verdict]) {
     for found in incidents {
-        render::answer(&format!("\n{}", incident::text(found)));
+        render::answer(&format!("\n{}", incident::text(found, verdicts)));
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     args::{self, Output},
     client::Client,
     exit::{DIFFERENCE, DONE, ERROR, Failure},
-    render,
+    render::{self, bundle::Made},
 };
 
 /// Runs the command.
@@ -28,7 +28,7 @@ pub(super) async fn run(client: &mut Client, words: args::Verdict, output: Outpu
             render::verdict::print(&super::read_verdict(&found.verdict_json)?, output)
         }
         args::Verdict::Explain { id } => render::proof::print(&proof(client, id).await?, output),
-        args::Verdict::Bundle(words) => bundle(&proof(client, words.id).await?, words.out),
+        args::Verdict::Bundle(words) => bundle(&proof(client, words.id).await?, words.out, words.by),
         args::Verdict::Rejudge(words) => rejudge(client, &words, output).await,
     }
 }
@@ -53,14 +53,15 @@ async fn proof(client: &mut Client, round: String) -> Result<Proof, Failure> {
 }
 
 /// Writes both files and says where they are.
-fn bundle(proof: &Proof, out: Option<PathBuf>) -> Result<u8, Failure> {
+fn bundle(proof: &Proof, out: Option<PathBuf>, by: Option<String>) -> Result<u8, Failure> {
     let page = out.unwrap_or_else(|| PathBuf::from(format!("parallax-{}.html", proof.verdict.round)));
     let document = page.with_extension("json");
     if document == page {
         return Err(Failure::usage(format!("{} would be the JSON file's own name: end --out with .html", page.display())));
     }
-    let json = render::bundle::document(proof).map_err(|error| Failure::new(ERROR, error.to_string()))?;
-    for (path, text) in [(&page, render::bundle::html(proof)), (&document, json)] {
+    let made = Made { by, at: super::now(), with: format!("parallax {}", env!("CARGO_PKG_VERSION")) };
+    let json = render::bundle::document(proof, &made).map_err(|error| Failure::new(ERROR, error.to_string()))?;
+    for (path, text) in [(&page, render::bundle::html(proof, &made)), (&document, json)] {
         std::fs::write(path, text).map_err(|error| Failure::new(ERROR, format!("{} cannot be written: {error}", path.display())))?;
     }
     render::answer(&format!("{}\n{}", page.display(), document.display()));

@@ -6,7 +6,7 @@ use owo_colors::{OwoColorize, Style};
 use parallax_model::{
     clock::Timestamp,
     incident::{CellState, Change, ChangeKind, Difference, Incident, IncidentState},
-    verdict::{Locus, Tier},
+    verdict::{Locus, Tier, Verdict},
 };
 use serde_json::json;
 
@@ -17,8 +17,8 @@ const CHANGES: usize = 8;
 /// Digits of a key that people compare.
 const DIGITS: usize = 16;
 
-/// Writes one incident as a block.
-pub fn text(incident: &Incident) -> String {
+/// Writes one incident as a block; `verdicts` are the rounds that are at hand, whose findings say it in fewer words than a whole headline.
+pub fn text(incident: &Incident, verdicts: &[Verdict]) -> String {
     let style = match (incident.informational, incident.locus) {
         (true, _) => Style::new().cyan(),
         (false, Locus::Server | Locus::Edge | Locus::Dns) => Style::new().red().bold(),
@@ -35,7 +35,7 @@ pub fn text(incident: &Incident) -> String {
         "  ",
         "            ",
     ));
-    lines.push(wrap(&format!("what      {}", incident.headline), "  ", "            "));
+    lines.push(wrap(&format!("what      {}", incident.sentence(verdicts)), "  ", "            "));
     if incident.causes.len() > 1 {
         let course: Vec<String> = incident.verdicts.iter().map(|turn| format!("{} {} ({})", clock(turn.at), turn.cause, turn.tier)).collect();
         lines.push(wrap(&format!("course    {}", course.join("; ")), "  ", "            "));
@@ -64,6 +64,10 @@ fn when(incident: &Incident) -> String {
     let rounds = format!("{} failing round{}", incident.rounds, if incident.rounds == 1 { "" } else { "s" });
     let back = if incident.episodes > 1 { format!(", came back {} times", incident.episodes - 1) } else { String::new() };
     match incident.ended_at {
+        None if incident.began_before && incident.rounds == 1 => format!("failing since the first round, {start}{back}"),
+        None if incident.began_before => {
+            format!("failing since the first round, {start}, last {}, {rounds}{back}", until(incident.started_at, incident.last_failing_at))
+        }
         Some(end) => format!("{began}{start} to {} ({}), {rounds}{back}", until(incident.started_at, end), span(incident.started_at, end)),
         None => format!(
             "{began}{start}, still failing {} ({}), {rounds}{back}",

@@ -1,6 +1,6 @@
 //! Rows of things, in whatever form was asked for.
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -43,6 +43,10 @@ impl Listing {
         self.rows.iter().for_each(|row| {
             table.add_row(row.clone());
         });
+        for (at, column) in table.column_iter_mut().enumerate() {
+            let cells = self.headings.get(at).copied().into_iter().chain(self.rows.iter().filter_map(|row| row.get(at)).map(String::as_str));
+            column.set_constraint(constraint(cells));
+        }
         super::answer(&table.trim_fmt());
     }
 
@@ -57,6 +61,18 @@ impl Listing {
         super::answer(&String::from_utf8_lossy(&bytes));
         Ok(())
     }
+}
+
+/// Keeps what people copy whole: a column of single words, or of times, is not broken, and no other is made narrower than its longest word.
+fn constraint<'a>(cells: impl Iterator<Item = &'a str>) -> ColumnConstraint {
+    const TIME: usize = 22;
+    let (mut widest, mut longest_word, mut spaced) = (0, 0, false);
+    for cell in cells {
+        widest = widest.max(cell.chars().count());
+        longest_word = longest_word.max(cell.split(' ').map(|word| word.chars().count()).max().unwrap_or(0));
+        spaced |= cell.contains(' ') && cell.chars().count() > TIME;
+    }
+    if spaced { ColumnConstraint::LowerBoundary(Width::Fixed(u16::try_from(longest_word + 2).unwrap_or(u16::MAX))) } else { ColumnConstraint::ContentWidth }
 }
 
 /// Prints one thing: `KEY  VALUE` lines for people, one document for scripts.
@@ -87,5 +103,19 @@ pub fn plain(value: &Value) -> String {
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
         Value::Object(map) => map.iter().map(|(key, value)| format!("{key}={}", plain(value))).collect::<Vec<_>>().join(", "),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_times_and_addresses_are_not_broken() {
+        for cells in [["ROUND", "01a21dcc-ade9-871c-bd60-55bf5f7b5357"], ["WHO", "[2001:db8:5::11]:443"], ["FAILING SINCE", "2026-11-27 16:17:44Z"]] {
+            assert_eq!(constraint(cells.into_iter()), ColumnConstraint::ContentWidth);
+        }
+        let prose = constraint(["VERDICT", "server.chain-incomplete (confirmed); path.sni-filter at a, d (confirmed)"].into_iter());
+        assert_eq!(prose, ColumnConstraint::LowerBoundary(Width::Fixed(25)));
     }
 }

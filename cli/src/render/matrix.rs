@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use owo_colors::{OwoColorize, Style};
 use parallax_model::{
     outcome::Outcome,
-    verdict::{Finding, MatrixCell, Verdict},
+    verdict::{MatrixCell, Verdict},
 };
 
 use super::survey;
@@ -112,7 +112,7 @@ fn row(verdict: &Verdict, vantage: &str, shelf: &[Block<'_>], row_head: usize) -
 pub(super) fn draw_cell(verdict: &Verdict, cell: Option<&MatrixCell>, width: usize) -> String {
     let Some(cell) = cell else { return centred("·", width, Style::new().dimmed()) };
     let (glyph, style) = glyph(cell);
-    let blamed = verdict.findings.iter().any(|finding| blames(finding, cell));
+    let blamed = verdict.findings.iter().any(|finding| finding.blames(cell));
     let text = if blamed { format!("[{glyph}]") } else { glyph };
     let mixed = cell.failures > 0 && cell.failures < cell.attempts;
     let text = if mixed { format!("{text}{}/{}", cell.failures, cell.attempts) } else { text };
@@ -123,15 +123,6 @@ pub(super) fn draw_cell(verdict: &Verdict, cell: Option<&MatrixCell>, width: usi
 fn centred(text: &str, width: usize, style: Style) -> String {
     let free = width.saturating_sub(text.chars().count());
     format!("{:left$}{}{:right$}", "", text.style(style), "", left = free / 2, right = free - free / 2)
-}
-
-/// Tells whether a finding blames a cell.
-pub(super) fn blames(finding: &Finding, cell: &MatrixCell) -> bool {
-    let covers = |scope: &[String], value: &String| scope.is_empty() || scope.contains(value);
-    cell.failures > 0
-        && covers(&finding.scope.vantages, &cell.vantage)
-        && covers(&finding.scope.addresses, &cell.address)
-        && covers(&finding.scope.profiles, &cell.profile)
 }
 
 fn glyph(cell: &MatrixCell) -> (String, Style) {
@@ -192,12 +183,25 @@ fn legend(verdict: &Verdict) -> String {
         .iter()
         .map(|(glyph, (words, names))| if names.is_empty() { format!("{glyph} {words}") } else { format!("{glyph} {words} ({})", names.join(", ")) })
         .collect();
-    if verdict.findings.iter().any(|finding| verdict.matrix.iter().any(|cell| blames(finding, cell))) {
+    if verdict.findings.iter().any(|finding| verdict.matrix.iter().any(|cell| finding.blames(cell))) {
         parts.push("[ ] blamed".to_owned());
+    }
+    let mixed = verdict.matrix.iter().find(|cell| cell.failures > 0 && cell.failures < cell.attempts);
+    parts.extend(mixed.map(|cell| format!("{}/{} failed of tried", cell.failures, cell.attempts)));
+    if has_gaps(&verdict.matrix) {
+        parts.push("· not tried".to_owned());
     }
     // Entries are kept whole: only the gaps between them may break.
     let unbroken: Vec<String> = parts.iter().map(|part| part.replace(' ', "\u{a0}")).collect();
     super::wrap(&unbroken.join("   "), "  ", "  ").replace('\u{a0}', " ").dimmed().to_string()
+}
+
+/// Tells whether some vantage did not try at some address what others tried there.
+pub(super) fn has_gaps(cells: &[MatrixCell]) -> bool {
+    let vantages = in_order(cells, |cell| &cell.vantage).len();
+    let mut columns: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    cells.iter().for_each(|cell| *columns.entry((&cell.address, &cell.profile)).or_default() += 1);
+    columns.values().any(|tried| *tried < vantages)
 }
 
 fn in_order<'a>(cells: &'a [MatrixCell], pick: impl Fn(&'a MatrixCell) -> &'a String) -> Vec<&'a str> {

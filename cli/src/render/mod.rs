@@ -16,7 +16,10 @@ pub mod verdict;
 use std::{io::IsTerminal, process::ExitCode};
 
 use owo_colors::OwoColorize;
-use parallax_model::clock::Timestamp;
+use parallax_model::{
+    clock::Timestamp,
+    verdict::{Counter, Location, Scope},
+};
 use serde::Serialize;
 
 use crate::exit::{ERROR, Failure};
@@ -77,4 +80,25 @@ fn textwrap_width() -> usize {
 pub fn wrap(text: &str, first: &str, rest: &str) -> String {
     let options = textwrap::Options::new(width()).initial_indent(first).subsequent_indent(rest).break_words(false);
     textwrap::fill(text, options)
+}
+
+/// Says whom and what a finding blames.
+pub fn who(scope: &Scope) -> String {
+    let list = |items: &[String]| if items.is_empty() { "all".to_owned() } else { items.join(", ") };
+    let share = if scope.share < 0.995 { format!(", {:.0} % of the attempts", scope.share * 100.0) } else { String::new() };
+    format!("vantages {} · addresses {} · profiles {}{share}", list(&scope.vantages), list(&scope.addresses), list(&scope.profiles))
+}
+
+/// Says where on the path a fault lies, with the routers' addresses as far as they are known.
+pub fn whereabouts(location: &Location, router: impl Fn(u8) -> Option<String>) -> String {
+    let named = |hop: u8| {
+        let known = if hop == location.first_hop { location.router.clone() } else { None };
+        known.or_else(|| router(hop)).map_or_else(|| format!("hop {hop}"), |router| format!("hop {hop} ({router})"))
+    };
+    if location.first_hop == location.last_hop { format!("at {}", named(location.first_hop)) } else { format!("between {} and {}", named(location.first_hop), named(location.last_hop)) }
+}
+
+/// Names the best competing explanation and what would tell the two apart.
+pub fn unless(counter: &Counter) -> String {
+    format!("{}; to tell the two apart: {}", counter.cause, counter.next)
 }

@@ -52,7 +52,7 @@ pub fn text(verdicts: &[Verdict], line: &Timeline) -> String {
         let head = format!("  {}  {until:until_width$}  {:>5}  {:widest$}", clock(line.from), line.rounds, line.said);
         out.push_str(&format!("{head}  {}\n", line.round.dimmed()));
     }
-    out.extend(line.incidents.iter().map(|found| format!("\n{}\n", incident::text(found))));
+    out.extend(line.incidents.iter().map(|found| format!("\n{}\n", incident::text(found, verdicts))));
     out.trim_end().to_owned()
 }
 

@@ -91,15 +91,9 @@ fn finding(finding: &Finding, wide: bool) -> String {
     let tier = if finding.tier == Tier::Insufficient { String::new() } else { format!("  {}", finding.tier) };
     let mechanism = finding.mechanism.as_ref().map(|mechanism| format!("  {mechanism}")).unwrap_or_default();
     let mut lines = vec![format!("{} {}{tier}{}", "■".style(style), finding.cause.style(style), mechanism.dimmed())];
-    lines.push(render::wrap(&scope(finding), "  ", "  "));
+    lines.push(render::wrap(&format!("who       {}", render::who(&finding.scope)), "  ", "            "));
     if let Some(location) = &finding.location {
-        let router = location.router.as_ref().map(|router| format!(" (last router that answered: {router})")).unwrap_or_default();
-        let hops = if location.first_hop == location.last_hop {
-            format!("hop {}", location.first_hop)
-        } else {
-            format!("hops {} to {}", location.first_hop, location.last_hop)
-        };
-        lines.push(render::wrap(&format!("where     {hops}{router}"), "  ", "            "));
+        lines.push(render::wrap(&format!("where     {}", render::whereabouts(location, |_| None)), "  ", "            "));
     }
     for evidence in &finding.evidence {
         lines.push(render::wrap(&format!("because   {}", evidence.text), "  ", "            "));
@@ -109,7 +103,7 @@ fn finding(finding: &Finding, wide: bool) -> String {
         }
     }
     if let Some(counter) = &finding.counter {
-        lines.push(render::wrap(&format!("unless    {}: {}", counter.cause, counter.next), "  ", "            "));
+        lines.push(render::wrap(&format!("unless    {}", render::unless(counter)), "  ", "            "));
     }
     lines.push(render::wrap(&format!("mend      {}", finding.remedy.summary), "  ", "            "));
     lines.extend(finding.remedy.steps.iter().flat_map(|step| step.lines()).map(step));
@@ -122,22 +116,13 @@ fn step(line: &str) -> String {
     if line.chars().count() > PROSE { render::wrap(line, "            ", "            ") } else { format!("            {line}") }
 }
 
-fn scope(finding: &Finding) -> String {
-    let list = |items: &[String]| if items.is_empty() { "all".to_owned() } else { items.join(", ") };
-    let share = if finding.scope.share < 0.995 { format!(", {:.0} % of the attempts", finding.scope.share * 100.0) } else { String::new() };
-    format!(
-        "who       vantages {} · addresses {} · profiles {}{share}",
-        list(&finding.scope.vantages),
-        list(&finding.scope.addresses),
-        list(&finding.scope.profiles)
-    )
-}
-
 /// Writes a verdict as one line, as monitoring plug-ins do.
 pub fn one_line(verdict: &Verdict) -> String {
     let state = ["OK", "WARNING", "CRITICAL", "UNKNOWN"][usize::from(exit::nagios(verdict)).min(3)];
     let failing = verdict.matrix.iter().filter(|cell| cell.failures > 0).count();
-    format!("PARALLAX {state} - {}: {} | cells={} failing={failing}", verdict.target, verdict.headline.replace(['|', '\n'], " "), verdict.matrix.len())
+    let headline = verdict.headline.replace(['|', '\n'], " ");
+    let target = if headline.contains(&verdict.target) { String::new() } else { format!("{}: ", verdict.target) };
+    format!("PARALLAX {state} - {target}{headline} | cells={} failing={failing}", verdict.matrix.len())
 }
 
 fn cells(verdict: &Verdict) -> Listing {

@@ -10,37 +10,58 @@ mod timeline;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use parallax_model::{assignment::Experiment, attempt::Attempt, outcome::Outcome, proof::Proof, verdict::Finding};
+use parallax_model::{assignment::Experiment, attempt::Attempt, clock::Timestamp, id::AttemptId, outcome::Outcome, proof::Proof, verdict::Finding};
 use scrub::Scrub;
 use serde_json::{Value, json};
+
+/// Who made a bundle, when, and with what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// Whom to ask, when somebody was named.
+    pub by: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// The program and its version.
+    pub with: String,
+}
 
 /// A proof with its attempts in the order of time, as the parts of the page look at it.
 pub(super) struct Case<'a> {
     proof: &'a Proof,
     attempts: Vec<&'a Attempt>,
+    seen: BTreeMap<AttemptId, Seen>,
+}
+
+/// The number by which the page names an attempt, and what it was judged to be.
+#[derive(Clone, Copy)]
+struct Seen {
+    number: usize,
+    outcome: Outcome,
 }
 
 /// Writes the page.
-pub fn html(proof: &Proof) -> String {
-    Scrub::of(proof).apply(&page::page(&Case::of(proof)).into_string())
+pub fn html(proof: &Proof, made: &Made) -> String {
+    Scrub::of(proof).apply(&page::page(&Case::of(proof), made).into_string())
 }
 
 /// Writes the document beside the page: the same proof for programs.
-pub fn document(proof: &Proof) -> Result<String, serde_json::Error> {
+pub fn document(proof: &Proof, made: &Made) -> Result<String, serde_json::Error> {
     let case = Case::of(proof);
-    let attempts: Vec<Value> = case.attempts.iter().map(|attempt| attempt_document(attempt)).collect();
+    let attempts: Vec<Value> = case.attempts.iter().map(|attempt| attempt_document(&case, attempt)).collect();
     let vantages: Vec<Value> = proof.vantages.iter().map(|seen| json!({"name": seen.name, "labels": shared_labels(&seen.labels)})).collect();
     let document = json!({
         "apiVersion": "parallax/v1", "kind": "Bundle", "verdict": proof.verdict, "excluded": proof.excluded, "vantages": vantages, "attempts": attempts,
+        "made": {"by": made.by, "at": made.at, "with": made.with},
     });
     serde_json::to_string_pretty(&document).map(|text| Scrub::of(proof).apply(&text) + "\n")
 }
 
 /// Returns an attempt for programs; of one at the fleet's own responders only what came of it.
-fn attempt_document(attempt: &Attempt) -> Value {
+fn attempt_document(case: &Case<'_>, attempt: &Attempt) -> Value {
     let mut document = json!(attempt);
     if let Some(fields) = document.as_object_mut() {
         fields.insert("outcome".to_owned(), json!(Outcome::of(attempt).to_string()));
+        fields.insert("judged".to_owned(), json!(case.outcome(attempt)));
         if is_own(attempt) {
             fields.remove("facts");
             fields.remove("address");
@@ -64,12 +85,24 @@ impl<'a> Case<'a> {
     fn of(proof: &'a Proof) -> Self {
         let mut attempts: Vec<&Attempt> = proof.attempts.iter().collect();
         attempts.sort_by_key(|attempt| (attempt.started_at, attempt.id));
-        Self { proof, attempts }
+        let seen = attempts.iter().enumerate().map(|(at, attempt)| (attempt.id, Seen { number: at + 1, outcome: proof.judged(attempt) })).collect();
+        Self { proof, attempts, seen }
     }
 
     /// Returns the number by which the page names an attempt.
     fn number(&self, attempt: &Attempt) -> usize {
-        self.attempts.iter().position(|other| other.id == attempt.id).map_or(0, |at| at + 1)
+        self.seen.get(&attempt.id).map_or(0, |seen| seen.number)
+    }
+
+    /// Returns what an attempt was judged to be.
+    fn outcome(&self, attempt: &Attempt) -> Outcome {
+        self.seen.get(&attempt.id).map_or_else(|| Outcome::of(attempt), |seen| seen.outcome)
+    }
+
+    /// Tells whether a finding blames what an attempt came to.
+    fn is_blamed(&self, finding: &Finding, attempt: &Attempt) -> bool {
+        let address = attempt.address.map(|address| address.to_string()).unwrap_or_default();
+        self.outcome(attempt).is_failure() && finding.scope.covers(attempt.vantage.as_str(), &address, attempt.profile.as_str())
     }
 
     /// Returns the attempts that a finding's rules rest on, in the order of time.

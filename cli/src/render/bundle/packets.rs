@@ -131,10 +131,12 @@ fn dump(bytes: &[u8]) -> String {
 pub(super) fn kernel(info: &TcpInfo) -> Vec<(&'static str, String)> {
     let ms = |micros: u32| format!("{:.2} ms", f64::from(micros) / 1_000.0);
     vec![
-        ("segments sent, received", format!("{}, {}", info.segments_out, info.segments_in)),
+        ("segments sent", info.segments_out.to_string()),
+        ("segments received", info.segments_in.to_string()),
         ("never acknowledged", info.unacked.to_string()),
         ("retransmissions", info.total_retransmissions.to_string()),
-        ("bytes acknowledged, received", format!("{}, {}", info.bytes_acked, info.bytes_received)),
+        ("bytes acknowledged", info.bytes_acked.to_string()),
+        ("bytes received", info.bytes_received.to_string()),
         ("round trip, smallest", format!("{}, {}", ms(info.rtt_us), ms(info.min_rtt_us))),
         ("MSS sent, path MTU", format!("{}, {}", info.send_mss, info.path_mtu)),
     ]

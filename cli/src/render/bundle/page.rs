@@ -5,21 +5,21 @@ use std::collections::BTreeSet;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use parallax_model::{
     attempt::Attempt,
+    clock::Timestamp,
     facts::Direction,
     outcome::Outcome,
     proof::Onlooker,
     verdict::{Finding, Tier},
 };
 
-use super::{Case, certificates, commands, packets, path, shared_labels, timeline};
-use crate::render::{facts, matrix::blames, proof::is_about};
+use super::{Case, Made, certificates, commands, packets, path, shared_labels, timeline};
+use crate::render::{self, facts, matrix::has_gaps, proof::is_about};
 
 /// Attempts whose packets are shown for one finding.
 const WITH_PACKETS: usize = 4;
 
-pub(super) fn page(case: &Case<'_>) -> Markup {
+pub(super) fn page(case: &Case<'_>, made: &Made) -> Markup {
     let verdict = &case.proof.verdict;
-    let time = |at: parallax_model::clock::Timestamp| at.to_jiff().strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -31,28 +31,44 @@ pub(super) fn page(case: &Case<'_>) -> Markup {
                 style { (PreEscaped(include_str!("style.css"))) }
             }
             body {
-                p.dim { (verdict.target) " · " (state(case)) " · " (time(verdict.started_at)) " to " (time(verdict.closed_at)) }
+                p.dim { (verdict.target) " · " (state(case)) " · " (instant(verdict.started_at)) " to " (instant(verdict.closed_at)) }
                 h1 { (verdict.headline) }
                 p.dim {
                     (verdict.vantages.reported) " of " (verdict.vantages.eligible) " vantages reported · round " (verdict.round) ", revision " (verdict.revision)
                     ", judged by rules " (verdict.rules) @if let Some(check) = &verdict.check { " · check " (check) }
                 }
+                p.dim { "Made " (instant(made.at)) " with " (made.with) @if let Some(by) = &made.by { " by " (by) } }
+                @if verdict.findings.len() > 1 { (contents(verdict)) }
                 (matrix(case))
                 h2 { "What was found" }
                 @if verdict.findings.is_empty() { p { "Nothing is wrong." } }
-                @for finding in &verdict.findings { (of_finding(case, finding)) }
-                h2 { "Who looked" }
+                @for (at, finding) in verdict.findings.iter().enumerate() { (of_finding(case, finding, at)) }
+                h2 #who { "Who looked" }
                 (vantages(case))
-                h2 { "When" }
-                p.dim { "A bar per attempt; tall: failed, low: passed. The numbers are those of the list of all attempts." }
+                h2 #when { "When" }
                 (timeline::draw(case))
-                h2 { "Packets" }
+                h2 #packets { "Packets" }
                 (all_packets(case))
-                h2 { "Certificates" }
+                h2 #certificates { "Certificates" }
                 (all_certificates(case))
-                h2 { "All attempts" }
+                h2 #attempts { "All attempts" }
                 (all_attempts(case))
             }
+        }
+    }
+}
+
+/// Returns an instant as the page writes it.
+pub(super) fn instant(at: Timestamp) -> String {
+    at.to_jiff().strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+fn contents(verdict: &parallax_model::verdict::Verdict) -> Markup {
+    let parts = [("who", "Who looked"), ("when", "When"), ("packets", "Packets"), ("certificates", "Certificates"), ("attempts", "All attempts")];
+    html! {
+        ul.contents {
+            @for (at, finding) in verdict.findings.iter().enumerate() { li { a href=(format!("#f{at}")) { (finding.cause) } } }
+            @for (id, title) in parts { li { a href=(format!("#{id}")) { (title) } } }
         }
     }
 }
@@ -71,7 +87,12 @@ fn matrix(case: &Case<'_>) -> Markup {
     }
     html! {
         @for address in &addresses { h3 { (address) } (matrix_of(case, address)) }
-        @if !addresses.is_empty() { p.dim { "A row for each vantage, a column for each way to shake hands; framed cells are those that a finding blames." } }
+        @if !addresses.is_empty() {
+            p.dim {
+                "A row for each vantage, a column for each way to shake hands; framed cells are those that a finding blames."
+                @if has_gaps(&case.proof.verdict.matrix) { " · was not tried." }
+            }
+        }
     }
 }
 
@@ -90,7 +111,7 @@ fn matrix_of(case: &Case<'_>, address: &str) -> Markup {
         let Some(cell) = cells.iter().find(|cell| cell.vantage == vantage && cell.profile == profile) else {
             return html! { td { "·" } };
         };
-        let blamed = case.faults().any(|finding| blames(finding, cell));
+        let blamed = case.faults().any(|finding| finding.blames(cell));
         let class = match cell.outcome {
             Outcome::Ok => "pass",
             Outcome::NotCompleted(_) | Outcome::Certificate(_) | Outcome::Http(_) => "note",
@@ -112,52 +133,76 @@ fn matrix_of(case: &Case<'_>, address: &str) -> Markup {
     }
 }
 
-fn of_finding(case: &Case<'_>, finding: &Finding) -> Markup {
+fn of_finding(case: &Case<'_>, finding: &Finding, at: usize) -> Markup {
     let advice = finding.cause.is_informational();
-    let all = |items: &[String]| if items.is_empty() { "all".to_owned() } else { items.join(", ") };
+    let several = case.proof.verdict.findings.len() > 1;
+    let heading = |title: &str| if several { format!("{title} ({})", finding.cause) } else { title.to_owned() };
+    let named = |hop: u8| {
+        let (vantage, address) = (finding.scope.vantages.first()?, finding.scope.addresses.first()?);
+        path::router_at(case, vantage, address, hop).map(|router| router.to_string())
+    };
     html! {
-        div class=(if advice { "finding advice" } else { "finding" }) {
+        div id=(format!("f{at}")) class=(if advice { "finding advice" } else { "finding" }) {
             h3 { (finding.cause) @if finding.tier != Tier::Insufficient { " · " (finding.tier) } @if advice { " · worth knowing" } }
             dl {
-                dt { "who" } dd { "vantages " (all(&finding.scope.vantages)) " · addresses " (all(&finding.scope.addresses)) " · profiles " (all(&finding.scope.profiles)) }
+                dt { "who" } dd { (render::who(&finding.scope)) }
                 @if let Some(mechanism) = &finding.mechanism { dt { "what is seen" } dd { (mechanism) } }
                 @if let Some(at) = &finding.location {
                     dt { "where" }
-                    dd { "hops " (at.first_hop) " to " (at.last_hop) @if let Some(router) = &at.router { " (last router that answered: " (router) ")" } }
+                    dd { (render::whereabouts(at, named)) }
                 }
             }
         }
-        h3 { "Why: the rules that fired" }
+        h3 { (heading("Why: the rules that fired")) }
         ul { @for evidence in &finding.evidence {
             li { (evidence.text) " " span.dim { "(" (evidence.rule) ")" } " " (references(case, &evidence.attempts.iter().collect())) }
         } }
-        @if !advice { (reasons_against(case, finding)) }
-        h3 { "Mend" }
+        @if !advice { (reasons_against(case, finding, heading)) }
+        h3 { (heading("Mend")) }
         p { (finding.remedy.summary) }
         @if !finding.remedy.steps.is_empty() { pre { (finding.remedy.steps.join("\n")) } }
         @if !advice {
-            @if let Some(drawing) = path::draw(case, finding) { h3 { "The path" } (drawing) }
-            h3 { "See it yourself" }
-            p.dim { "From " (all(&finding.scope.vantages)) ", or any host on the same network:" }
-            @for command in commands::of(case, finding) { p.dim { (command.shows) } pre { (command.line) } }
+            @if let Some(drawing) = path::draw(case, finding) { h3 { (heading("The path")) } (drawing) }
+            h3 { (heading("See it yourself")) }
+            p.dim { (from(case, finding)) }
+            @for command in commands::of(case, finding) { p.dim { (command.shows) } pre { (command.line) } p.dim.expect { "expect: " (command.expect) } }
         }
     }
 }
 
-fn references(case: &Case<'_>, wanted: &BTreeSet<&parallax_model::id::AttemptId>) -> Markup {
-    let numbers: Vec<usize> = case.attempts.iter().filter(|attempt| wanted.contains(&attempt.id)).map(|attempt| case.number(attempt)).collect();
-    html! { @for number in numbers { a href=(format!("#a{number}")) { "#" (number) } " " } }
+/// Says where the commands of a finding show it.
+fn from(case: &Case<'_>, finding: &Finding) -> String {
+    const ROOT: &str = "Where a private root signs, add -CAfile ROOT.pem to openssl and --cacert ROOT.pem to curl.";
+    let vantages = commands::vantages(case, finding);
+    if vantages.is_empty() {
+        return format!("From any host. {ROOT}");
+    }
+    let also: Vec<&str> = vantages.iter().copied().filter(|name| case.faults().any(|other| other != finding && other.scope.vantages.iter().any(|known| known == name))).collect();
+    let shared = if also.is_empty() || also.len() == vantages.len() { String::new() } else { format!(" (another finding blames {} too)", also.join(", ")) };
+    format!("From {}{shared}, or any host on the same network. {ROOT}", vantages.join(", "))
 }
 
-fn reasons_against(case: &Case<'_>, finding: &Finding) -> Markup {
+fn references(case: &Case<'_>, wanted: &BTreeSet<&parallax_model::id::AttemptId>) -> Markup {
+    let numbers: Vec<usize> = case.attempts.iter().filter(|attempt| wanted.contains(&attempt.id)).map(|attempt| case.number(attempt)).collect();
+    let link = |number: usize| html! { a href=(format!("#a{number}")) { "#" (number) } };
+    match numbers.as_slice() {
+        [first, .., last] if numbers.len() > MOST_LINKS => html! { (link(*first)) " to " (link(*last)) " (" (numbers.len()) ")" },
+        _ => html! { @for number in numbers { (link(number)) " " } },
+    }
+}
+
+/// More attempts than these are named by the first and the last.
+const MOST_LINKS: usize = 8;
+
+fn reasons_against(case: &Case<'_>, finding: &Finding, heading: impl Fn(&str) -> String) -> Markup {
     let tried: Vec<_> = case.proof.excluded.iter().filter(|excluded| is_about(excluded, finding)).collect();
     html! {
         @if let Some(counter) = &finding.counter {
-            h3 { "Unless" }
-            p { "The best competing explanation is " b { (counter.cause) } ". What would separate the two: " (counter.next) "." }
+            h3 { (heading("Unless")) }
+            p { (render::unless(counter)) }
         }
         @if !tried.is_empty() {
-            h3 { "Tried and not held" }
+            h3 { (heading("Tried and not held")) }
             div.scroll { table {
                 thead { tr { th { "hypothesis" } th { "requires" } th { "is excluded by" } } }
                 tbody { @for excluded in tried { tr {
@@ -194,32 +239,50 @@ fn all_packets(case: &Case<'_>) -> Markup {
     let has_bytes = |attempt: &&Attempt| attempt.facts.tls.as_ref().is_some_and(|tls| !tls.transcript.is_empty()) && !super::is_own(attempt);
     let mut chosen: Vec<&Attempt> = Vec::new();
     for finding in case.faults() {
-        let of_finding: Vec<&Attempt> = case.evidence(finding).into_iter().filter(has_bytes).collect();
-        let failed = of_finding.iter().filter(|attempt| !Outcome::of(attempt).is_ok()).take(WITH_PACKETS / 2);
-        let passed = of_finding.iter().filter(|attempt| Outcome::of(attempt).is_ok()).take(WITH_PACKETS / 2);
-        for attempt in failed.chain(passed) {
+        let cited = case.evidence(finding);
+        let candidates: Vec<&Attempt> = cited.iter().copied().chain(case.attempts.iter().copied()).filter(has_bytes).collect();
+        let blamed = distinct(candidates.iter().copied().filter(|attempt| case.is_blamed(finding, attempt)));
+        let same_address = |attempt: &&Attempt| blamed.first().is_none_or(|first| first.address == attempt.address);
+        let passing = || candidates.iter().copied().filter(|attempt| case.outcome(attempt).is_ok());
+        let mut passed = distinct(passing().filter(same_address));
+        if passed.is_empty() {
+            passed = distinct(passing());
+        }
+        for attempt in blamed.into_iter().chain(passed) {
             if !chosen.iter().any(|known| known.id == attempt.id) {
                 chosen.push(attempt);
             }
         }
     }
     html! {
-        @if chosen.is_empty() { p.dim { "No bytes are kept of the attempts that the findings rest on." } }
-        @else { p.dim { "Of each finding, attempts that fail and attempts that pass for comparison; the JSON beside this page has all bytes." } }
+        @if case.faults().next().is_none() { p.dim { "Nothing was found, so no attempt is shown; the JSON beside this page has all bytes." } }
+        @else if chosen.is_empty() { p.dim { "No bytes are kept of the attempts that the findings rest on." } }
+        @else { p.dim { "Of each finding, attempts that it blames and, at the same address where there are some, attempts that pass; the JSON beside this page has all bytes." } }
         @for attempt in chosen { (with_packets(case, attempt)) }
     }
+}
+
+/// Returns the first attempts, each once.
+fn distinct<'a>(attempts: impl Iterator<Item = &'a Attempt>) -> Vec<&'a Attempt> {
+    let mut found: Vec<&Attempt> = Vec::new();
+    for attempt in attempts {
+        if found.len() < WITH_PACKETS / 2 && !found.iter().any(|known| known.id == attempt.id) {
+            found.push(attempt);
+        }
+    }
+    found
 }
 
 fn with_packets(case: &Case<'_>, attempt: &Attempt) -> Markup {
     let Some(tls) = &attempt.facts.tls else { return html! {} };
     let sent: usize = tls.transcript.iter().filter(|entry| entry.direction == Direction::Sent).map(|entry| entry.bytes.0.len()).sum();
     html! {
-        h3 { a href=(format!("#a{}", case.number(attempt))) { "#" (case.number(attempt)) } " " (facts::line(attempt)) }
+        h3 { a href=(format!("#a{}", case.number(attempt))) { "#" (case.number(attempt)) } " " (facts::line(attempt, case.outcome(attempt))) }
         @for packet in packets::of(&tls.transcript) {
             p { (format!("{:.2} ms", packet.at_ms)) " " b { @if packet.sent { "→ sent" } @else { "← received" } } " " (packet.bytes) " bytes: " (packet.holds) @if packet.cut { span.dim { " (the first 512 are shown)" } } }
             pre.dump { (packet.dump) }
         }
-        p { (format!("{:.2} ms", tls.end_us as f64 / 1_000.0)) " after the ClientHello it ended: " b { (Outcome::of(attempt)) } ". " (sent) " bytes sent, " (tls.bytes_read) " received." }
+        p { (format!("{:.2} ms", tls.end_us as f64 / 1_000.0)) " after the ClientHello it ended: " b { (facts::judged(case.outcome(attempt))) } ". " (sent) " bytes sent, " (tls.bytes_read) " received." }
         @if let Some(tcp) = &attempt.facts.tcp {
             @if let Some(ttl) = tcp.ack_ttl { p { "The acknowledgement of the ClientHello came with TTL " (ttl) "." } }
             @if let Some(info) = &tcp.at_end {
@@ -235,7 +298,11 @@ fn all_certificates(case: &Case<'_>) -> Markup {
     html! {
         @if chains.is_empty() { p.dim { "No certificate came." } }
         @for chain in chains {
-            h3 { "Sent to " (chain.seen_by.join("; ")) }
+            h3 {
+                @if chain.alike > 0 { (chain.alike + 1) " chains by " (chain.certificates.first().map(|leaf| leaf.issuer.as_str()).unwrap_or_default()) ", each another; one of them, sent to " }
+                @else { "Sent to " }
+                (chain.seen_by.join("; "))
+            }
             @for (place, certificate) in chain.certificates.iter().enumerate() {
                 dl {
                     dt { (place + 1) ". subject" } dd { (certificate.subject) }
@@ -253,12 +320,14 @@ fn all_attempts(case: &Case<'_>) -> Markup {
     let line = |attempt: &Attempt| {
         let said = if super::is_own(attempt) { "at one of the fleet's own responders".to_owned() } else { facts::of(&attempt.facts).join(" · ") };
         let address = if super::is_own(attempt) { None } else { attempt.address };
+        let outcome = case.outcome(attempt);
+        let class = if outcome.is_ok() { "" } else if outcome.is_failure() { "bad" } else { "dim" };
         html! { tr id=(format!("a{}", case.number(attempt))) {
-            td { "#" (case.number(attempt)) }
-            td { (facts::clock(attempt)) }
+            td.whole { "#" (case.number(attempt)) }
+            td.whole { (facts::clock(attempt)) }
             td { (attempt.vantage) @if let Some(address) = address { " → " (address) } }
             td { (attempt.profile) " " (attempt.experiment) }
-            td { (Outcome::of(attempt)) " " span.dim { (format!("{:.1} ms", attempt.elapsed_us as f64 / 1_000.0)) } }
+            td.outcome { span class=(class) { (facts::judged(outcome)) } " " span.dim { (format!("{:.1} ms", attempt.elapsed_us as f64 / 1_000.0)) } }
             td { (said) }
         } }
     };

@@ -1,9 +1,10 @@
 //! The attempts in time: a lane per vantage, a bar per attempt.
 
 use maud::{Markup, html};
-use parallax_model::{attempt::Attempt, outcome::Outcome};
+use parallax_model::attempt::Attempt;
 
 use super::Case;
+use crate::render::facts;
 
 const LEFT: f64 = 110.0;
 const WIDTH: f64 = 980.0;
@@ -36,23 +37,39 @@ pub(super) fn draw(case: &Case<'_>) -> Markup {
         lanes.push((name, y, bars));
         y += ends.len().max(1) as f64 * ROW + 12.0;
     }
+    let (step, digits) = ticks(span / 1e6);
+    let last = (span / 1e6 / step).floor() as u32;
     html! {
-        svg viewBox=(format!("0 0 {WIDTH} {}", y + 4.0)) role="img" aria-label="time line of the attempts" {
-            @for tick in 0..=5_u8 {
-                @let x = LEFT + f64::from(tick) / 5.0 * (WIDTH - LEFT - 10.0);
+        p.dim { "A bar per attempt. 0 s is " (start.to_jiff().strftime("%Y-%m-%d %H:%M:%S%.3f UTC").to_string()) ". The numbers are those of the list of all attempts." }
+        p.legend {
+            span.key.okbar {} " passed  " span.key.badbar {} " failed  " span.key.otherbar {} " not tried to its end"
+        }
+        div.scroll { svg.time viewBox=(format!("0 0 {WIDTH} {}", y + 4.0)) role="img" aria-label="time line of the attempts" {
+            @for tick in 0..=last {
+                @let seconds = f64::from(tick) * step;
+                @let x = LEFT + seconds * 1e6 * scale;
                 line.axis x1=(px(x)) x2=(px(x)) y1="16" y2=(px(y)) {}
-                text.dim x=(px(x)) y="11" text-anchor=(if tick == 0 { "start" } else if tick == 5 { "end" } else { "middle" }) { (format!("{:.2} s", span / 1e6 * f64::from(tick) / 5.0)) }
+                text.dim x=(px(x)) y="11" text-anchor=(if tick == 0 { "start" } else if x > WIDTH - 40.0 { "end" } else { "middle" }) { (format!("{seconds:.digits$} s")) }
             }
             @for (name, top, bars) in &lanes {
                 text x="2" y=(px(top + 11.0)) { (name) }
                 @for (attempt, x, width, at) in bars { (bar(case, attempt, *x, *width, *at)) }
             }
-        }
+        } }
     }
 }
 
+/// Returns the distance of the ticks over a span in seconds, and the digits behind the point that it takes to write them.
+fn ticks(span: f64) -> (f64, usize) {
+    const STEPS: [(f64, usize); 14] = [
+        (0.01, 2), (0.02, 2), (0.05, 2), (0.1, 1), (0.2, 1), (0.5, 1), (1.0, 0), (2.0, 0), (5.0, 0), (10.0, 0), (30.0, 0), (60.0, 0), (300.0, 0), (600.0, 0),
+    ];
+    const MOST: f64 = 7.0;
+    STEPS.into_iter().find(|(step, _)| span / step <= MOST).unwrap_or((3_600.0, 0))
+}
+
 fn bar(case: &Case<'_>, attempt: &Attempt, x: f64, width: f64, y: f64) -> Markup {
-    let outcome = Outcome::of(attempt);
+    let outcome = case.outcome(attempt);
     let (class, height) = if outcome.is_ok() {
         ("okbar", 4.0)
     } else if outcome.is_failure() {
@@ -63,7 +80,7 @@ fn bar(case: &Case<'_>, attempt: &Attempt, x: f64, width: f64, y: f64) -> Markup
     html! {
         a href=(format!("#a{}", case.number(attempt))) {
             rect class=(class) x=(px(x)) y=(px(y)) width=(px(width)) height=(px(height)) {
-                title { "#" (case.number(attempt)) " " (attempt.profile) " " (attempt.experiment) ": " (outcome) }
+                title { "#" (case.number(attempt)) " " (attempt.profile) " " (attempt.experiment) ": " (facts::judged(outcome)) }
             }
         }
     }
@@ -71,4 +88,14 @@ fn bar(case: &Case<'_>, attempt: &Attempt, x: f64, width: f64, y: f64) -> Markup
 
 pub(super) fn px(value: f64) -> String {
     format!("{value:.1}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_stand_at_round_seconds() {
+        assert_eq!([0.3, 4.2, 11.0, 26.0].map(ticks), [(0.05, 2), (1.0, 0), (2.0, 0), (5.0, 0)]);
+    }
 }
