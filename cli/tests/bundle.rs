@@ -212,7 +212,10 @@ fn commands_say_what_to_expect_and_use_the_ports_that_were_measured() {
     let mut proof = of(Cause::PathSniFilter, "192.0.2.7:443", "modern");
     let page = bundle::html(&proof, &made());
     assert!(page.contains("timeout 10 openssl s_client -connect 192.0.2.7:443") && page.contains("curl -m 10 -sS -v"), "they end by themselves");
-    assert!(page.contains("expect: &#39;read 0 bytes&#39; and &#39;write:errno=104&#39;") || page.contains("expect: 'read 0 bytes' and 'write:errno=104'"), "{page}");
+    assert!(
+        page.contains("expect: &#39;read 0 bytes&#39; and &#39;write:errno=104&#39;") || page.contains("expect: 'read 0 bytes' and 'write:errno=104'"),
+        "{page}"
+    );
     assert!(page.contains("-CAfile ROOT.pem") && page.contains("by the night watch"));
     proof.verdict.findings[0].cause = Cause::PathMultipathLeg;
     proof.attempts.iter_mut().filter_map(|attempt| attempt.facts.tcp.as_mut()).for_each(|tcp| tcp.source_port_pinned = true);

@@ -95,7 +95,11 @@ pub fn whereabouts(location: &Location, router: impl Fn(u8) -> Option<String>) -
         let known = if hop == location.first_hop { location.router.clone() } else { None };
         known.or_else(|| router(hop)).map_or_else(|| format!("hop {hop}"), |router| format!("hop {hop} ({router})"))
     };
-    if location.first_hop == location.last_hop { format!("at {}", named(location.first_hop)) } else { format!("between {} and {}", named(location.first_hop), named(location.last_hop)) }
+    if location.first_hop == location.last_hop {
+        format!("at {}", named(location.first_hop))
+    } else {
+        format!("between {} and {}", named(location.first_hop), named(location.last_hop))
+    }
 }
 
 /// Names the best competing explanation and what would tell the two apart.

@@ -66,7 +66,8 @@ fn verdict_rows(verdicts: &[Verdict]) -> String {
     }
     let row = |(verdict, rounds, first): &(&Verdict, u32, Timestamp)| {
         let (class, mark) = if verdict.healthy { ("fine", "✓") } else { ("fault", "✗") };
-        let when = if *rounds == 1 { instant(verdict.started_at) } else { format!("{}, {rounds} rounds since {}", instant(verdict.started_at), instant(*first)) };
+        let when =
+            if *rounds == 1 { instant(verdict.started_at) } else { format!("{}, {rounds} rounds since {}", instant(verdict.started_at), instant(*first)) };
         let cells = [
             when,
             verdict.check.clone().unwrap_or_else(|| "probe".to_owned()),

@@ -43,7 +43,10 @@ impl Proof {
         }
         let blaming = self.verdict.findings.iter().filter(|finding| !finding.cause.is_informational() && finding.scope.covers(vantage, &address, profile));
         let accused = |finding: &Finding| {
-            all_fail || self.cited(finding).any(|other| other.id == attempt.id || (baseline && other.address == attempt.address && other.facts.certificates() == chain))
+            all_fail
+                || self
+                    .cited(finding)
+                    .any(|other| other.id == attempt.id || (baseline && other.address == attempt.address && other.facts.certificates() == chain))
         };
         let mut faults = blaming.filter_map(|finding| self.verdict.certificate_fault(finding).map(|fault| (finding, fault)));
         faults.find(|(finding, _)| accused(finding)).map_or(own, |(_, fault)| of_cell.unwrap_or(fault))
@@ -176,7 +179,8 @@ mod tests {
     #[test]
     fn a_handshake_in_a_cell_that_fails_by_its_certificate_is_no_pass() {
         let proof = proof(4);
-        let (done, cut) = (attempt(&proof.verdict, Experiment::Baseline, TlsEnd::Established, 1), attempt(&proof.verdict, Experiment::Baseline, TlsEnd::Reset, 1));
+        let (done, cut) =
+            (attempt(&proof.verdict, Experiment::Baseline, TlsEnd::Established, 1), attempt(&proof.verdict, Experiment::Baseline, TlsEnd::Reset, 1));
         assert_eq!([proof.judged(&done), proof.judged(&cut)], [FAULT, Outcome::TlsReset]);
         let other_name = attempt(&proof.verdict, Experiment::ControlName, TlsEnd::Established, 1);
         assert_eq!(proof.judged(&other_name), Outcome::Ok, "what a comparison gets is not judged by the cell");

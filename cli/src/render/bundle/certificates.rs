@@ -73,8 +73,7 @@ fn certificate(der: &Bytes) -> Certificate {
         let unreadable = format!("{} bytes that are no certificate", der.0.len());
         return Certificate { subject: unreadable, issuer: String::new(), names: String::new(), valid: String::new(), key_sha256: String::new() };
     };
-    let names =
-        parsed.subject_alternative_name().ok().flatten().map(|names| names.value.general_names.iter().map(name).collect::<Vec<_>>().join(", "));
+    let names = parsed.subject_alternative_name().ok().flatten().map(|names| names.value.general_names.iter().map(name).collect::<Vec<_>>().join(", "));
     let validity = parsed.validity();
     Certificate {
         subject: parsed.subject().to_string(),
@@ -119,7 +118,8 @@ mod tests {
     #[test]
     fn one_chain_stands_for_many_of_an_issuer() {
         let chain = |issuer: &str, key: usize, who: &str| {
-            let leaf = Certificate { subject: String::new(), issuer: issuer.to_owned(), names: String::new(), valid: String::new(), key_sha256: key.to_string() };
+            let leaf =
+                Certificate { subject: String::new(), issuer: issuer.to_owned(), names: String::new(), valid: String::new(), key_sha256: key.to_string() };
             Chain { seen_by: vec![who.to_owned()], certificates: vec![leaf], alike: 0 }
         };
         let mut chains: Vec<Chain> = (0..60).map(|key| chain("CN=Inspection", key, if key % 2 == 0 { "d" } else { "a" })).collect();

@@ -1,6 +1,6 @@
 //! The commands that show the same with everybody's tools.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use parallax_model::{
     assignment::Experiment,
@@ -39,14 +39,19 @@ pub(super) fn of(case: &Case<'_>, finding: &Finding) -> Vec<Reproduction> {
     }
     let seen = usual_failure(case, finding);
     let verify = if matches!(seen, Some(Outcome::Certificate(_))) { format!(" -verify_hostname {}", aim.host) } else { String::new() };
+    let often = if finding.scope.share < 0.995 { format!("in about {:.0} % of the tries ", finding.scope.share * 100.0) } else { String::new() };
     for aim in aims.iter().take(ADDRESSES) {
-        list.add(format!("the handshake as it fails at {}", aim.address), aim.openssl(&verify), openssl_says(seen));
+        list.add(format!("the handshake as it fails at {}", aim.address), aim.openssl(&verify), often.clone() + &openssl_says(seen));
     }
     if aim.starttls.is_empty() {
-        list.add("the same as a client sees it", aim.curl(""), curl_says(seen));
+        list.add("the same as a client sees it", aim.curl(""), often + &curl_says(seen));
     }
     if let Some(fine) = passing_address(case, finding) {
-        list.add(format!("the same name at {fine}, which passes"), Aim { address: word(&fine), ..aim.clone() }.openssl(&verify), "a certificate and 'Verify return code: 0 (ok)'");
+        list.add(
+            format!("the same name at {fine}, which passes"),
+            Aim { address: word(&fine), ..aim.clone() }.openssl(&verify),
+            "a certificate and 'Verify return code: 0 (ok)'",
+        );
     }
     of_cause(case, finding, aim, seen, &mut list);
     if matches!(finding.locus, Locus::Path | Locus::Edge | Locus::Policy | Locus::Undetermined) || finding.cause == Cause::ServerUnreachable {
@@ -128,20 +133,28 @@ fn lookups(case: &Case<'_>, finding: &Finding, aim: &Aim, list: &mut List) {
         return;
     };
     let line = dig(&aim.host, answer);
-    let addresses = |of: &[std::net::IpAddr]| of.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let here = if dns.addresses.is_empty() { says(answer.end) } else { addresses(&dns.addresses) };
+    let addresses = |of: &[IpAddr]| of.iter().filter(|ip| ip.is_ipv6() == (answer.record_type == 28)).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let here = if addresses(&dns.addresses).is_empty() { says(answer.end) } else { addresses(&dns.addresses) };
     list.add("what the resolver that was asked says", line.clone(), here);
-    if let Some((dns, _)) = answers(false).find(|(dns, _)| !dns.addresses.is_empty()) {
+    if let Some((dns, _)) = answers(false).find(|(dns, _)| !addresses(&dns.addresses).is_empty()) {
         list.add("the same question to the same resolver from another network", line, addresses(&dns.addresses));
     }
-    for aim in Aim::all(case, finding).iter().take(ADDRESSES).filter(|aim| aim.ip.parse::<std::net::IpAddr>().is_ok()) {
+    for aim in Aim::all(case, finding).iter().take(ADDRESSES).filter(|aim| aim.ip.parse::<IpAddr>().is_ok()) {
         if !finding.scope.addresses.is_empty() {
-            list.add("who answers at the address that was given here", aim.openssl(&format!(" -verify_hostname {}", aim.host)), "no trusted certificate for the name, or no answer");
+            list.add(
+                "who answers at the address that was given here",
+                aim.openssl(&format!(" -verify_hostname {}", aim.host)),
+                "no trusted certificate for the name, or no answer",
+            );
         }
     }
     if let Some(fine) = passing_address(case, finding) {
         let there = Aim { address: word(&fine), ..aim.clone() };
-        list.add("who answers at the address that the others were given", there.openssl(&format!(" -verify_hostname {}", aim.host)), "'Verify return code: 0 (ok)'");
+        list.add(
+            "who answers at the address that the others were given",
+            there.openssl(&format!(" -verify_hostname {}", aim.host)),
+            "'Verify return code: 0 (ok)'",
+        );
     }
 }
 
@@ -180,19 +193,20 @@ fn sizes_of_hello(aim: &Aim, list: &mut List) {
 fn small_segments(aim: &Aim, list: &mut List) {
     let (ip, bits) = if aim.is_v6() { ("ip -6", 128) } else { ("ip", 32) };
     let gateway = format!("GATEWAY=$({ip} route get {} | sed -n 's/.* via \\([^ ]*\\) .*/\\1/p')", aim.ip);
-    let line = format!(
-        "{gateway}\n{ip} route add {}/{bits} via $GATEWAY advmss 496\n{}\n{ip} route del {}/{bits}",
-        aim.ip,
-        aim.openssl(""),
-        aim.ip
+    let line = format!("{gateway}\n{ip} route add {}/{bits} via $GATEWAY advmss 496\n{}\n{ip} route del {}/{bits}", aim.ip, aim.openssl(""), aim.ip);
+    list.add(
+        "small segments from the server (as root): the route asks it for an MSS of 496 bytes",
+        line,
+        "a certificate, where full segments are lost; the last line puts the route back",
     );
-    list.add("small segments from the server (as root): the route asks it for an MSS of 496 bytes", line, "a certificate, where full segments are lost; the last line puts the route back");
 }
 
 fn source_ports(case: &Case<'_>, finding: &Finding, aim: &Aim, list: &mut List) {
     let of_vantage = |vantage: &str| {
         let mut ports: BTreeMap<u16, Vec<bool>> = BTreeMap::new();
-        for attempt in case.attempts.iter().filter(|attempt| attempt.vantage.as_str() == vantage && attempt.address.is_some_and(|at| at.to_string() == aim.address)) {
+        for attempt in
+            case.attempts.iter().filter(|attempt| attempt.vantage.as_str() == vantage && attempt.address.is_some_and(|at| at.to_string() == aim.address))
+        {
             if let Some(local) = attempt.facts.tcp.as_ref().filter(|tcp| tcp.source_port_pinned).and_then(|tcp| tcp.local) {
                 ports.entry(local.port()).or_default().push(case.outcome(attempt).is_ok());
             }

@@ -177,7 +177,8 @@ fn from(case: &Case<'_>, finding: &Finding) -> String {
     if vantages.is_empty() {
         return format!("From any host. {ROOT}");
     }
-    let also: Vec<&str> = vantages.iter().copied().filter(|name| case.faults().any(|other| other != finding && other.scope.vantages.iter().any(|known| known == name))).collect();
+    let also: Vec<&str> =
+        vantages.iter().copied().filter(|name| case.faults().any(|other| other != finding && other.scope.vantages.iter().any(|known| known == name))).collect();
     let shared = if also.is_empty() || also.len() == vantages.len() { String::new() } else { format!(" (another finding blames {} too)", also.join(", ")) };
     format!("From {}{shared}, or any host on the same network. {ROOT}", vantages.join(", "))
 }
@@ -321,7 +322,13 @@ fn all_attempts(case: &Case<'_>) -> Markup {
         let said = if super::is_own(attempt) { "at one of the fleet's own responders".to_owned() } else { facts::of(&attempt.facts).join(" · ") };
         let address = if super::is_own(attempt) { None } else { attempt.address };
         let outcome = case.outcome(attempt);
-        let class = if outcome.is_ok() { "" } else if outcome.is_failure() { "bad" } else { "dim" };
+        let class = if outcome.is_ok() {
+            ""
+        } else if outcome.is_failure() {
+            "bad"
+        } else {
+            "dim"
+        };
         html! { tr id=(format!("a{}", case.number(attempt))) {
             td.whole { "#" (case.number(attempt)) }
             td.whole { (facts::clock(attempt)) }

@@ -61,9 +61,8 @@ pub(super) fn draw(case: &Case<'_>) -> Markup {
 
 /// Returns the distance of the ticks over a span in seconds, and the digits behind the point that it takes to write them.
 fn ticks(span: f64) -> (f64, usize) {
-    const STEPS: [(f64, usize); 14] = [
-        (0.01, 2), (0.02, 2), (0.05, 2), (0.1, 1), (0.2, 1), (0.5, 1), (1.0, 0), (2.0, 0), (5.0, 0), (10.0, 0), (30.0, 0), (60.0, 0), (300.0, 0), (600.0, 0),
-    ];
+    const STEPS: [(f64, usize); 14] =
+        [(0.01, 2), (0.02, 2), (0.05, 2), (0.1, 1), (0.2, 1), (0.5, 1), (1.0, 0), (2.0, 0), (5.0, 0), (10.0, 0), (30.0, 0), (60.0, 0), (300.0, 0), (600.0, 0)];
     const MOST: f64 = 7.0;
     STEPS.into_iter().find(|(step, _)| span / step <= MOST).unwrap_or((3_600.0, 0))
 }
