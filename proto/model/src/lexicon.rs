@@ -100,7 +100,7 @@ fn host_in(line: &str, leg: Option<Leg>) -> Option<String> {
     let marks: &[&str] = match leg {
         Some(Leg::Upstream) => &["upstream: \"https://", "https://"],
         Some(Leg::Server) => &["host: \"", "server: "],
-        _ => &["https://", "host: \"", "dial tcp "],
+        _ => &["https://", "host: \"", "dial tcp ", "in connection to "],
     };
     marks.iter().find_map(|mark| {
         let rest = &line[line.find(mark)? + mark.len()..];
@@ -197,6 +197,33 @@ mod tests {
                 assert!(causes(line).contains(&cause), "{line:?} gives {:?} and not {cause}", causes(line));
             }
         }
+    }
+
+    #[test]
+    fn the_names_of_verdicts_are_read_as_well() {
+        for (name, cause) in [
+            ("tls.mitm.ca_signed", "path.interception"),
+            ("tls.reset.sni", "path.sni-filter"),
+            ("tls.timeout.size", "edge.mtu-blackhole"),
+            ("dns.injection.bogon", "dns.tampering"),
+            ("certificate.chain-incomplete", "server.chain-incomplete"),
+            ("tls.alert.112", "server.sni-rejected"),
+            ("http.502", "server.upstream-failure"),
+        ] {
+            assert!(causes(name).contains(&cause), "{name}: {:?}", causes(name));
+            assert!(read(name).unwrap().speaker.is_some_and(|speaker| speaker.starts_with("Parallax")), "{name}");
+        }
+    }
+
+    #[test]
+    fn who_writes_a_line_is_told_by_its_own_words() {
+        let line = "OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to api.example.com:443";
+        let reading = read(line).unwrap();
+        assert_eq!((reading.speaker, reading.host.as_deref()), (Some("curl"), Some("api.example.com:443")));
+        assert_eq!(read("SSL_ERROR_RX_RECORD_TOO_LONG").unwrap().speaker, Some("Firefox"));
+        assert!(causes("remote error: tls: unrecognized name").contains(&"path.sni-filter"));
+        let envoy = causes("TLS_error:|268435703:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end");
+        assert!(envoy.contains(&"path.interception") && envoy.contains(&"vantage.captive-portal"), "{envoy:?}");
     }
 
     #[test]
