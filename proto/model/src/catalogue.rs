@@ -74,6 +74,24 @@ mod tests {
     }
 
     #[test]
+    fn a_command_stands_alone_on_its_line() {
+        for page in BOOK.iter() {
+            for step in &page.steps {
+                let mut lines = step.lines();
+                let prose = lines.next().unwrap_or_default();
+                assert!(!step.contains('\n') || prose.ends_with(':'), "{}: {prose}", page.cause);
+                for command in lines {
+                    let bare = command.strip_prefix("    ").unwrap_or_else(|| panic!("{}: {command}", page.cause));
+                    assert!(!bare.starts_with(' ') && !bare.ends_with(['.', ':', ',']), "{}: {bare}", page.cause);
+                }
+                let unfed = step.lines().find(|line| line.contains("openssl s_client") && !line.contains("</dev/null"));
+                assert_eq!(unfed, None, "{}: it would wait for input", page.cause);
+            }
+            assert!(page.sources.iter().all(|source| !source.starts_with("methods")), "{}: nobody outside can read that", page.cause);
+        }
+    }
+
+    #[test]
     fn server_pages_name_the_setting_for_three_servers() {
         for page in BOOK.iter().filter(|page| page.cause.as_str().starts_with("server.")) {
             assert!(page.nginx.is_some() && page.apache.is_some() && page.haproxy.is_some(), "{}", page.cause);
