@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use parallax_model::{
+    attempt::Attempt,
     id::{AttemptId, VantageName},
     verdict::Evidence,
 };
@@ -34,21 +35,31 @@ struct Clause {
 impl Reason {
     /// Says something about attempts, and rests on these and on others beside them.
     pub(crate) fn new(rule: &str, text: String, looks: &[Look<'_>], beside: &[Look<'_>]) -> Self {
-        let ids = |looks: &[Look<'_>]| looks.iter().map(|look| look.attempt.id).collect::<BTreeSet<AttemptId>>();
-        let clause = Clause {
-            text,
-            vantages: looks.iter().map(|look| look.attempt.vantage.clone()).collect(),
-            addresses: looks.iter().filter_map(|look| look.attempt.address).collect(),
-            attempts: ids(looks),
-        };
-        let mut attempts = ids(beside);
-        attempts.extend(&clause.attempts);
-        Self { rule: rule.to_owned(), clauses: vec![clause], attempts }
+        let mut reason = Self::of(rule, text, looks.iter().map(|look| look.attempt));
+        reason.attempts.extend(beside.iter().map(|look| look.attempt.id));
+        reason
     }
 
     /// Says something that rests on lookups.
-    pub(crate) fn of_lookups(rule: &str, text: String, attempts: impl IntoIterator<Item = AttemptId>) -> Self {
-        Self { attempts: attempts.into_iter().collect(), ..Self::new(rule, text, &[], &[]) }
+    pub(crate) fn of_lookups(rule: &str, text: String, lookups: &[&Attempt]) -> Self {
+        Self::of(rule, text, lookups.iter().copied())
+    }
+
+    fn of<'a>(rule: &str, text: String, all: impl Iterator<Item = &'a Attempt>) -> Self {
+        let mut clause = Clause { text, vantages: BTreeSet::new(), addresses: BTreeSet::new(), attempts: BTreeSet::new() };
+        for attempt in all {
+            if !clause.vantages.contains(&attempt.vantage) {
+                clause.vantages.insert(attempt.vantage.clone());
+            }
+            clause.addresses.extend(attempt.address);
+            clause.attempts.insert(attempt.id);
+        }
+        Self { rule: rule.to_owned(), attempts: clause.attempts.clone(), clauses: vec![clause] }
+    }
+
+    /// Returns the attempts that it rests on, all of them.
+    pub(crate) fn attempts(&self) -> impl Iterator<Item = AttemptId> + '_ {
+        self.attempts.iter().copied()
     }
 
     /// Takes in what the same rule says of further attempts.

@@ -25,7 +25,6 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
         let own = scene.seats[seat].group;
         let others = scene.groups(&resolve).into_keys().filter(|group| *group != own).count();
         let neighbour = resolve.iter().any(|other| scene.seats[*other].group == own);
-        let who = named(scene, &[seat]);
         let alive = resolver_answers(scene, seat);
         let opinions = &scene.seats[seat].opinions;
         let by_tcp = opinions.iter().any(|opinion| opinion.same_server);
@@ -46,8 +45,8 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
         };
         draft.add_lookups(
             "lookup",
-            format!("the resolver of {who} {what} {host} ({outcome}), while {} do, in {}", named(scene, &resolve), count(others, "other group")),
-            scene.seats[seat].lookups.iter().map(|attempt| attempt.id),
+            format!("the resolver of {WHO} {what} {host} ({outcome}), while {} do, in {}", named(scene, &resolve), count(others, "other group")),
+            &scene.seats[seat].lookups,
         );
         for opinion in opinions {
             draft.add_opinion(opinion, host, "which it did not give");

@@ -5,7 +5,6 @@ use std::{
 
 use parallax_model::{
     facts::DnsRecord,
-    id::AttemptId,
     outcome::{NotCompletedKind, Outcome},
     verdict::{Cause, Tier},
 };
@@ -13,7 +12,7 @@ use parallax_model::{
 use crate::{
     cell::{Layer, Look},
     draft::Draft,
-    explain::{WHO, count, row, seats as named},
+    explain::{COUNT, WHO, count, row, seats as named},
     opinion::Opinion,
     scene::Scene,
 };
@@ -75,14 +74,13 @@ fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize) -> Option<Draft> {
     let who = named(scene, &[seat]);
     let shown: Vec<String> = false_ones.iter().map(ToString::to_string).collect();
     let host = &scene.round.check.target.host;
-    let ids = |seats: &[usize]| seats.iter().flat_map(|seat| &scene.seats[*seat].lookups).map(|attempt| attempt.id).collect::<Vec<AttemptId>>();
     let mut draft = Draft::new(Cause::DnsTampering, tier).blaming(&[seat]).by(Outcome::DnsNoAnswer, None);
     draft.mechanism = Some(if is_bogus { "dns.injection.bogon" } else { "dns.injection.other" }.to_owned());
     draft.places.extend(places);
     draft.add_lookups(
         "lookup",
-        format!("the resolver of {who} gives {} for {host}; the resolvers of {} do not ({})", row(&shown), named(scene, &others), count(groups, "other group")),
-        ids(&[seat]),
+        format!("the resolver of {WHO} gives {} for {host}; the resolvers of {} do not ({})", row(&shown), named(scene, &others), count(groups, "other group")),
+        &scene.seats[seat].lookups,
     );
     if !tried.is_empty() {
         let also = if strangers.is_empty() { String::new() } else { format!(", {} included", named(scene, &strangers)) };
@@ -93,11 +91,7 @@ fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize) -> Option<Draft> {
         );
     }
     if !reaches.is_empty() {
-        draft.add(
-            "others-address",
-            format!("{who} authenticates the server at the address that the others were given ({})", count(reaches.len(), "attempt")),
-            &reaches,
-        );
+        draft.add("others-address", format!("the server at the address that the others were given proves to {WHO} who it is ({COUNT})"), &reaches);
     }
     if let Some(race) = injected {
         let second = race.records_of_second.join(", ");

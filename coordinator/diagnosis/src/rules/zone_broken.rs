@@ -1,6 +1,5 @@
-use std::collections::BTreeSet;
-
 use parallax_model::{
+    attempt::Attempt,
     facts::LookupEnd,
     outcome::Outcome,
     verdict::{Cause, Tier},
@@ -24,7 +23,7 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
     if outside.is_empty() || asked.iter().any(|seat| !scene.seats[*seat].resolved.is_empty()) {
         return;
     }
-    let looks: BTreeSet<_> = asked.iter().flat_map(|seat| &scene.seats[*seat].lookups).map(|attempt| attempt.id).collect();
+    let lookups: Vec<&Attempt> = asked.iter().flat_map(|seat| &scene.seats[*seat].lookups).copied().collect();
     let outcomes = asked.iter().filter_map(|seat| outcome(scene, *seat));
     let (_, outcome) = agreed(outcomes).unwrap_or((Outcome::DnsFailed, Outcome::DnsFailed));
     let host = &scene.round.check.target.host;
@@ -39,7 +38,7 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
         Draft::new(Cause::UndeterminedInsufficient, Tier::Insufficient).unless(Cause::DnsZoneBroken, "resolve the name from a vantage in another network")
     };
     draft = draft.blaming(&asked).by(outcome, None).in_words(format!("the name {host} does not resolve from any vantage ({outcome})"));
-    draft.add_lookups("lookup", text, looks);
+    draft.add_lookups("lookup", text, &lookups);
     board.drafts.push(draft);
 }
 

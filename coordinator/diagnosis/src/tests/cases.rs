@@ -145,7 +145,7 @@ fn unsound(verdict: &Verdict) -> Vec<String> {
         if finding.remedy.summary.is_empty() || finding.remedy.steps.is_empty() {
             complaints.push(format!("{cause} has no remedy"));
         }
-        if finding.locus.to_string() == "path" && !finding.remedy.steps[0].contains("To see it again:") {
+        if finding.locus.to_string() == "path" && !finding.remedy.steps[0].starts_with("For the ticket:\n    Time (UTC)   ") {
             complaints.push(format!("{cause} has no ticket"));
         }
         let undetermined = finding.locus.to_string() == "undetermined";
