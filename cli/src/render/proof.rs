@@ -75,7 +75,7 @@ fn of_finding(proof: &Proof, finding: &Finding, wide: bool) -> Vec<String> {
         lines.extend(of_excluded(excluded, wide));
     }
     if let Some(counter) = &finding.counter {
-        lines.push(wrap(&super::unless(counter), "\n  ", "    "));
+        lines.push(wrap(&format!("unless {}", super::unless(counter)), "\n  ", "    "));
     }
     lines
 }

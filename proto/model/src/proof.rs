@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     assignment::Experiment,
     attempt::Attempt,
-    outcome::Outcome,
+    outcome::{CertificateFault, Outcome},
     vantage::Labels,
     verdict::{Cause, Finding, Tier, Verdict},
 };
@@ -42,14 +42,15 @@ impl Proof {
             return fault;
         }
         let blaming = self.verdict.findings.iter().filter(|finding| !finding.cause.is_informational() && finding.scope.covers(vantage, &address, profile));
-        let accused = |finding: &Finding| {
-            all_fail
-                || self
-                    .cited(finding)
-                    .any(|other| other.id == attempt.id || (baseline && other.address == attempt.address && other.facts.certificates() == chain))
+        // What is wrong with a chain is wrong for every name, but for the names that it bears.
+        let same_fault = |fault: Outcome, other: &Attempt| {
+            (baseline || fault != Outcome::Certificate(CertificateFault::NameMismatch))
+                && other.address == attempt.address
+                && other.facts.certificates() == chain
         };
+        let accused = |finding: &Finding, fault: Outcome| all_fail || self.cited(finding).any(|other| other.id == attempt.id || same_fault(fault, other));
         let mut faults = blaming.filter_map(|finding| self.verdict.certificate_fault(finding).map(|fault| (finding, fault)));
-        faults.find(|(finding, _)| accused(finding)).map_or(own, |(_, fault)| of_cell.unwrap_or(fault))
+        faults.find(|(finding, fault)| accused(finding, *fault)).map_or(own, |(_, fault)| of_cell.unwrap_or(fault))
     }
 
     /// Returns the attempts within a finding's scope that its rules rest on.
@@ -106,7 +107,6 @@ mod tests {
         clock::Timestamp,
         facts::{Facts, HelloSent, ServerAnswerFacts, TlsEnd, TlsFacts},
         id::{AttemptId, CheckId},
-        outcome::CertificateFault,
         verdict::{Evidence, Locus, MatrixCell, Remedy, Scope},
     };
 
@@ -191,6 +191,7 @@ mod tests {
         let mut proof = proof(2);
         let chains = [1, 1, 2].map(|chain| attempt(&proof.verdict, Experiment::Baseline, TlsEnd::Established, chain));
         let cited = attempt(&proof.verdict, Experiment::ControlName, TlsEnd::Established, 3);
+        let same_chain = attempt(&proof.verdict, Experiment::ControlName, TlsEnd::Established, 1);
         let evidence = Evidence { rule: "certificate".to_owned(), text: String::new(), attempts: vec![chains[0].id, cited.id] };
         let scope = Scope { vantages: vec!["a".to_owned()], addresses: vec!["192.0.2.1:443".to_owned()], profiles: Vec::new(), share: 0.5 };
         proof.verdict.findings = vec![Finding {
@@ -204,8 +205,8 @@ mod tests {
             counter: None,
             remedy: Remedy::default(),
         }];
-        proof.attempts = [chains.to_vec(), vec![cited]].concat();
+        proof.attempts = [chains.to_vec(), vec![cited, same_chain]].concat();
         let judged: Vec<Outcome> = proof.attempts.iter().map(|attempt| proof.judged(attempt)).collect();
-        assert_eq!(judged, [FAULT, FAULT, Outcome::Ok, FAULT]);
+        assert_eq!(judged, [FAULT, FAULT, Outcome::Ok, FAULT, FAULT]);
     }
 }

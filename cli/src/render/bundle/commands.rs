@@ -78,7 +78,7 @@ fn of_cause(case: &Case<'_>, finding: &Finding, aim: &Aim, seen: Option<Outcome>
         Cause::PathSniFilter | Cause::ServerSniRejected | Cause::ServerDefaultCertificate | Cause::EdgeFilter => {
             let expect = match finding.cause {
                 Cause::ServerDefaultCertificate => "the same certificate again: it belongs to no name that is asked for",
-                _ => "a certificate, whatever its name, where only the wanted name is minded",
+                _ => "a certificate, whatever its name, where something reacts to the wanted name alone",
             };
             list.add("another name at the same address", aim.openssl_as("another.example"), expect);
             list.add("no name at all", format!("timeout 10 openssl s_client -connect {} -noservername{} </dev/null", aim.address, aim.starttls), expect);

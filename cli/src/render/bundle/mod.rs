@@ -99,10 +99,21 @@ impl<'a> Case<'a> {
         self.seen.get(&attempt.id).map_or_else(|| Outcome::of(attempt), |seen| seen.outcome)
     }
 
-    /// Tells whether a finding blames what an attempt came to.
+    /// Tells whether a finding blames what an attempt came to; whose certificate alone is wrong is not blamed by what cuts handshakes, nor the reverse.
     fn is_blamed(&self, finding: &Finding, attempt: &Attempt) -> bool {
         let address = attempt.address.map(|address| address.to_string()).unwrap_or_default();
-        self.outcome(attempt).is_failure() && finding.scope.covers(attempt.vantage.as_str(), &address, attempt.profile.as_str())
+        let outcome = self.outcome(attempt);
+        let kind = matches!(outcome, Outcome::Certificate(_)) == self.proof.verdict.certificate_fault(finding).is_some();
+        outcome.is_failure() && kind && finding.scope.covers(attempt.vantage.as_str(), &address, attempt.profile.as_str())
+    }
+
+    /// Tells whether an attempt shows what a finding keeps others from.
+    fn is_spared(&self, finding: &Finding, attempt: &Attempt) -> bool {
+        match self.outcome(attempt) {
+            Outcome::Ok => true,
+            Outcome::Certificate(_) => self.proof.verdict.certificate_fault(finding).is_none(),
+            _ => false,
+        }
     }
 
     /// Returns the attempts that a finding's rules rest on, in the order of time.

@@ -90,7 +90,7 @@ fn matrix(case: &Case<'_>) -> Markup {
         @if !addresses.is_empty() {
             p.dim {
                 "A row for each vantage, a column for each way to shake hands; framed cells are those that a finding blames."
-                @if has_gaps(&case.proof.verdict.matrix) { " · was not tried." }
+                @if has_gaps(&case.proof.verdict.matrix) { " Where a · stands, nothing was tried." }
             }
         }
     }
@@ -244,7 +244,7 @@ fn all_packets(case: &Case<'_>) -> Markup {
         let candidates: Vec<&Attempt> = cited.iter().copied().chain(case.attempts.iter().copied()).filter(has_bytes).collect();
         let blamed = distinct(candidates.iter().copied().filter(|attempt| case.is_blamed(finding, attempt)));
         let same_address = |attempt: &&Attempt| blamed.first().is_none_or(|first| first.address == attempt.address);
-        let passing = || candidates.iter().copied().filter(|attempt| case.outcome(attempt).is_ok());
+        let passing = || candidates.iter().copied().filter(|attempt| case.is_spared(finding, attempt));
         let mut passed = distinct(passing().filter(same_address));
         if passed.is_empty() {
             passed = distinct(passing());

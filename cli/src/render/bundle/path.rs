@@ -28,17 +28,24 @@ struct Way {
     remarks: Vec<&'static str>,
 }
 
+impl Way {
+    /// Returns where a stop stands; a link with a fault on it is drawn longer.
+    fn y(&self, at: usize) -> f64 {
+        at as f64 * ROW + if self.faulty_link.is_some_and(|link| at >= link) { GAP } else { 0.0 }
+    }
+}
+
 /// Draws the way of a finding's first vantage to its first address; none when there is no address.
 pub(super) fn draw(case: &Case<'_>, finding: &Finding) -> Option<Markup> {
     let (vantage, address) = (super::commands::vantages(case, finding).first().copied()?, finding.scope.addresses.first()?);
     let way = way(&walked(case, vantage, address), finding, vantage, address);
-    let height = way.stops.len() as f64 * ROW;
+    let height = way.y(way.stops.len());
     Some(html! {
         div.scroll {
             svg.path viewBox=(format!("0 0 680 {}", height + 8.0)) width="680" role="img" aria-label=(format!("path from {vantage} to {address}")) {
                 line.wire x1="24" x2="24" y1="20" y2=(px(height - 14.0)) {}
-                @for (at, stop) in way.stops.iter().enumerate() { (row(at, stop)) }
-                @if let Some(at) = way.faulty_link { (link(at)) }
+                @for (at, stop) in way.stops.iter().enumerate() { (row(way.y(at), stop)) }
+                @if let Some(at) = way.faulty_link { (link(way.y(at) - (ROW + GAP) / 2.0 + 20.0)) }
             }
         }
         @for remark in &way.remarks { p.dim { (remark) } }
@@ -70,9 +77,11 @@ impl Walked {
         })
     }
 
-    /// Says what came back at a hop that should only have passed packets on.
+    /// Says what came back from the nearest hop that should only have passed packets on; what goes farther gets the same from there.
     fn reply(&self, hop: u8) -> Option<&'static str> {
-        self.steps.iter().filter(|step| step.0 == hop).find_map(|step| match step.1 {
+        let passes = |end: StepEnd| matches!(end, StepEnd::Expired(_) | StepEnd::Silent | StepEnd::NotConnected | StepEnd::Answered);
+        let nearest = self.steps.iter().filter(|step| !passes(step.1)).map(|step| step.0).min();
+        self.steps.iter().filter(|step| step.0 == hop && Some(hop) == nearest).find_map(|step| match step.1 {
             StepEnd::Refused => Some("refused"),
             StepEnd::Reset => Some("sent a reset"),
             StepEnd::Closed => Some("sent a FIN"),
@@ -157,9 +166,10 @@ fn way(walked: &Walked, finding: &Finding, vantage: &str, address: &str) -> Way 
 }
 
 const ROW: f64 = 34.0;
+const GAP: f64 = 20.0;
 
-fn row(at: usize, stop: &Stop) -> Markup {
-    let y = at as f64 * ROW + 20.0;
+fn row(top: f64, stop: &Stop) -> Markup {
+    let y = top + 20.0;
     let marked = stop.fault || stop.remark.contains('◀');
     html! {
         circle class=(if stop.fault { "fault" } else { "node" }) cx="24" cy=(px(y)) r="9" stroke-width="2" {}
@@ -169,9 +179,8 @@ fn row(at: usize, stop: &Stop) -> Markup {
     }
 }
 
-/// Marks the link that ends at a stop.
-fn link(at: usize) -> Markup {
-    let y = at as f64 * ROW + 3.0;
+/// Marks a link at its middle.
+fn link(y: f64) -> Markup {
     html! {
         circle.fault cx="24" cy=(px(y)) r="7" stroke-width="1" {}
         (cross(y))
