@@ -33,7 +33,22 @@ fn a_filter_of_names_is_told_from_what_was_tried_before_it() {
     assert_eq!(others, 0, "a target over TLS alone upgrades nothing and speaks no QUIC: {of_path:?}");
     let hole = told.iter().find(|excluded| excluded.cause.as_str() == "path.mtu-blackhole").unwrap();
     assert_eq!((hole.finding.as_str(), hole.vantages.join(" ").as_str(), hole.held), ("path.sni-filter", "a d", None));
+    assert!(hole.excluded_by.starts_with("no silence but tls.reset.sni, seen in this round"), "{}", hole.excluded_by);
     assert!(!hole.requires.is_empty() && !hole.excluded_by.is_empty() && !hole.next.is_empty());
+}
+
+#[test]
+fn what_is_tried_in_vain_says_what_was_seen_and_what_stays_open() {
+    let of = |told: &[Excluded], cause: &str| told.iter().find(|excluded| excluded.cause.as_str() == cause).map(|excluded| excluded.excluded_by.clone());
+    let mute = told("30-stopped-worker");
+    let hole = of(&mute, "edge.mtu-blackhole").unwrap();
+    assert!(hole.starts_with("a small MSS fails as well, seen in this round"), "{hole}");
+    for other_stage in ["server.client-certificate-required", "server.alpn", "server.unreachable", "server.not-tls"] {
+        assert_eq!(of(&mute, other_stage), None, "a server that never answers asks for nothing");
+    }
+    let edge = told("12-edge-mtu-hole");
+    let open = of(&edge, "path.mtu-blackhole").unwrap();
+    assert!(open.contains("stays open (look from one more network outside)"), "{open}");
 }
 
 #[test]
