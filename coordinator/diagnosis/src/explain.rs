@@ -74,6 +74,7 @@ pub(crate) fn fate(outcome: Outcome) -> String {
         Outcome::Http(status) => return format!("is answered with HTTP {status}"),
         Outcome::HttpTimeout => "gets no whole HTTP answer in time",
         Outcome::HttpClosed => "is closed before a whole HTTP answer",
+        Outcome::Certificate(_) => return format!("brings a faulty certificate ({outcome})"),
         other => return format!("ends as {other}"),
     };
     words.to_owned()
@@ -182,7 +183,22 @@ pub(crate) const COUNT: &str = "\u{5}";
 fn own_trouble(scene: &Scene<'_>, findings: &[Draft]) -> String {
     let of = |cause: Cause| findings.iter().filter(|draft| draft.cause == cause).flat_map(|draft| draft.seats.iter().copied()).collect::<BTreeSet<usize>>();
     let causes: BTreeSet<Cause> = findings.iter().map(|draft| draft.cause).filter(|cause| cause.locus() == Locus::Vantage).collect();
-    let told: Vec<String> = causes.into_iter().map(|cause| format!("{cause} at {}", seats(scene, &of(cause).into_iter().collect::<Vec<_>>()))).collect();
+    let told: Vec<String> = causes
+        .into_iter()
+        .map(|cause| {
+            let who = seats(scene, &of(cause).into_iter().collect::<Vec<_>>());
+            let what = match cause {
+                Cause::VantageNetworkDown => "the network is down",
+                Cause::VantageCaptivePortal => "a log-in page answers for everybody",
+                Cause::VantageClock => "the clock is off",
+                Cause::VantageIpv6 => "IPv6 does not work",
+                Cause::VantageResolver => "the resolver does not answer",
+                Cause::VantageInstrument => "the build of the agent is at fault",
+                _ => "something of its own is wrong",
+            };
+            format!("{what} at {who} ({cause})")
+        })
+        .collect();
     told.join("; ")
 }
 

@@ -11,7 +11,7 @@ use crate::{
     cell::{Layer, Look},
     contrast::{BEYOND_CHANCE, fisher},
     draft::Draft,
-    explain::{COUNT, WHERE, WHO, count, seats as named, whereabouts},
+    explain::{COUNT, WHERE, WHO, count, row, seats as named, whereabouts},
     gates::{Contact, contacts},
     route::{self, Answerer},
     scene::Scene,
@@ -152,8 +152,8 @@ fn artefacts(scene: &Scene<'_>, seat: usize, place: usize, own_issuer: &str, dra
         .collect();
     if !made_up.is_empty() {
         let names: BTreeSet<&str> = made_up.iter().filter_map(|look| look.attempt.facts.tls.as_ref()?.hello.server_name.as_deref()).collect();
-        let asked = names.first().copied().unwrap_or_default();
-        let text = format!("asked for a made-up name (such as {asked}), {WHO} got a certificate by {own_issuer} too: it is made on the spot");
+        let asked = row(&names.into_iter().take(2).collect::<Vec<&str>>());
+        let text = format!("asked for a made-up name ({asked}), {WHO} got a certificate by {own_issuer} too: it is made on the spot");
         draft.add("made-up-certificate", text, &made_up);
     }
     let replaced: Vec<Look<'_>> = contacts(scene, seat)
