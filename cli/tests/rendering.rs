@@ -97,6 +97,13 @@ fn monitoring_gets_one_line() {
 }
 
 #[test]
+fn monitoring_reads_the_target_once() {
+    let mut verdict = two_faults();
+    verdict.headline = format!("{}: it is cut.", verdict.target);
+    assert_eq!(verdict::one_line(&verdict), "PARALLAX CRITICAL - api.example.test:443: it is cut. | cells=9 failing=6");
+}
+
+#[test]
 fn lists_say_it_in_a_few_words() {
     insta::assert_snapshot!(verdict::summary(&two_faults()), @"server.chain-incomplete (confirmed); path.sni-filter at a (confirmed)");
 }

@@ -25,19 +25,9 @@ fn without<'a>(of: &'a Verdict, other: &Verdict) -> Vec<&'a Finding> {
 }
 
 fn said(finding: &Finding) -> String {
-    let scope = &finding.scope;
-    let list = |items: &[String]| if items.is_empty() { "all".to_owned() } else { items.join(", ") };
-    let share = if scope.share < 0.995 { format!(", {:.0} % of the attempts", scope.share * 100.0) } else { String::new() };
     let mechanism = finding.mechanism.as_ref().map(|mechanism| format!(" {mechanism}")).unwrap_or_default();
     let hops = finding.location.as_ref().map(|location| format!(", hops {} to {}", location.first_hop, location.last_hop)).unwrap_or_default();
-    format!(
-        "{} ({}){mechanism}: vantages {} · addresses {} · profiles {}{share}{hops}",
-        finding.cause,
-        finding.tier,
-        list(&scope.vantages),
-        list(&scope.addresses),
-        list(&scope.profiles)
-    )
+    format!("{} ({}){mechanism}: {}{hops}", finding.cause, finding.tier, super::who(&finding.scope))
 }
 
 /// Says how many rounds were judged again and what came of it.

@@ -333,7 +333,7 @@ fn all_attempts(case: &Case<'_>) -> Markup {
             td.whole { "#" (case.number(attempt)) }
             td.whole { (facts::clock(attempt)) }
             td { (attempt.vantage) @if let Some(address) = address { " → " (address) } }
-            td { (attempt.profile) " " (attempt.experiment) }
+            td.tried { (attempt.profile) " " (attempt.experiment) }
             td.outcome { span class=(class) { (facts::judged(outcome)) } " " span.dim { (format!("{:.1} ms", attempt.elapsed_us as f64 / 1_000.0)) } }
             td { (said) }
         } }
