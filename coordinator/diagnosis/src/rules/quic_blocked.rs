@@ -4,7 +4,7 @@ use super::Hypothesis;
 use crate::{
     cell::{Layer, Look},
     draft::Draft,
-    explain::{WHERE, WHO, count, fate, seats as named},
+    explain::{COUNT, WHERE, WHO, fate, seats as named},
     suspicion::{Shape, Suspicion},
 };
 
@@ -38,12 +38,12 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     }
     let tier = suspicion.tier(seats, false)?;
     let scene = suspicion.scene;
-    let (who, place) = (named(scene, seats), scene.places[suspicion.place]);
+    let place = scene.places[suspicion.place];
     let draft = Draft::new(Cause::PathQuicBlocked, tier)
         .blaming(seats)
         .by(outcome, None)
-        .because("quic", format!("from {who} a connection to {place} {} ({})", fate(outcome), count(failures.len(), "attempt")), &failures)
-        .because("tcp", format!("TCP to the same address connects from {who} right afterwards ({})", count(by_tcp.len(), "attempt")), &by_tcp)
+        .because("quic", format!("from {WHO} a connection to {WHERE} {} ({COUNT})", fate(outcome)), &failures)
+        .because("tcp", format!("TCP to {WHERE} connects from {WHO} right afterwards ({COUNT})"), &by_tcp)
         .because("other-groups", format!("QUIC to {place} comes about from {}", named(scene, &suspicion.passing)), &[])
         .in_words(format!("UDP to {WHERE} is blocked on the path of {WHO}: TCP connects, and a connection {}", fate(outcome)));
     Some(draft)

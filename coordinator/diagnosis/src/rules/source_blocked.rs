@@ -8,7 +8,7 @@ use super::{Hypothesis, every_scheme};
 use crate::{
     cell::{Layer, Look},
     draft::Draft,
-    explain::{WHERE, WHO, fate, seats as named},
+    explain::{COUNT, WHERE, WHO, fate, seats as named},
     route::{self, Answerer, Author, Extent},
     suspicion::{Shape, Suspicion},
     testimony::{self, Fate},
@@ -37,7 +37,6 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         return None;
     }
     let (family, outcome) = suspicion.class(seats)?;
-    let who = named(scene, seats);
     let mut draft = Draft::new(Cause::PolicySourceBlocked, Tier::Suspected).blaming(seats).by(outcome, None);
     let mut witnessed = false;
     let act = match family {
@@ -45,7 +44,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
             match route::author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close, Reply::Alert]) {
                 None => {
                     let stopped = route::stopped(scene, seat, place).filter(|stopped| stopped.past_last_router && suspicion.layer == Layer::Tcp)?;
-                    let text = format!("SYNs from {who} pass the server's last router, and are refused at hop {}, where the server stands", stopped.hop);
+                    let text = format!("SYNs from {WHO} pass the server's last router, and are refused at hop {}, where the server stands", stopped.hop);
                     draft.add("syn-walk", text, &[stopped.look]);
                     true
                 }
@@ -56,7 +55,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
                 // Whoever has seen a SYN-ACK can copy its TTL. Only a neighbour that passes, or a record of what was sent, tells.
                 Some(Author::AsFarAsServer { .. }) if suspicion.layer == Layer::Tls && neighbour.is_none() => return None,
                 Some(Author::AsFarAsServer { ttl, look }) => {
-                    draft.add("reply-ttl", format!("the refusal reached {who} with TTL {}, the one that the server's own packets have", ttl.most), &[look]);
+                    draft.add("reply-ttl", format!("the refusal reached {WHO} with TTL {}, the one that the server's own packets have", ttl.most), &[look]);
                     true
                 }
                 Some(Author::Witnessed { by_server: true, testimony }) => {
@@ -72,7 +71,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
             let said: Vec<Look<'_>> =
                 suspicion.failures(seats).into_iter().filter(|look| look.attempt.facts.tcp.as_ref().is_some_and(|tcp| tcp.icmp_from == Some(own))).collect();
             if !said.is_empty() {
-                draft.add("icmp", format!("the server itself tells {who} that it is unreachable or prohibited"), &said);
+                draft.add("icmp", format!("the server itself tells {WHO} that it is unreachable or prohibited"), &said);
             }
             !said.is_empty()
         }
@@ -86,7 +85,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         Outcome::TcpTimeout => {
             let Extent::LastRouter { router, look } = route::extent(scene, seat, place)? else { return None };
             let last = router.map_or_else(String::new, |router| format!(" ({router})"));
-            draft.add("syn-walk", format!("SYNs from {who} reach the last router before the server{last} and are not answered"), &[look]);
+            draft.add("syn-walk", format!("SYNs from {WHO} reach the last router before the server{last} and are not answered"), &[look]);
             false
         }
         _ => return None,
@@ -102,7 +101,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let gist = format!("the server's side refuses the source {WHO} at {WHERE}: a connection {}", fate(outcome));
     draft.add(
         "other-groups",
-        format!("{} fails from {who} and passes from {}", scene.places[place], named(scene, &suspicion.passing)),
+        format!("connections from {WHO} to {WHERE} fail ({COUNT}), those from {} pass", named(scene, &suspicion.passing)),
         &suspicion.failures(seats),
     );
     Some(draft.in_words(gist))
