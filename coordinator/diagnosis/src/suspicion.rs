@@ -235,7 +235,8 @@ impl<'s, 'a> Suspicion<'s, 'a> {
                 shortest = shortest.min(row);
             }
         }
-        if failed == 0 || shortest == usize::MAX {
+        // Who passes now and then has no such row.
+        if failed == 0 || shortest == 0 || shortest == usize::MAX {
             return 0.0;
         }
         let share = failed as f64 / tried as f64;

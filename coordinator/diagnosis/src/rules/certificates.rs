@@ -9,6 +9,7 @@ use super::{Board, default_certificate};
 use crate::{
     cell::{Layer, Look},
     certificate::End,
+    contrast::{BEYOND_CHANCE, fisher},
     draft::Draft,
     explain::{WHERE, count, groups, seats as named},
     scene::Scene,
@@ -83,12 +84,16 @@ fn finding(scene: &Scene<'_>, place: usize, fault: CertificateFault, chain: usiz
     let whole = bad.len() == looks.len();
     // Certificates differ by what a profile can take: the share counts only profiles with which the bad one was seen.
     let profiles: BTreeSet<usize> = bad_looks.iter().filter_map(|look| look.profile).collect();
-    let comparable = looks.iter().filter(|(_, look)| look.profile.is_some_and(|profile| profiles.contains(&profile))).count();
+    let comparable: Vec<&(usize, Look<'_>)> = looks.iter().filter(|(_, look)| look.profile.is_some_and(|profile| profiles.contains(&profile))).collect();
+    // A balancer that chooses by source shows some vantages nothing else, and the others never.
+    let theirs = comparable.iter().filter(|(seat, _)| seeing.contains(seat)).count();
+    let by_source = theirs == bad.len() && fisher(bad.len(), 0, 0, comparable.len() - theirs) <= BEYOND_CHANCE;
+    let (blamed, comparable) = if by_source { (&seeing, theirs) } else { (&trying, comparable.len()) };
     let share = if whole { 1.0 } else { bad.len() as f64 / comparable.max(1) as f64 };
     let at = scene.places[place];
     let what = describe(scene, fault, chain);
     let of = if share < 1.0 { format!("{} of {} attempts", bad.len(), comparable) } else { count(bad.len(), "attempt") };
-    let mut draft = Draft::new(cause, tier).blaming(&trying).at(place).by(Outcome::Certificate(fault), None);
+    let mut draft = Draft::new(cause, tier).blaming(blamed).at(place).by(Outcome::Certificate(fault), None);
     draft.share = share;
     draft.add_profiles_of(&bad_looks);
     let vouches = if judgement.anchored { "; a trusted authority vouches for its key" } else { "" };
@@ -113,7 +118,11 @@ fn finding(scene: &Scene<'_>, place: usize, fault: CertificateFault, chain: usiz
         }
         _ => (Cause::PathInterception, "compare the key with the one on the server's disk"),
     };
-    let some = if share < 1.0 { format!(" (in {:.0} % of the attempts: one backend of several)", share * 100.0) } else { String::new() };
+    let some = match (by_source, share < 1.0) {
+        (true, _) => " (for these vantages alone: what is chosen by source, or another host behind the address)".to_owned(),
+        (false, true) => format!(" (in {:.0} % of the attempts: one backend of several)", share * 100.0),
+        (false, false) => String::new(),
+    };
     Some(draft.unless(counter, next).in_words(format!("{what} at {WHERE}{some}")))
 }
 
