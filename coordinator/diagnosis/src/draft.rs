@@ -90,7 +90,7 @@ impl Draft {
         self
     }
 
-    /// Adds evidence; in its words [`WHO`](crate::explain::WHO), [`WHERE`](crate::explain::WHERE) and [`COUNT`](crate::explain::COUNT) stand for the vantages, the
+    /// Adds evidence; in its words [`WHO`], [`WHERE`](crate::explain::WHERE) and [`COUNT`](crate::explain::COUNT) stand for the vantages, the
     /// addresses and the number of these attempts.
     pub(crate) fn add(&mut self, rule: &str, text: String, looks: &[Look<'_>]) {
         self.add_beside(rule, text, looks, &[]);
