@@ -89,16 +89,17 @@ pub fn who(scope: &Scope) -> String {
     format!("vantages {} · addresses {} · profiles {}{share}", list(&scope.vantages), list(&scope.addresses), list(&scope.profiles))
 }
 
-/// Says where on the path a fault lies, with the routers' addresses as far as they are known.
+/// Says where on the path a fault lies, with the addresses of the hops as far as they are known, and else with the last router that answered.
 pub fn whereabouts(location: &Location, router: impl Fn(u8) -> Option<String>) -> String {
-    let named = |hop: u8| {
-        let known = if hop == location.first_hop { location.router.clone() } else { None };
-        known.or_else(|| router(hop)).map_or_else(|| format!("hop {hop}"), |router| format!("hop {hop} ({router})"))
-    };
-    if location.first_hop == location.last_hop {
+    let named = |hop: u8| router(hop).map_or_else(|| format!("hop {hop}"), |router| format!("hop {hop} ({router})"));
+    let hops = if location.first_hop == location.last_hop {
         format!("at {}", named(location.first_hop))
     } else {
         format!("between {} and {}", named(location.first_hop), named(location.last_hop))
+    };
+    match &location.router {
+        Some(router) if !hops.contains(&format!("({router})")) => format!("{hops} (last router that answered: {router})"),
+        _ => hops,
     }
 }
 
