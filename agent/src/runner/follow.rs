@@ -67,7 +67,8 @@ async fn line<L: Look>(share: Rc<Share<L>>, address: SocketAddr, tasks: Vec<Task
         let siblings = if task.experiment == Experiment::ReplyTtl { other_doors(address) } else { Vec::new() };
         for turn in 0..u16::try_from(task.repeat.max(1)).unwrap_or(u16::MAX) {
             let started = Instant::now();
-            let source_port = (task.experiment == Experiment::SourcePort).then_some(FIRST_PORT + turn % PORTS);
+            // The engine's own list counts up: what minds the turn and not the port shows in the order.
+            let source_port = (task.experiment == Experiment::SourcePort).then_some(FIRST_PORT + PORTS - 1 - turn % PORTS);
             let wanted = Try { profile: &profile, experiment: task.experiment, address, source_port, siblings: &siblings, attempt_ms: None, in_row: false };
             if share.attempt(wanted).await.facts.not_completed.is_some() {
                 break;

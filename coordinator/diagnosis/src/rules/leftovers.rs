@@ -145,7 +145,9 @@ fn open(board: &mut Board<'_, '_>, place: usize, profile: usize, layer: Layer) {
             (0..scene.profiles.len()).filter(|other| scene.is_required(*other)).any(|other| scene.state(*seat, place, other, layer) == State::Pass)
         };
         suspicion.failing.retain(base_passes);
-        suspicion.mixed.clear();
+        // One lost attempt of a profile that is tried for the contrast is nothing; many are no luck.
+        let often = |seat: &usize| scene.cell(*seat, place, profile).iter().filter(|look| look.fails(layer)).count() >= LEAST_OFTEN;
+        suspicion.mixed.retain(often);
         suspicion.thin.clear();
         // A server need not speak every profile that is tried for the contrast alone.
         if suspicion.passing.is_empty() {
@@ -309,3 +311,5 @@ fn counterpart(outcome: Outcome) -> Cause {
         _ => Cause::ServerClosesHandshake,
     }
 }
+/// Failures of an optional profile in a cell that passes as well, from which on they are told.
+const LEAST_OFTEN: usize = 3;

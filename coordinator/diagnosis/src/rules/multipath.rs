@@ -6,7 +6,7 @@ use super::Board;
 use crate::{
     bench::tally,
     cell::{Layer, Look, agreed},
-    contrast::{at_least, tier_beside},
+    contrast::{BEYOND_CHANCE, at_least, tier_beside},
     draft::Draft,
     explain::{WHERE, WHO, count, fate, seats as named},
     scene::Scene,
@@ -89,6 +89,9 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
     if repeated(&pass) < 2 || repeated(&fail) < 2 || !ports_decide(scene, seat, place) {
         return None;
     }
+    if pauses_cure(scene, seat, &ports) {
+        return None;
+    }
     let group = scene.seats[seat].group;
     let others: Vec<usize> = (0..scene.seats.len())
         .filter(|other| scene.seats[*other].group != group && scene.is_scored(*other, place) && scene.looks_of(*other, place).next().is_some())
@@ -127,6 +130,14 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
     draft.add("other-groups", format!("{} pass every time", named(scene, &others)), &[]);
     let draft = draft.unless(Cause::ServerOverloaded, "repeat the same source ports from another group");
     Some(draft.in_words(format!("one of several legs on the path of {WHO} to {WHERE} fails, fixed by source port: there a connection {}", fate(outcome))))
+}
+
+/// Tells whether the seat's attempts after pauses all passed, beyond luck: a limit on rate cuts two series of ports at the same turns.
+fn pauses_cure(scene: &Scene<'_>, seat: usize, ports: &Ports<'_>) -> bool {
+    let looks = || ports.values().flatten();
+    let passing = looks().filter(|look| look.reach.is_ok()).count() as f64 / looks().count().max(1) as f64;
+    let slow = scene.everywhere(seat, Experiment::Slow);
+    slow.iter().all(|look| look.reach.is_ok()) && passing.powi(i32::try_from(slow.len()).unwrap_or(i32::MAX)) <= BEYOND_CHANCE
 }
 
 /// Ports that agree with themselves by less luck than this show that they decide: a limit on rate looks much the same.
