@@ -12,7 +12,7 @@ use parallax_model::{
     attempt::Attempt,
     check::Limits,
     clock::Timestamp,
-    facts::{DnsFacts, Facts, LookupEnd, NotCompleted, StepEnd, WalkFacts, WalkPayload, WitnessFacts},
+    facts::{DnsFacts, Facts, LookupEnd, NotCompleted, WitnessFacts},
     id::{AttemptId, CheckId, ProfileName, RoundId, VantageName},
     outcome::Outcome,
     profile::{Depth, Profile},
@@ -315,10 +315,7 @@ fn gate_addresses(responders: &[Responder]) -> Vec<SocketAddr> {
 
 /// Returns how many connections an attempt took out of the round's budget; an audit has its own.
 fn connections_of(facts: &Facts) -> u32 {
-    // A SYN whose hop limit expires never gets to the target; a walk of hellos connects for each step.
-    let reaches = |walk: &WalkFacts, end: StepEnd| walk.payload != WalkPayload::Syn || !matches!(end, StepEnd::Expired(_));
-    let steps = |walk: &WalkFacts| walk.steps.iter().filter(|step| reaches(walk, step.end)).count();
-    let of_walk = facts.walk.as_ref().map_or(0, |walk| u32::try_from(steps(walk)).unwrap_or(u32::MAX));
+    let of_walk = facts.walk.as_ref().map_or(0, |walk| u32::try_from(walk.connections()).unwrap_or(u32::MAX));
     let of_replies = facts.reply_ttl.as_ref().map_or(0, |replies| replies.connections);
     of_walk.max(of_replies).max(1)
 }

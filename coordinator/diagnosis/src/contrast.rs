@@ -21,6 +21,11 @@ pub(crate) fn at_least(hits: usize, n: usize, p: f64) -> f64 {
     (hits..=n).map(exactly).sum::<f64>().min(1.0)
 }
 
+/// Returns the probability of so many of the same in a row when each has the probability `share`.
+pub(crate) fn row_by_chance(share: f64, length: usize) -> f64 {
+    share.powi(i32::try_from(length).unwrap_or(i32::MAX))
+}
+
 fn ln_choose(n: usize, k: usize) -> f64 {
     (1..=k).map(|i| ((n - k + i) as f64 / i as f64).ln()).sum()
 }

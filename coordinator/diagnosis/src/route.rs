@@ -126,8 +126,7 @@ pub(crate) fn extent<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option
     if routers(walk).chain(forbidding(walk)).any(|router| last_routers.contains(&router)) {
         return Some(Extent::LastRouter { router, look });
     }
-    let mut walked = walks(scene, seat, place, Experiment::SynWalk);
-    let once = walked.next().is_some() && walked.next().is_none();
+    let once = walks(scene, seat, place, Experiment::SynWalk).nth(1).is_none();
     // Two answers in a row are hardly lost.
     let lacks_two = own_walks_hear_more(scene, seat, place, heard + 1) || expected_distance(scene, seat, place).is_some_and(|server| server > heard + 2);
     if once && !lacks_two {

@@ -6,7 +6,7 @@ use parallax_model::{assignment::Experiment, outcome::Outcome, verdict::Tier};
 
 use crate::{
     cell::{Layer, Look, Silence, State, agreed, family, nobody},
-    contrast::{BEYOND_CHANCE, fisher},
+    contrast::{BEYOND_CHANCE, fisher, row_by_chance},
     route::is_by_somebody_nearer,
     scene::Scene,
 };
@@ -240,7 +240,7 @@ impl<'s, 'a> Suspicion<'s, 'a> {
             return 0.0;
         }
         let share = failed as f64 / tried as f64;
-        (share.powi(i32::try_from(shortest).unwrap_or(i32::MAX)) * cells as f64).min(1.0)
+        (row_by_chance(share, shortest) * cells as f64).min(1.0)
     }
 
     fn fails_alike(&self, seats: &[usize], profile: usize, class: Option<Outcome>) -> bool {

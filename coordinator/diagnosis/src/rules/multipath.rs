@@ -6,7 +6,7 @@ use super::Board;
 use crate::{
     bench::tally,
     cell::{Layer, Look, agreed},
-    contrast::{BEYOND_CHANCE, at_least, tier_beside},
+    contrast::{BEYOND_CHANCE, at_least, row_by_chance, tier_beside},
     draft::Draft,
     explain::{WHERE, WHO, count, fate, seats as named},
     scene::Scene,
@@ -86,10 +86,7 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
     let always = |passes: bool| ports.iter().filter(move |(_, looks)| looks.iter().all(|look| look.reach.is_ok() == passes)).collect::<Vec<_>>();
     let (pass, fail) = (always(true), always(false));
     let repeated = |rows: &[(&u16, &Vec<Look<'_>>)]| rows.iter().filter(|(_, looks)| looks.len() > 1).count();
-    if repeated(&pass) < 2 || repeated(&fail) < 2 || !ports_decide(scene, seat, place) {
-        return None;
-    }
-    if pauses_cure(scene, seat, &ports) {
+    if repeated(&pass) < 2 || repeated(&fail) < 2 || !ports_decide(scene, seat, place) || pauses_cure(scene, seat, &ports) {
         return None;
     }
     let group = scene.seats[seat].group;
@@ -137,7 +134,7 @@ fn pauses_cure(scene: &Scene<'_>, seat: usize, ports: &Ports<'_>) -> bool {
     let looks = || ports.values().flatten();
     let passing = looks().filter(|look| look.reach.is_ok()).count() as f64 / looks().count().max(1) as f64;
     let slow = scene.everywhere(seat, Experiment::Slow);
-    slow.iter().all(|look| look.reach.is_ok()) && passing.powi(i32::try_from(slow.len()).unwrap_or(i32::MAX)) <= BEYOND_CHANCE
+    slow.iter().all(|look| look.reach.is_ok()) && row_by_chance(passing, slow.len()) <= BEYOND_CHANCE
 }
 
 /// Ports that agree with themselves by less luck than this show that they decide: a limit on rate looks much the same.

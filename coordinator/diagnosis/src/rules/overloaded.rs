@@ -7,7 +7,7 @@ use parallax_model::{
 use super::Board;
 use crate::{
     cell::{Layer, Look, State, agreed, family},
-    contrast::fisher,
+    contrast::{fisher, row_by_chance},
     draft::Draft,
     explain::{WHERE, count, fate, groups, seats as named},
     suspicion::Suspicion,
@@ -43,7 +43,7 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     let slow: Vec<Look<'_>> = blamed.iter().flat_map(|seat| scene.bench(*seat, Experiment::Slow, suspicion.place)).copied().collect();
     let share = failed.len() as f64 / reached.max(1) as f64;
     // So many successes in a row after pauses are no luck, given how often attempts fail without them.
-    let luck = (1.0 - share).powi(i32::try_from(slow.len()).unwrap_or(i32::MAX));
+    let luck = row_by_chance(1.0 - share, slow.len());
     let cured = slow.len() >= 4 && slow.iter().all(|look| look.passes(suspicion.layer)) && luck <= LUCK;
     let tried: Vec<usize> = blamed.iter().copied().filter(|seat| suspicion.looks(*seat).len() >= ENOUGH).collect();
     if scene.count_groups(&tried) < 2 || !is_alike_everywhere(suspicion, &blamed) {

@@ -10,6 +10,7 @@ use parallax_model::{
 use super::Board;
 use crate::{
     cell::{Layer, Look, agreed},
+    contrast::row_by_chance,
     draft::Draft,
     explain::{WHO, count, fate, seats as named},
     route::{self, Author},
@@ -41,7 +42,7 @@ fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
     let by_path = matches!(author, Some(Author::Nearer { .. } | Author::Injector { .. } | Author::Witnessed { by_server: false, .. }));
     // So many successes in a row after pauses are no luck, given how often attempts fail without them.
     let failing = cut.len() as f64 / (cut.len() + passed.len()) as f64;
-    let luck = (1.0 - failing).powi(i32::try_from(slow.len()).unwrap_or(i32::MAX));
+    let luck = row_by_chance(1.0 - failing, slow.len());
     let cured = slow.len() >= 2 && slow.iter().all(|look| look.reach.is_ok()) && luck <= LUCK;
     if cured && unaffected.is_empty() && !pauses_cure_everybody(scene, places) {
         return None;

@@ -112,6 +112,14 @@ pub enum WalkPayload {
     Hello(Option<String>),
 }
 
+impl WalkFacts {
+    /// Returns how many connections it made to the target: a SYN whose hop limit expires never gets there, a walk of hellos connects for each step.
+    pub fn connections(&self) -> usize {
+        let reaches = |step: &&WalkStep| self.payload != WalkPayload::Syn || !matches!(step.end, StepEnd::Expired(_));
+        self.steps.iter().filter(reaches).count()
+    }
+}
+
 /// One step of a walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct WalkStep {
