@@ -122,7 +122,7 @@ async fn cell<L: Look>(share: Rc<Share<L>>, profile: Rc<Profile>, address: Socke
         if attempts.len() >= most {
             break;
         }
-        sleep_until(started + BETWEEN_TRIES).await;
+        sleep_until(started + if outcome.is_ok() { AFTER_A_PASS } else { BETWEEN_TRIES }).await;
     }
     attempts
 }
@@ -142,6 +142,8 @@ async fn gate<L: Look>(share: Rc<Share<L>>, address: SocketAddr) {
 
 /// Attempts of one cell are at least so far apart (methods: two losses of one burst are one event).
 pub(super) const BETWEEN_TRIES: Duration = Duration::from_millis(200);
+/// A pass is no loss: the next attempt needs no pause, only to be another one.
+const AFTER_A_PASS: Duration = Duration::from_millis(50);
 const MOST_ADDRESSES: usize = 8;
 /// Where success and failure mix, the cell is tried so often.
 const MOST_TRIES: usize = 8;

@@ -20,7 +20,7 @@ pub(crate) fn of(scene: &Scene<'_>) -> Digest {
 
 fn address(scene: &Scene<'_>, place: usize) -> AddressDigest {
     let mut leaves: BTreeMap<usize, (u32, BTreeSet<&str>)> = BTreeMap::new();
-    let mut alpn = BTreeSet::new();
+    let mut alpn: Vec<&str> = Vec::new();
     let mut ttl = BTreeMap::new();
     for seat in (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place)) {
         let mut arrived = None;
@@ -33,12 +33,15 @@ fn address(scene: &Scene<'_>, place: usize) -> AddressDigest {
                     leaf.1.insert(scene.profiles[profile]);
                 }
                 let chosen = facts.tls.as_ref().and_then(|tls| tls.handshake.as_ref().and_then(|full| full.alpn.as_ref()).or(tls.answer.alpn.as_ref()));
-                alpn.extend(chosen.map(String::as_str));
+                if let Some(chosen) = chosen.filter(|chosen| !alpn.contains(&chosen.as_str())) {
+                    alpn.push(chosen);
+                }
                 arrived = facts.tcp.as_ref().and_then(|tcp| tcp.ack_ttl).filter(|_| look.reach.is_ok()).or(arrived);
             }
         }
         ttl.extend(arrived.map(|arrived| (scene.seats[seat].name.to_owned(), arrived)));
     }
+    alpn.sort_unstable();
     AddressDigest {
         address: scene.places[place].to_string(),
         leaves: leaves.into_iter().filter_map(|(chain, (attempts, profiles))| leaf(&scene.chains[chain], attempts, &profiles)).collect(),

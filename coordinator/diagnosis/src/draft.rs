@@ -166,7 +166,7 @@ impl Draft {
 
     /// Turns indices into names and adds the remedy.
     pub(crate) fn into_finding(self, scene: &Scene<'_>) -> Finding {
-        let evidence: Vec<Evidence> = self.evidence.iter().cloned().map(|reason| reason.into_evidence(scene)).collect();
+        let evidence: Vec<Evidence> = self.evidence.iter().map(|reason| reason.written(scene)).collect();
         let remedy = remedy::of(scene, &self, &evidence);
         let addresses: Vec<String> = self.places.iter().map(|place| scene.places[*place].to_string()).collect();
         let scope = Scope {

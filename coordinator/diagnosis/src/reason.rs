@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, net::SocketAddr};
 
 use parallax_model::{
     attempt::Attempt,
+    clock::Timestamp,
     id::{AttemptId, VantageName},
     verdict::Evidence,
 };
@@ -19,8 +20,10 @@ use crate::{
 pub(crate) struct Reason {
     pub(crate) rule: String,
     clauses: Vec<Clause>,
-    /// The attempts that it rests on, all of them.
-    attempts: BTreeSet<AttemptId>,
+    /// Attempts that it rests on beside those that it names.
+    beside: Vec<AttemptId>,
+    /// From when to when its attempts were made.
+    span: Option<(Timestamp, Timestamp)>,
 }
 
 /// A sentence, and the attempts whose vantages, addresses and number it names in place of [`WHO`], [`WHERE`] and [`COUNT`].
@@ -29,14 +32,18 @@ struct Clause {
     text: String,
     vantages: BTreeSet<VantageName>,
     addresses: BTreeSet<SocketAddr>,
-    attempts: BTreeSet<AttemptId>,
+    /// In the order in which they were named, some of them more than once.
+    attempts: Vec<AttemptId>,
 }
 
 impl Reason {
     /// Says something about attempts, and rests on these and on others beside them.
     pub(crate) fn new(rule: &str, text: String, looks: &[Look<'_>], beside: &[Look<'_>]) -> Self {
         let mut reason = Self::of(rule, text, looks.iter().map(|look| look.attempt));
-        reason.attempts.extend(beside.iter().map(|look| look.attempt.id));
+        for attempt in beside.iter().map(|look| look.attempt) {
+            reason.beside.push(attempt.id);
+            reason.span = over(reason.span, Some(span_of(attempt)));
+        }
         reason
     }
 
@@ -46,25 +53,38 @@ impl Reason {
     }
 
     fn of<'a>(rule: &str, text: String, all: impl Iterator<Item = &'a Attempt>) -> Self {
-        let mut clause = Clause { text, vantages: BTreeSet::new(), addresses: BTreeSet::new(), attempts: BTreeSet::new() };
+        let mut clause = Clause { text, vantages: BTreeSet::new(), addresses: BTreeSet::new(), attempts: Vec::new() };
+        let mut span = None;
+        // Attempts come by vantage and address: most are of the same ones as the last.
+        let mut last: Option<&Attempt> = None;
         for attempt in all {
-            if !clause.vantages.contains(&attempt.vantage) {
+            if last.is_none_or(|last| last.vantage != attempt.vantage) {
                 clause.vantages.insert(attempt.vantage.clone());
             }
-            clause.addresses.extend(attempt.address);
-            clause.attempts.insert(attempt.id);
+            if last.is_none_or(|last| last.address != attempt.address) {
+                clause.addresses.extend(attempt.address);
+            }
+            clause.attempts.push(attempt.id);
+            span = over(span, Some(span_of(attempt)));
+            last = Some(attempt);
         }
-        Self { rule: rule.to_owned(), attempts: clause.attempts.clone(), clauses: vec![clause] }
+        Self { rule: rule.to_owned(), clauses: vec![clause], beside: Vec::new(), span }
     }
 
-    /// Returns the attempts that it rests on, all of them.
+    /// Returns the attempts that it rests on, all of them, some more than once.
     pub(crate) fn attempts(&self) -> impl Iterator<Item = AttemptId> + '_ {
-        self.attempts.iter().copied()
+        self.clauses.iter().flat_map(|clause| &clause.attempts).chain(&self.beside).copied()
+    }
+
+    /// Returns from when to when its attempts were made.
+    pub(crate) fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        self.span
     }
 
     /// Takes in what the same rule says of further attempts.
     pub(crate) fn absorb(&mut self, other: Self) {
-        self.attempts.extend(other.attempts);
+        self.beside.extend(other.beside);
+        self.span = over(self.span, other.span);
         for clause in other.clauses {
             match self.clauses.iter_mut().find(|known| known.text == clause.text) {
                 Some(known) => {
@@ -78,7 +98,7 @@ impl Reason {
     }
 
     /// Writes it out.
-    pub(crate) fn into_evidence(self, scene: &Scene<'_>) -> Evidence {
+    pub(crate) fn written(&self, scene: &Scene<'_>) -> Evidence {
         let mut text = String::new();
         for clause in self.clauses.iter().map(|clause| clause.written(scene)) {
             if text.is_empty() {
@@ -87,7 +107,9 @@ impl Reason {
                 text = format!("{text}; {clause}");
             }
         }
-        Evidence { rule: self.rule, text, attempts: self.attempts.into_iter().take(MAX_ATTEMPTS).collect() }
+        let mut attempts = distinct(self.attempts());
+        attempts.truncate(MAX_ATTEMPTS);
+        Evidence { rule: self.rule.clone(), text, attempts }
     }
 }
 
@@ -95,8 +117,32 @@ impl Clause {
     fn written(&self, scene: &Scene<'_>) -> String {
         let seats: Vec<usize> = (0..scene.seats.len()).filter(|seat| self.vantages.contains(&scene.seats[*seat].view.name)).collect();
         let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
-        self.text.replace(WHO, &named(scene, &seats)).replace(WHERE, &row(&addresses)).replace(COUNT, &count(self.attempts.len(), "attempt"))
+        let text = self.text.replace(WHO, &named(scene, &seats)).replace(WHERE, &row(&addresses));
+        if !text.contains(COUNT) {
+            return text;
+        }
+        text.replace(COUNT, &count(distinct(self.attempts.iter().copied()).len(), "attempt"))
     }
+}
+
+fn span_of(attempt: &Attempt) -> (Timestamp, Timestamp) {
+    (attempt.started_at, attempt.ended_at())
+}
+
+/// Returns the span that covers both.
+pub(crate) fn over(one: Option<(Timestamp, Timestamp)>, other: Option<(Timestamp, Timestamp)>) -> Option<(Timestamp, Timestamp)> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some((one.0.min(other.0), one.1.max(other.1))),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Returns each attempt once, in order.
+pub(crate) fn distinct(attempts: impl Iterator<Item = AttemptId>) -> Vec<AttemptId> {
+    let mut attempts: Vec<AttemptId> = attempts.collect();
+    attempts.sort_unstable();
+    attempts.dedup();
+    attempts
 }
 
 /// Attempts that one piece of evidence names at most; counts in its text cover all.

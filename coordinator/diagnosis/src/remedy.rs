@@ -1,7 +1,7 @@
 //! What to change and where: the catalogue's page, and a text that can be handed to whoever owns the network, the server or the resolver.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
 };
 
@@ -19,6 +19,7 @@ use crate::{
     cell::Look,
     draft::Draft,
     explain::{count, fate},
+    reason::{Reason, distinct, over},
     scene::Scene,
 };
 
@@ -132,7 +133,7 @@ fn resolvers(scene: &Scene<'_>, draft: &Draft) -> Vec<IpAddr> {
 /// Everything that somebody else needs to look the matter up and to see it again, a line each.
 fn ticket(scene: &Scene<'_>, draft: &Draft, evidence: &[Evidence]) -> String {
     let target = &scene.round.check.target;
-    let cited: BTreeSet<AttemptId> = draft.evidence.iter().flat_map(|reason| reason.attempts()).collect();
+    let cited = distinct(draft.evidence.iter().flat_map(Reason::attempts));
     let connections = connections(scene, draft, &cited);
     let sources = draft.seats.iter().map(|seat| &scene.seats[*seat]);
     let sources: Vec<String> =
@@ -147,7 +148,7 @@ fn ticket(scene: &Scene<'_>, draft: &Draft, evidence: &[Evidence]) -> String {
     seen.extend(draft.mechanism.iter().map(|mechanism| format!("({mechanism})")));
     let location = draft.location.as_ref().map(place);
     let tries = if is_about_names { lookups(target, &resolvers(scene, draft)) } else { commands(target, draft.addresses(scene).first().copied()) };
-    let mut lines = vec!["For the ticket:".to_owned(), row("Time (UTC)", &span(scene, &cited))];
+    let mut lines = vec!["For the ticket:".to_owned(), row("Time (UTC)", &span(scene, draft))];
     for (title, items) in
         [("From", sources), ("To", addresses), ("Seen", seen), ("Where", location.into_iter().collect()), ("Connections", connections), ("Try", tries)]
     {
@@ -172,24 +173,21 @@ fn place(location: &Location) -> String {
 }
 
 /// Says from when to when the attempts were made that a finding rests on.
-fn span(scene: &Scene<'_>, cited: &BTreeSet<AttemptId>) -> String {
-    let attempts = || scene.round.attempts.iter().filter(|attempt| cited.contains(&attempt.id));
-    let first = attempts().map(|attempt| attempt.started_at).min();
-    let last = attempts().map(|attempt| after(attempt.started_at, attempt.elapsed_us)).max();
-    match (first, last) {
-        (Some(first), Some(last)) if to_the_second(first) != to_the_second(last) => format!("{} to {}", to_the_second(first), to_the_second(last)),
-        (Some(only), _) => to_the_second(only),
-        _ => to_the_second(scene.round.started_at),
+fn span(scene: &Scene<'_>, draft: &Draft) -> String {
+    match draft.evidence.iter().map(Reason::span).fold(None, over) {
+        Some((first, last)) if to_the_second(first) != to_the_second(last) => format!("{} to {}", to_the_second(first), to_the_second(last)),
+        Some((only, _)) => to_the_second(only),
+        None => to_the_second(scene.round.started_at),
     }
 }
 
 /// Names two connections of each blamed vantage to each blamed address: failed ones that the finding rests on, then other failed ones.
-fn connections(scene: &Scene<'_>, draft: &Draft, cited: &BTreeSet<AttemptId>) -> Vec<String> {
+fn connections(scene: &Scene<'_>, draft: &Draft, cited: &[AttemptId]) -> Vec<String> {
     let mut told: Vec<String> = Vec::new();
     for (seat, place) in draft.seats.iter().flat_map(|seat| draft.places.iter().map(move |place| (*seat, *place))) {
         let tried = Experiment::ALL.iter().flat_map(|experiment| scene.bench(seat, *experiment, place));
         let mut looks: Vec<&Look<'_>> = scene.looks_of(seat, place).chain(tried).filter(|look| ends(&look.attempt.facts).is_some()).collect();
-        let rank = |look: &Look<'_>| match (look.outcome.is_failure(), cited.contains(&look.attempt.id)) {
+        let rank = |look: &Look<'_>| match (look.outcome.is_failure(), cited.binary_search(&look.attempt.id).is_ok()) {
             (true, true) => 0,
             (true, false) => 1,
             (false, true) => 2,
@@ -257,10 +255,6 @@ fn of_the_day(at: Timestamp) -> String {
     let time = text.split_once('T').map_or(text.as_str(), |(_, time)| time).trim_end_matches('Z');
     let (whole, fraction) = time.split_once('.').unwrap_or((time, ""));
     format!("{whole}.{fraction:0<3.3}")
-}
-
-fn after(at: Timestamp, elapsed_us: u64) -> Timestamp {
-    Timestamp::from_micros(at.as_micros().saturating_add_unsigned(elapsed_us))
 }
 
 /// Connections that a ticket names of each vantage to each address.

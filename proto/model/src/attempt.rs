@@ -1,6 +1,6 @@
 //! One try of one profile from one vantage to one address: facts only.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -38,4 +38,11 @@ pub struct Attempt {
     pub clock_offset_us: Option<i64>,
     /// What was seen.
     pub facts: Facts,
+}
+
+impl Attempt {
+    /// Returns when it was over, by the clock of [`started_at`](Self::started_at).
+    pub fn ended_at(&self) -> Timestamp {
+        self.started_at + Duration::from_micros(self.elapsed_us)
+    }
 }
