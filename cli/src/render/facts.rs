@@ -9,6 +9,7 @@ use parallax_model::{
     outcome::Outcome,
 };
 use parallax_tls::registry::{AlertDescription, CipherSuite, NamedGroup, ProtocolVersion};
+use serde_json::{Value, json};
 
 /// Writes an attempt as one line, without its facts; `outcome` is what it was judged to be.
 pub fn line(attempt: &Attempt, outcome: Outcome) -> String {
@@ -23,6 +24,16 @@ pub fn line(attempt: &Attempt, outcome: Outcome) -> String {
         judged(outcome),
         attempt.elapsed_us as f64 / 1_000.0
     )
+}
+
+/// Returns an attempt for programs: its facts, the `outcome` that they have by themselves, and what it was `judged` to be.
+pub fn document(attempt: &Attempt, judged: Outcome) -> Value {
+    let mut document = json!(attempt);
+    if let Some(fields) = document.as_object_mut() {
+        fields.insert("outcome".to_owned(), json!(Outcome::of(attempt)));
+        fields.insert("judged".to_owned(), json!(judged));
+    }
+    document
 }
 
 /// Says what an attempt was judged to be; a certificate is judged only where the handshake came about.

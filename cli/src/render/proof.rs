@@ -19,12 +19,13 @@ const SHOWN: usize = 4;
 
 /// Prints a proof in the form that was asked for.
 pub fn print(proof: &Proof, output: Output) -> Result<u8, Failure> {
-    let document = || json!({"verdict": proof.verdict, "excluded": proof.excluded, "attempts": proof.attempts});
+    let attempts = || proof.attempts.iter().map(|attempt| facts::document(attempt, proof.judged(attempt)));
+    let document = || json!({"verdict": proof.verdict, "excluded": proof.excluded, "attempts": attempts().collect::<Vec<_>>()});
     match output {
         Output::Table => super::answer(&text(proof, false)),
         Output::Wide => super::answer(&text(proof, true)),
         Output::Json => super::json(&document())?,
-        Output::Jsonl => proof.attempts.iter().try_for_each(super::json_line)?,
+        Output::Jsonl => attempts().try_for_each(|attempt| super::json_line(&attempt))?,
         Output::Yaml => super::yaml(&document())?,
         Output::Csv | Output::Nagios => super::answer(&text(proof, false)),
     }

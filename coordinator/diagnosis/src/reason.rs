@@ -140,7 +140,8 @@ pub(crate) fn over(one: Option<(Timestamp, Timestamp)>, other: Option<(Timestamp
 /// Returns each attempt once, in order.
 pub(crate) fn distinct(attempts: impl Iterator<Item = AttemptId>) -> Vec<AttemptId> {
     let mut attempts: Vec<AttemptId> = attempts.collect();
-    attempts.sort_unstable();
+    // The order of the ids' bytes, compared as one number.
+    attempts.sort_unstable_by_key(|attempt| attempt.0.as_u128());
     attempts.dedup();
     attempts
 }

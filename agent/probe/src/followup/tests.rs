@@ -271,6 +271,14 @@ fn profiles_that_fail_each_in_its_way_are_all_looked_into() {
 }
 
 #[test]
+fn of_recipes_that_waver_one_is_tried_from_fixed_ports_whose_name_lies_in_one_segment() {
+    let list = planned(|tried, turn| connected(if turn == 0 && ["modern-pq", "tls12"].contains(&tried) { TlsEnd::Reset } else { TlsEnd::Established }));
+    let pinned = || list.iter().filter(|followup| followup.task.experiment == Experiment::SourcePort);
+    assert_eq!(pinned().count(), 20);
+    assert!(pinned().all(|followup| followup.task.profile.as_str() == "tls12"));
+}
+
+#[test]
 fn what_passes_and_fails_is_tried_from_fixed_ports_and_slowly() {
     let list = planned(|_, turn| connected(if turn == 0 { TlsEnd::Reset } else { TlsEnd::Established }));
     let mut ports: Vec<u16> = list.iter().filter_map(|followup| followup.source_port).collect();

@@ -14,6 +14,8 @@ use parallax_model::{assignment::Experiment, attempt::Attempt, clock::Timestamp,
 use scrub::Scrub;
 use serde_json::{Value, json};
 
+use super::facts;
+
 /// Who made a bundle, when, and with what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
@@ -58,14 +60,10 @@ pub fn document(proof: &Proof, made: &Made) -> Result<String, serde_json::Error>
 
 /// Returns an attempt for programs; of one at the fleet's own responders only what came of it.
 fn attempt_document(case: &Case<'_>, attempt: &Attempt) -> Value {
-    let mut document = json!(attempt);
-    if let Some(fields) = document.as_object_mut() {
-        fields.insert("outcome".to_owned(), json!(Outcome::of(attempt).to_string()));
-        fields.insert("judged".to_owned(), json!(case.outcome(attempt)));
-        if is_own(attempt) {
-            fields.remove("facts");
-            fields.remove("address");
-        }
+    let mut document = facts::document(attempt, case.outcome(attempt));
+    if let Some(fields) = document.as_object_mut().filter(|_| is_own(attempt)) {
+        fields.remove("facts");
+        fields.remove("address");
     }
     document
 }

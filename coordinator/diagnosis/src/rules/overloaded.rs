@@ -31,12 +31,14 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
 
 fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     let scene = suspicion.scene;
-    let blamed: Vec<usize> = suspicion.mixed.iter().chain(&suspicion.failing).chain(&suspicion.thin).copied().collect();
+    let mixture = Mixture::of(suspicion);
+    let wavering = suspicion.passing.iter().filter(|seat| mixture.wavers(**seat));
+    let blamed: Vec<usize> = suspicion.mixed.iter().chain(&suspicion.failing).chain(&suspicion.thin).chain(wavering).copied().collect();
     if suspicion.mixed.is_empty() || scene.count_groups(&blamed) < 2 || blamed.iter().all(|seat| came_up(suspicion, *seat)) {
         return None;
     }
-    let looks = |seats: &[usize]| seats.iter().flat_map(|seat| suspicion.looks(*seat)).copied().collect::<Vec<Look<'_>>>();
-    let everybody: Vec<usize> = blamed.iter().chain(&suspicion.passing).copied().collect();
+    let looks = |seats: &[usize]| seats.iter().flat_map(|seat| mixture.looks(*seat)).copied().collect::<Vec<Look<'_>>>();
+    let everybody: Vec<usize> = blamed.iter().chain(suspicion.passing.iter().filter(|seat| !mixture.wavers(**seat))).copied().collect();
     let failed: Vec<Look<'_>> = looks(&blamed).into_iter().filter(|look| look.fails(suspicion.layer)).collect();
     let reached = looks(&everybody).into_iter().filter(|look| look.at(suspicion.layer).is_some()).count();
     let (class, outcome) = agreed(failed.iter().filter_map(|look| look.at(suspicion.layer)))?;
@@ -45,8 +47,8 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     // So many successes in a row after pauses are no luck, given how often attempts fail without them.
     let luck = row_by_chance(1.0 - share, slow.len());
     let cured = slow.len() >= 4 && slow.iter().all(|look| look.passes(suspicion.layer)) && luck <= LUCK;
-    let tried: Vec<usize> = blamed.iter().copied().filter(|seat| suspicion.looks(*seat).len() >= ENOUGH).collect();
-    if scene.count_groups(&tried) < 2 || !is_alike_everywhere(suspicion, &blamed) {
+    let tried: Vec<usize> = blamed.iter().copied().filter(|seat| mixture.looks(*seat).count() >= ENOUGH).collect();
+    if scene.count_groups(&tried) < 2 || !is_alike_everywhere(&mixture, &blamed) {
         return None;
     }
     let cause = match family(class) {
@@ -77,13 +79,13 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     }
     let seats_per_rate: Vec<String> = blamed
         .iter()
-        .filter(|seat| scene.state(**seat, suspicion.place, suspicion.profile, suspicion.layer) != State::Pass)
+        .filter(|seat| mixture.wavers(**seat) || scene.state(**seat, suspicion.place, suspicion.profile, suspicion.layer) != State::Pass)
         .map(|seat| {
             format!(
                 "{}: {} of {}",
                 scene.seats[*seat].name,
-                suspicion.looks(*seat).iter().filter(|look| look.fails(suspicion.layer)).count(),
-                suspicion.looks(*seat).len()
+                mixture.looks(*seat).filter(|look| look.fails(suspicion.layer)).count(),
+                mixture.looks(*seat).count()
             )
         })
         .collect();
@@ -92,12 +94,40 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     Some(draft.unless(Cause::UndeterminedFlaky, "make more attempts from each group, and watch with a scheduled check").in_words(gist))
 }
 
+/// The attempts with the profile in question and with every other one that somebody both passes and fails with: chance does not mind which of them it hits.
+struct Mixture<'m, 's, 'a> {
+    suspicion: &'m Suspicion<'s, 'a>,
+    profiles: Vec<usize>,
+}
+
+impl<'m, 's, 'a> Mixture<'m, 's, 'a> {
+    fn of(suspicion: &'m Suspicion<'s, 'a>) -> Self {
+        let scene = suspicion.scene;
+        let is_mixed = |profile: usize, seat: usize| scene.state(seat, suspicion.place, profile, suspicion.layer) == State::Mixed;
+        let wavers = |profile: &usize| (0..scene.seats.len()).any(|seat| scene.is_scored(seat, suspicion.place) && is_mixed(*profile, seat));
+        let profiles = (0..scene.profiles.len()).filter(|profile| *profile == suspicion.profile || wavers(profile)).collect();
+        Self { suspicion, profiles }
+    }
+
+    fn looks(&self, seat: usize) -> impl Iterator<Item = &'s Look<'a>> + '_ {
+        let (scene, place) = (self.suspicion.scene, self.suspicion.place);
+        self.profiles.iter().flat_map(move |profile| scene.cell(seat, place, *profile))
+    }
+
+    /// Tells whether a seat, whatever it shows with the profile in question, fails more than once and passes as well.
+    fn wavers(&self, seat: usize) -> bool {
+        let layer = self.suspicion.layer;
+        self.looks(seat).filter(|look| look.fails(layer)).count() >= 2 && self.looks(seat).any(|look| look.passes(layer))
+    }
+}
+
 /// Tells whether the outside groups that pass every time may do so by luck: what hits some groups only sits on their way, or minds where they come from.
-fn is_alike_everywhere(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> bool {
+fn is_alike_everywhere(mixture: &Mixture<'_, '_, '_>, blamed: &[usize]) -> bool {
+    let suspicion = mixture.suspicion;
     let scene = suspicion.scene;
     let groups = scene.groups(blamed);
     let count = |seats: &[usize], fails: bool| {
-        let looks = seats.iter().flat_map(|seat| suspicion.looks(*seat));
+        let looks = seats.iter().flat_map(|seat| mixture.looks(*seat));
         looks.filter(|look| if fails { look.fails(suspicion.layer) } else { look.passes(suspicion.layer) }).count()
     };
     let is_other = |seat: &usize| !groups.contains_key(&scene.seats[*seat].group) && !scene.seats[*seat].inside;

@@ -102,18 +102,30 @@ fn transfers<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Vec<(Look<'a>,
 /// A path that is full with a few handshakes loses the others whole: then nothing gets through but slowly, and what fails fails in silence.
 fn only_slow_ones_get_through(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
     let silent = |look: &Look<'_>| look.reach.is_ok() || matches!(look.reach, Outcome::TcpTimeout | Outcome::TlsTimeout);
-    trickles(scene, seat, place) && scene.looks_of(seat, place).all(silent)
+    (trickles(scene, seat, place) || trickles_everywhere(scene, seat)) && scene.looks_of(seat, place).all(silent)
 }
 
 /// Tells whether what gets through from a seat gets through slowly: then a failure is a matter of time, and neither of size nor of name.
 pub(crate) fn trickles(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
+    let (slow, quick) = slow_and_quick(scene, seat, place);
+    slow >= 2 && slow > quick
+}
+
+/// Tells whether a seat gets nothing but slowly, whatever the address: all of them fill the same path.
+fn trickles_everywhere(scene: &Scene<'_>, seat: usize) -> bool {
+    let tallies = (0..scene.places.len()).map(|place| slow_and_quick(scene, seat, place));
+    let (slow, quick) = tallies.fold((0, 0), |sum, (slow, quick)| (sum.0 + slow, sum.1 + quick));
+    slow >= 2 && quick == 0
+}
+
+/// Counts what gets through from a seat, by whether it took far longer than a round trip.
+fn slow_and_quick(scene: &Scene<'_>, seat: usize, place: usize) -> (usize, usize) {
     use Experiment::{ControlName, NoName, SmallHello, SmallMss, SplitName};
-    let experiments = [ControlName, NoName, SmallHello, SmallMss, SplitName, Experiment::Slow, Experiment::SourcePort]
-        .into_iter()
-        .flat_map(|experiment| scene.bench(seat, experiment, place));
+    const COMPARABLE: [Experiment; 7] = [ControlName, NoName, SmallHello, SmallMss, SplitName, Experiment::Slow, Experiment::SourcePort];
+    let experiments = COMPARABLE.into_iter().flat_map(|experiment| scene.bench(seat, experiment, place));
     let passed = scene.looks_of(seat, place).chain(experiments).filter(|look| look.reach.is_ok());
     let (slow, quick): (Vec<&Look<'_>>, Vec<&Look<'_>>) = passed.partition(|look| end_us(look) > SLOW_US && end_us(look) > 8 * rtt_us(look));
-    slow.len() >= 2 && slow.len() > quick.len()
+    (slow.len(), quick.len())
 }
 
 /// Tells whether a handshake took far longer than others: where the path is full, what gets through is a matter of luck.
