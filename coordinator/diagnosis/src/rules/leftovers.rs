@@ -58,7 +58,7 @@ fn absorb(board: &mut Board<'_, '_>) {
     }
 }
 
-/// A neighbour that wavers with the same failure stands behind the same legs.
+/// A neighbour that wavers with the same failure stands behind the same legs, also where its ports took the failing one only once.
 fn absorb_neighbours_of_a_leg(board: &mut Board<'_, '_>, at: usize) {
     let scene = board.scene;
     let wanted = board.drafts[at].clone();
@@ -69,7 +69,7 @@ fn absorb_neighbours_of_a_leg(board: &mut Board<'_, '_>, at: usize) {
         for seat in neighbours {
             let looks: Vec<Look<'_>> = scene.looks_of(seat, place).copied().collect();
             let same: Vec<Look<'_>> = looks.iter().filter(|look| wanted.mechanism.as_deref() == Some(&look.reach.to_string())).copied().collect();
-            let wavers = same.len() >= 2 && looks.iter().any(|look| look.reach.is_ok());
+            let wavers = !same.is_empty() && looks.iter().any(|look| look.reach.is_ok());
             if wavers && same.len() == looks.iter().filter(|look| look.reach.is_failure()).count() {
                 let text =
                     format!("{} of {} from {}, behind the same legs, fail in the same way", same.len(), count(looks.len(), "attempt"), scene.seats[seat].name);
