@@ -1,5 +1,7 @@
 //! What the experiments at one address say to a vantage's failure there.
 
+use std::collections::BTreeSet;
+
 use parallax_model::{assignment::Experiment, facts::Facts, outcome::Outcome, profile::Delivery};
 
 use crate::{
@@ -96,8 +98,8 @@ pub(crate) fn names<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Names<'
     let repeated = [Experiment::Slow, Experiment::SourcePort, Experiment::SmallHello].into_iter().flat_map(|experiment| scene.bench(seat, experiment, place));
     let wanted = Tally::of(plain.chain(repeated).copied(), |look| look.at(Layer::Tls).map(Outcome::is_ok));
     // A control that ends like the wanted name shows no difference between the two.
-    let own = agreed(wanted.failed.iter().filter_map(|look| look.at(Layer::Tls))).map(|(family, _)| family);
-    let refuses_name = |outcome: Outcome| is_refusal_of_name(outcome) && Some(family(outcome)) != own;
+    let own: BTreeSet<Outcome> = wanted.failed.iter().filter_map(|look| look.at(Layer::Tls)).map(family).collect();
+    let refuses_name = |outcome: Outcome| is_refusal_of_name(outcome) && !own.contains(&family(outcome));
     let mut control = Tally::default();
     let mut control_cut = Vec::new();
     for experiment in [Experiment::ControlName, Experiment::NoName, Experiment::ControlAfter] {

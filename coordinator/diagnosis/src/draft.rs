@@ -135,14 +135,15 @@ impl Draft {
         self
     }
 
-    /// Tells whether this finding may stand in one with `other`: the same cause, and, where the cause sits with some vantages, seen from a common group or
-    /// from behind one segment.
+    /// Tells whether this finding may stand in one with `other`: the same cause, and, where the cause sits with some vantages, seen from a common group,
+    /// from behind one segment or by resolvers that say the same.
     pub(crate) fn joins(&self, other: &Self, scene: &Scene<'_>) -> bool {
         let groups = |draft: &Self| draft.seats.iter().map(|seat| scene.seats[*seat].group).collect::<BTreeSet<usize>>();
         let common = || match self.cause.locus() {
             Locus::Server | Locus::Edge | Locus::Policy | Locus::Vantage | Locus::Undetermined => true,
             Locus::Path => !groups(self).is_disjoint(&groups(other)) || segments::one_fault_explains(scene, self, other),
-            Locus::Dns => !groups(self).is_disjoint(&groups(other)),
+            // Resolvers that say the same are asked about, or lied to, alike.
+            Locus::Dns => !groups(self).is_disjoint(&groups(other)) || (self.mechanism == other.mechanism && self.places == other.places),
         };
         self.cause == other.cause && common() && (self.share - other.share).abs() < 0.35
     }

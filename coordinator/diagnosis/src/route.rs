@@ -64,7 +64,7 @@ fn read<'a>(scene: &Scene<'a>, seat: usize, place: usize, look: &Look<'a>, facts
         return Some(Author::Injector { look: *look });
     }
     let reply = facts.reply_ttl?;
-    let server = facts.syn_ack.or_else(|| server_ttl(scene, seat, place, facts))?;
+    let server = facts.syn_ack.or_else(|| server_ttl(scene, seat, place, facts)).or_else(|| farther_refusal(scene, place, facts, reply))?;
     if reply.is_nearer_than(server) {
         return Some(Author::Nearer { reply, server, look: *look });
     }
@@ -99,6 +99,24 @@ fn server_ttl(scene: &Scene<'_>, seat: usize, place: usize, facts: &ReplyTtlFact
             places.into_iter().find_map(|other| acknowledged(seat, other))
         })
         .or_else(|| neighbours().find_map(|other| acknowledged(other, place)))
+}
+
+/// Returns the TTL of a refusal by another port of the same address that was sent from farther away: whoever refuses this port then stands before that one.
+fn farther_refusal(scene: &Scene<'_>, place: usize, facts: &ReplyTtlFacts, reply: TtlRange) -> Option<TtlRange> {
+    let own = scene.places[place].ip();
+    let refused = facts.siblings.iter().filter(|sibling| sibling.address == own && sibling.reply == Reply::Refusal);
+    refused.map(|sibling| sibling.ttl).find(|ttl| reply.is_nearer_than(*ttl))
+}
+
+/// Tells whether what cuts a seat off stands well before the server's edge: its answer comes from more than two hops nearer than the server, or its SYNs are lost more than
+/// two hops before an address that answers at another port, and the next router is known to answer.
+pub(crate) fn falls_far_short(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
+    if let Some(Author::Nearer { reply, server, .. }) = author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close, Reply::Alert]) {
+        return reply.hops() + 2 < server.hops();
+    }
+    let walks: Vec<&WalkFacts> = walks(scene, seat, place, Experiment::SynWalk).map(|(_, walk)| walk).collect();
+    let Some(heard) = walks.iter().map(|walk| last_heard(walk)).max().filter(|_| !walks.iter().any(|walk| answered_at(walk).is_some())) else { return false };
+    own_walks_hear_more(scene, seat, place, heard) && expected_distance(scene, seat, place).is_some_and(|server| heard + 2 < server)
 }
 
 /// How far a seat's SYNs get towards a place.
@@ -428,6 +446,10 @@ fn answered_early<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<(L
     let group = scene.seats[seat].group;
     let (look, walk, hop) = walks(scene, seat, place, Experiment::SynWalk).find_map(|(look, walk)| Some((look, walk, answered_at(walk)?)))?;
     let farthest = walks_elsewhere(scene, place, seat).min()?;
+    // A hop limit that is set anew on the way lets a short-lived SYN go on to the server: its answer comes from as far as ever.
+    if scene.looks_of(seat, place).filter_map(acknowledged).any(|distance| distance > hop + 1) {
+        return None;
+    }
     if hop + 1 >= farthest || (routers(walk).next().is_none() && hop != 1) {
         return None;
     }
@@ -515,7 +537,8 @@ pub(crate) fn payload_stop<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> 
     let (syn_look, syn_walk, server) = walks(scene, seat, place, Experiment::SynWalk).find_map(|(look, walk)| Some((look, walk, answered_at(walk)?)))?;
     let hellos = [Experiment::HelloWalk, Experiment::ControlWalk].into_iter().flat_map(|experiment| walks(scene, seat, place, experiment));
     let hellos = hellos.filter(|(look, _)| look.attempt.experiment == Experiment::ControlWalk || !fills_segment(scene, look));
-    let stops = hellos.filter(|(_, walk)| answered_at(walk).is_none());
+    // Who is told not to send (a window of 0) is heard by nobody.
+    let stops = hellos.filter(|(_, walk)| answered_at(walk).is_none() && last_heard(walk) > 0);
     let stops = stops.filter(|(_, walk)| walk.steps.iter().any(|step| step.end == StepEnd::Silent && step.hop_limit == last_heard(walk) + 1));
     let (look, walk) = stops.into_iter().next()?;
     let hop = last_heard(walk) + 1;

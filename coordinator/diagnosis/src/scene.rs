@@ -53,6 +53,8 @@ pub(crate) struct Scene<'a> {
     states: Vec<[State; 3]>,
     /// Whether who passes in a cell is no contrast, in the order of the cells.
     doubtful: Vec<bool>,
+    /// Whether a seat fails to connect to an address that only others are given, by seat and place.
+    foreign: Vec<bool>,
     /// By seat, then by experiment in the order of [`Experiment::ALL`].
     bench: Vec<Vec<Look<'a>>>,
 }
@@ -105,6 +107,7 @@ impl<'a> Scene<'a> {
             cells: Vec::new(),
             states: Vec::new(),
             doubtful: Vec::new(),
+            foreign: Vec::new(),
             bench: vec![Vec::new(); round.vantages.len() * Experiment::ALL.len()],
         };
         scene.cells = vec![Vec::new(); scene.seats.len() * scene.places.len() * scene.profiles.len()];
@@ -121,6 +124,7 @@ impl<'a> Scene<'a> {
         scene.forgive_common_denials();
         scene.states = scene.cells.iter().map(|cell| [Layer::Tcp, Layer::Tls, Layer::Http].map(|layer| state(cell.iter(), layer))).collect();
         scene.doubtful = doubt::of(&scene);
+        scene.foreign = scene.find_foreign();
         scene.ignore_unserved_loopback();
         scene.ignore_mere_opinions();
         scene
@@ -265,7 +269,32 @@ impl<'a> Scene<'a> {
 
     /// Tells whether a seat's observations at a place are scored.
     pub(crate) fn is_scored(&self, seat: usize, place: usize) -> bool {
-        !self.ignored.contains(&place) && self.health[seat].scores(self.places[place].ip())
+        !self.ignored.contains(&place) && !self.is_foreign(seat, place) && self.health[seat].scores(self.places[place].ip())
+    }
+
+    /// Tells whether a seat fails to connect to an address that its own resolver does not give, and that serves everybody to whom it is given: a cache of another network,
+    /// a translated or an inside address. None of its clients goes there.
+    pub(crate) fn is_foreign(&self, seat: usize, place: usize) -> bool {
+        self.foreign.get(seat * self.places.len() + place).is_some_and(|foreign| *foreign)
+    }
+
+    fn find_foreign(&self) -> Vec<bool> {
+        let is_given = |seat: usize, place: usize| self.seats[seat].resolved.contains(&self.places[place].ip());
+        let fails = |seat: usize, place: usize| {
+            let mut looks = self.looks_of(seat, place).peekable();
+            looks.peek().is_some() && looks.all(|look| look.fails(Layer::Tcp))
+        };
+        let passes = |seat: usize, place: usize| {
+            let mut looks = self.looks_of(seat, place).filter(|look| look.profile.is_some_and(|profile| self.required[profile])).peekable();
+            looks.peek().is_some() && looks.all(|look| look.reach.is_ok())
+        };
+        let serves_its_own = |place: usize| {
+            let mut owners = (0..self.seats.len()).filter(|seat| is_given(*seat, place) && self.looks_of(*seat, place).next().is_some()).peekable();
+            owners.peek().is_some() && owners.all(|seat| passes(seat, place))
+        };
+        let is_elsewhere = |seat: usize, place: usize| !self.seats[seat].resolved.is_empty() && !is_given(seat, place) && fails(seat, place);
+        let all = (0..self.seats.len()).flat_map(|seat| (0..self.places.len()).map(move |place| (seat, place)));
+        all.map(|(seat, place)| is_elsewhere(seat, place) && serves_its_own(place)).collect()
     }
 
     /// Tells whether a failure of the profile everywhere is a fault by itself.

@@ -10,7 +10,7 @@ use crate::{
     bench::{names, payload},
     cell::{Layer, Look},
     draft::Draft,
-    explain::{WHERE, WHO, count, fate, seats as named, whereabouts},
+    explain::{COUNT, WHERE, WHO, count, fate, seats as named, whereabouts},
     route::{self, Author, Extent},
     scene::Scene,
     suspicion::Suspicion,
@@ -32,8 +32,9 @@ type Artefact<'a> = (&'static str, String, Vec<Look<'a>>, Option<Location>);
 fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let &[seat] = seats else { return None };
     let (scene, place) = (suspicion.scene, suspicion.place);
-    // Whom somebody else answers for is no proof that the address lives.
-    if !suspicion.passes_outside() || suspicion.passes_after_a_pause(seat) {
+    // Whom somebody else answers for is no proof that the address lives, unless who cuts it off speaks from well before it.
+    let speaks_far_before = || route::is_by_somebody_nearer(scene, seat, place) && route::falls_far_short(scene, seat, place);
+    if suspicion.passes_after_a_pause(seat) || !(suspicion.passes_outside() || speaks_far_before()) {
         return None;
     }
     let (family, outcome) = suspicion.class(seats)?;
@@ -59,6 +60,10 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         None => {}
     }
     draft.location = location;
+    if suspicion.passing.is_empty() {
+        draft.add("failures", format!("connections from {WHO} to {WHERE} fail ({COUNT})"), &suspicion.failures(seats));
+        return Some(draft);
+    }
     let elsewhere = format!(
         "connections from {WHO} to {WHERE} fail, those from {} ({}) pass",
         named(scene, &suspicion.passing),

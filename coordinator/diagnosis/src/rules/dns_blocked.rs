@@ -2,7 +2,7 @@ use parallax_model::verdict::{Cause, Tier};
 
 use super::{
     Board,
-    zone_broken::{outcome, resolver_answers},
+    zone_broken::{outcome, resolver_answers, resolves},
 };
 use crate::{
     draft::Draft,
@@ -15,7 +15,8 @@ use crate::{
 pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
     let asked: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.health[*seat].discarded.is_none() && !scene.seats[*seat].lookups.is_empty()).collect();
-    let (resolve, fail): (Vec<usize>, Vec<usize>) = asked.into_iter().partition(|seat| !scene.seats[*seat].resolved.is_empty());
+    let (given, fail): (Vec<usize>, Vec<usize>) = asked.into_iter().partition(|seat| !scene.seats[*seat].resolved.is_empty());
+    let resolve: Vec<usize> = given.into_iter().filter(|seat| resolves(scene, *seat)).collect();
     if resolve.is_empty() {
         return;
     }

@@ -17,34 +17,48 @@ use crate::{
     scene::Scene,
 };
 
-/// `dns.tampering`: a vantage's resolver gives addresses that no other group is given and where nobody authenticates the server, while the others' addresses
-/// authenticate.
+/// `dns.tampering`: a vantage's resolver gives addresses where nobody authenticates the server, while those that other groups are given authenticate.
 ///
-/// Excluded by any vantage that authenticates the server there (then it is geo-DNS), or by another group's resolver that gives the address too. Counter:
+/// Excluded by any vantage that authenticates the server there (then it is geo-DNS), or by a group whose resolver gives the address beside one that authenticates. Counter:
 /// `server.default-certificate`; a handshake at the address from another network separates the two.
 pub(super) fn test(scene: &Scene<'_>) -> Vec<Draft> {
     // A vantage whose policy refuses an address has resolved the name all the same.
     let heard = |seat: &usize| scene.health[*seat].discarded.as_deref().is_none_or(|reason| reason == NotCompletedKind::PolicyDenied.as_str());
     let asked: Vec<usize> = (0..scene.seats.len()).filter(|seat| heard(seat) && !scene.seats[*seat].resolved.is_empty()).collect();
     let mut givers: BTreeMap<IpAddr, BTreeSet<usize>> = BTreeMap::new();
+    let mut well_served: BTreeSet<usize> = BTreeSet::new();
     for seat in asked.iter().map(|seat| &scene.seats[*seat]) {
         for address in &seat.resolved {
             givers.entry(*address).or_default().insert(seat.group);
         }
+        if seat.resolved.iter().any(|address| is_authentic_at(scene, *address)) {
+            well_served.insert(seat.group);
+        }
     }
-    let is_alone = |seat: &&usize| scene.seats[**seat].resolved.iter().any(|address| givers[address].len() == 1);
-    asked.iter().filter(is_alone).filter_map(|seat| lies(scene, &asked, *seat)).collect()
+    let may_be_false = |address: &&IpAddr| givers[address].len() == 1 || givers[address].is_disjoint(&well_served);
+    let suspects = |seat: usize| scene.seats[seat].resolved.iter().filter(may_be_false).copied().collect::<BTreeSet<IpAddr>>();
+    asked.iter().filter_map(|seat| lies(scene, &asked, *seat, &suspects(*seat))).collect()
 }
 
-fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize) -> Option<Draft> {
+fn place_at(scene: &Scene<'_>, address: IpAddr) -> Option<usize> {
+    scene.places.iter().position(|place| place.ip() == address)
+}
+
+/// Tells whether anybody authenticates the server at an address.
+fn is_authentic_at(scene: &Scene<'_>, address: IpAddr) -> bool {
+    place_at(scene, address).is_some_and(|place| scene.looks_at(place).any(|look| scene.is_authentic(look)))
+}
+
+fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize, suspects: &BTreeSet<IpAddr>) -> Option<Draft> {
     let group = scene.seats[seat].group;
-    let others: Vec<usize> = asked.iter().copied().filter(|other| scene.seats[*other].group != group).collect();
+    // Whoever is given the same lie is no witness against it.
+    let is_other = |other: &usize| scene.seats[*other].group != group && scene.seats[*other].resolved.is_disjoint(suspects);
+    let others: Vec<usize> = asked.iter().copied().filter(is_other).collect();
     let given_to_others: BTreeSet<IpAddr> = others.iter().flat_map(|other| scene.seats[*other].resolved.iter().copied()).collect();
-    let own: Vec<IpAddr> = scene.seats[seat].resolved.iter().copied().filter(|address| !given_to_others.contains(address)).collect();
-    let place_of = |address: &IpAddr| scene.places.iter().position(|place| place.ip() == *address);
-    let authentic = |place: usize| scene.looks_at(place).any(|look| scene.is_authentic(look));
-    let good: Vec<usize> = given_to_others.iter().filter_map(place_of).filter(|place| authentic(*place)).collect();
-    let false_ones: Vec<IpAddr> = own.into_iter().filter(|address| place_of(address).is_none_or(|place| !authentic(place))).collect();
+    let own: Vec<IpAddr> = suspects.iter().copied().filter(|address| !given_to_others.contains(address)).collect();
+    let place_of = |address: &IpAddr| place_at(scene, *address);
+    let good: Vec<usize> = given_to_others.iter().filter(|address| is_authentic_at(scene, **address)).filter_map(place_of).collect();
+    let false_ones: Vec<IpAddr> = own.into_iter().filter(|address| !is_authentic_at(scene, *address)).collect();
     if false_ones.is_empty() || good.is_empty() {
         return None;
     }

@@ -8,6 +8,7 @@ use crate::{
     cell::{Layer, Look},
     draft::Draft,
     explain::{COUNT, WHERE, WHO, fate, groups_outside},
+    route,
     suspicion::Suspicion,
 };
 
@@ -26,6 +27,10 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         return None;
     }
     let scene = suspicion.scene;
+    // What cuts each group off on its own way is nobody's edge.
+    if seats.iter().any(|seat| route::falls_far_short(scene, *seat, suspicion.place)) {
+        return None;
+    }
     let (_, outcome) = suspicion.class(seats)?;
     if matches!(outcome, Outcome::StartTlsNotOffered | Outcome::StartTlsRefused) {
         return None;

@@ -76,8 +76,11 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, sightings: &Sightings<'_, 
     if others_keys.is_empty() || !keys.is_disjoint(&others_keys) || keys.iter().any(known) {
         return None;
     }
-    let others_looks: Vec<Look<'_>> = others.iter().flat_map(|other| sightings.looks[*other].iter().copied()).collect();
     let anchored = |looks: &[Look<'_>]| looks.iter().any(|look| scene.is_authentic(look));
+    // Another site behind the same maker of proxies is no witness of the server.
+    let vouched: Vec<usize> = others.iter().copied().filter(|other| anchored(&sightings.looks[*other])).collect();
+    let others = if vouched.is_empty() || anchored(own) { others } else { vouched };
+    let others_looks: Vec<Look<'_>> = others.iter().flat_map(|other| sightings.looks[*other].iter().copied()).collect();
     let issuer = |at: usize| scene.chains[at].judgement.leaf.as_ref().map(|leaf| leaf.issuer.clone()).unwrap_or_default();
     let others_issuers: BTreeSet<String> = others_looks.iter().filter_map(|look| look.chain).map(issuer).collect();
     let own_issuer = issuer(first);

@@ -167,6 +167,7 @@ pub(crate) fn explain_noting(scene: &mut Scene<'_>) -> (Vec<Draft>, Vec<Trial>) 
 fn solve<'s, 'a>(scene: &'s mut Scene<'a>, journal: Option<Vec<Trial>>) -> Board<'s, 'a> {
     let lies = dns_tampering::test(scene);
     scene.ignored.extend(lies.iter().flat_map(|draft| draft.places.iter().copied()));
+    scene.ignored.extend(zone_broken::strangers(scene));
     let mut board = Board { scene, drafts: lies, explained: Vec::new(), journal };
     board.explained = vec![false; board.scene.seats.len() * board.scene.places.len() * board.scene.profiles.len()];
     for run in [

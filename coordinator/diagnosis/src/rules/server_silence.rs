@@ -79,7 +79,7 @@ fn everywhere(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, is_i
         return None;
     }
     let scene = suspicion.scene;
-    if seats.iter().any(|seat| route::is_by_somebody_nearer(scene, *seat, suspicion.place)) {
+    if seats.iter().any(|seat| route::is_by_somebody_nearer(scene, *seat, suspicion.place)) || each_on_its_way(suspicion, seats) {
         return None;
     }
     let own_word = by_itself(suspicion, seats);
@@ -105,6 +105,12 @@ fn everywhere(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, is_i
     }
     let gist = format!("at {WHERE} a connection {} from every vantage ({WHO})", fate(outcome));
     Some(draft.in_words(gist))
+}
+
+/// Tells whether two groups or more are cut off well before the server.
+fn each_on_its_way(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> bool {
+    let short: Vec<usize> = seats.iter().copied().filter(|seat| route::falls_far_short(suspicion.scene, *seat, suspicion.place)).collect();
+    suspicion.scene.count_groups(&short) > 1
 }
 
 /// Says what is left to try once an inside vantage sees the same.

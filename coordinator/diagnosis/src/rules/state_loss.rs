@@ -17,7 +17,7 @@ use crate::{
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::PathStateLoss,
     requires: "connections come about, and then every payload is lost, TLS or not, before the server, while SYNs go on; other groups pass",
-    excluded_by: "a payload that arrives; a walk of payloads that reaches the server",
+    excluded_by: "a payload that arrives; a walk of payloads that reaches the server's last router, or that no router hears: then nothing may have been sent",
     counter: Cause::PathAddressBlock,
     next: "compare the routes both ways: a stateful device that sees only one of them loses the connection",
     concerns: every_scheme,
@@ -34,7 +34,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     if !names(scene, seat, place).do_not_matter() || !other.never(1) {
         return None;
     }
-    let stop = route::payload_stop(scene, seat, place)?;
+    let stop = route::payload_stop(scene, seat, place).filter(|stop| !route::is_at_the_edge(stop.hop, stop.server))?;
     let tier = suspicion.tier(seats, false).map(|tier| tier.min(Tier::Likely))?;
     let failures = suspicion.failures(seats);
     let mut draft = Draft::new(Cause::PathStateLoss, tier)

@@ -35,8 +35,8 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, scored: &[usize]) -> Optio
         return None;
     }
     let own = transfers(scene, seat, place);
-    let slow: Vec<&(Look<'_>, f64)> =
-        own.iter().filter(|(look, rate)| *rate < TRICKLE_BYTES_PER_SECOND && end_us(look) > SLOW_US && end_us(look) > 8 * rtt_us(look)).collect();
+    let trickles_in = |look: &Look<'_>| end_us(look) > SLOW_US && end_us(look) > 8 * rtt_us(look) && !waits(look);
+    let slow: Vec<&(Look<'_>, f64)> = own.iter().filter(|(look, rate)| *rate < TRICKLE_BYTES_PER_SECOND && trickles_in(look)).collect();
     let nearly_all = slow.len() >= 4 && slow.len() * 5 >= own.len() * 4;
     if slow.is_empty() || (!nearly_all && !only_slow_ones_get_through(scene, seat, place)) {
         return None;
@@ -133,6 +133,13 @@ pub(crate) fn is_late(look: &Look<'_>, others: &[Look<'_>]) -> bool {
     let mut times: Vec<u64> = others.iter().map(end_us).collect();
     times.sort_unstable();
     end_us(look) > SLOW_US && times.get(times.len() / 2).is_some_and(|median| median * 5 < end_us(look))
+}
+
+/// Tells whether nearly all of the time passed before the first byte, although the ClientHello was acknowledged at once: then the server thinks, and no path is full.
+fn waits(look: &Look<'_>) -> bool {
+    let first_byte_us = look.attempt.facts.tls.as_ref().and_then(|tls| tls.first_byte_us);
+    let acknowledged_us = look.attempt.facts.tcp.as_ref().and_then(|tcp| tcp.at_end).map(|info| u64::from(info.rtt_us)).filter(|rtt| *rtt > 0);
+    matches!((first_byte_us, acknowledged_us), (Some(first), Some(acknowledged)) if first * 10 >= end_us(look) * 9 && acknowledged * 4 < first)
 }
 
 fn end_us(look: &Look<'_>) -> u64 {

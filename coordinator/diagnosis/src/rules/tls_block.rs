@@ -23,10 +23,10 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
 
 fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let &[seat] = seats else { return None };
-    if suspicion.layer != Layer::Tls || suspicion.shape() != Shape::Some {
+    let (scene, place) = (suspicion.scene, suspicion.place);
+    if suspicion.layer != Layer::Tls || (suspicion.shape() != Shape::Some && !route::falls_far_short(scene, seat, place)) {
         return None;
     }
-    let (scene, place) = (suspicion.scene, suspicion.place);
     let (family, outcome) = suspicion.class(seats)?;
     let possible = matches!(family, Outcome::TlsReset | Outcome::TlsTimeout | Outcome::TlsUnreachable | Outcome::TlsAlert(_));
     let other = payload(scene, seat, place, Experiment::NonTls);
@@ -86,8 +86,10 @@ fn at_this_server(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>,
         .by(outcome, None)
         .because(rule, text, &looks)
         .because("non-tls", format!("bytes that are not TLS arrived in {COUNT} from {WHO}"), &other.passed)
-        .because("control-name", format!("other names fail alike ({COUNT} from {WHO})"), &names.control.failed)
-        .because("other-groups", format!("{} pass the same address", named(scene, &suspicion.passing)), &suspicion.failures(&[seat]));
+        .because("control-name", format!("other names fail alike ({COUNT} from {WHO})"), &names.control.failed);
+    if !suspicion.passing.is_empty() {
+        draft.add("other-groups", format!("{} pass the same address", named(scene, &suspicion.passing)), &suspicion.failures(&[seat]));
+    }
     draft.location = Some(route::location_after(scene, seat, place, (hop.saturating_sub(1), hop), heard));
     let gist = format!(
         "no ClientHello gets through from {WHO} to {WHERE}, whatever its name, and other bytes do{}: a connection {}",

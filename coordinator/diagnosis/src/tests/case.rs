@@ -84,6 +84,9 @@ pub(super) struct See {
     /// `reply=TTL`, `syn-ack=TTL`, `filtered`, `sibling:PORT:REPLY=TTL`, separated by spaces.
     #[serde(default)]
     pub(super) ttl: String,
+    /// The TTL with which the SYN-ACK came, when it matters.
+    #[serde(default)]
+    pub(super) ack_ttl: Option<u8>,
     /// Steps of a walk: `e` (expired, unknown), `e:ADDRESS`, `a` answered, `f` refused, `r` reset, `c` closed, `s` silent, `p:ADDRESS` prohibited, `l:NUMBER` alert, with an optional `*n`.
     #[serde(default)]
     pub(super) walk: String,

@@ -201,7 +201,7 @@ pub(super) fn facts(
     let (what, refusal) = outcome.split_once('/').unwrap_or((outcome, ""));
     let outcome: Outcome = what.parse().unwrap_or_else(|error| panic!("{error}"));
     let hops = if is_inside(&round.vantages[seat].labels) { 0 } else { 4 };
-    let mut tcp = connected(address, source, 64 - hops);
+    let mut tcp = connected(address, source, see.ack_ttl.unwrap_or(64 - hops));
     tcp.icmp_from = see.icmp_from.as_ref().map(|router| router.parse().unwrap());
     let connect_end = match outcome {
         Outcome::TcpRefused => ConnectEnd::Refused,
