@@ -31,6 +31,11 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     if seats.iter().any(|seat| route::falls_far_short(scene, *seat, suspicion.place)) {
         return None;
     }
+    // A SYN is the same whatever profile follows it.
+    let connects = |seat: &usize| scene.looks_of(*seat, suspicion.place).any(|look| look.passes(Layer::Tcp));
+    if suspicion.layer == Layer::Tcp && seats.iter().any(connects) {
+        return None;
+    }
     let (_, outcome) = suspicion.class(seats)?;
     if matches!(outcome, Outcome::StartTlsNotOffered | Outcome::StartTlsRefused) {
         return None;

@@ -4,7 +4,7 @@ use parallax_model::{
     verdict::{Cause, Tier},
 };
 
-use super::{Hypothesis, every_scheme, is_settled};
+use super::{Hypothesis, every_scheme, got_to_the_server, is_settled};
 use crate::{
     cell::{Layer, State},
     draft::Draft,
@@ -25,6 +25,9 @@ pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
 fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let &[seat] = seats else { return None };
     if suspicion.layer != Layer::Tls || suspicion.shape() != Shape::Some || !is_settled(suspicion, seat) {
+        return None;
+    }
+    if got_to_the_server(suspicion, seat) {
         return None;
     }
     let (scene, place) = (suspicion.scene, suspicion.place);

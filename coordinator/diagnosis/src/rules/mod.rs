@@ -45,14 +45,16 @@ pub(crate) use throttling::trickles;
 pub(crate) use trial::Trial;
 
 use parallax_model::{
+    facts::Reply,
     outcome::Outcome,
     target::Scheme,
     verdict::{Cause, Counter, Locus, Tier},
 };
 
 use crate::{
-    cell::{Layer, State, agreed, family},
+    cell::{Layer, Silence, State, agreed, family},
     draft::Draft,
+    route::{self, Answerer, Author},
     scene::Scene,
     suspicion::{Shape, Suspicion},
 };
@@ -268,7 +270,10 @@ impl<'s, 'a> Board<'s, 'a> {
                 }
             }
             Shape::Outside if layer != Layer::Http => {
-                if let Some((_, seats)) = rest.majority() {
+                // What the server itself says to everybody outside is its own.
+                if let Some((_, seats)) = rest.majority()
+                    && !self.try_each(&rest, &seats, answers_of(layer), |draft| draft.tier == Tier::Confirmed)
+                {
                     self.try_each(&rest, &seats, &EDGE, |_| true);
                 }
             }
@@ -426,6 +431,19 @@ fn is_settled(suspicion: &Suspicion<'_, '_>, seat: usize) -> bool {
     let scene = suspicion.scene;
     let wavers = (0..scene.profiles.len()).any(|profile| scene.state(seat, suspicion.place, profile, Layer::Tls) == State::Mixed);
     suspicion.failures(&[seat]).len() >= 4 && !wavers && !trickles(scene, seat, suspicion.place)
+}
+
+/// Tells whether a seat's ClientHello got as far as the server in all that shows: acknowledged whole, or ended from as far away; and nobody answers in between.
+fn got_to_the_server(suspicion: &Suspicion<'_, '_>, seat: usize) -> bool {
+    let (scene, place) = (suspicion.scene, suspicion.place);
+    let ended = match suspicion.class(&[seat]).map(|(family, _)| family) {
+        Some(Outcome::TlsTimeout) => suspicion.silence(&[seat]) == Some(Silence::Acknowledged),
+        Some(Outcome::TlsReset | Outcome::TlsAlert(_)) => {
+            matches!(route::author(scene, seat, place, &[Reply::Reset, Reply::Close, Reply::Alert]), Some(Author::AsFarAsServer { .. }))
+        }
+        _ => false,
+    };
+    ended && !matches!(route::answerer(scene, seat, place), Answerer::Proxy(..))
 }
 
 /// Hypotheses that rest on what the server answers, whatever the variant.

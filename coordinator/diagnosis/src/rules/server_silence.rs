@@ -82,6 +82,11 @@ fn everywhere(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, is_i
     if seats.iter().any(|seat| route::is_by_somebody_nearer(scene, *seat, suspicion.place)) || each_on_its_way(suspicion, seats) {
         return None;
     }
+    // A SYN is the same whatever profile follows it.
+    let connects = |seat: &usize| scene.looks_of(*seat, suspicion.place).any(|look| look.passes(Layer::Tcp));
+    if suspicion.layer == Layer::Tcp && seats.iter().any(connects) {
+        return None;
+    }
     let own_word = by_itself(suspicion, seats);
     let witnessed: Vec<Testimony<'_>> = seats.iter().filter_map(|seat| testimony::of(scene, *seat, suspicion.place)).collect();
     if witnessed.iter().any(|testimony| testimony.fate.clears_the_server()) {

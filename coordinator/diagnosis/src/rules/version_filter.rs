@@ -1,10 +1,11 @@
 use parallax_model::{
     assignment::Experiment,
+    outcome::Outcome,
     profile::Profile,
     verdict::{Cause, Tier},
 };
 
-use super::{Hypothesis, every_scheme, is_settled, mtu::is_about_the_answers_size};
+use super::{Hypothesis, every_scheme, got_to_the_server, is_settled, mtu::is_about_the_answers_size};
 use crate::{
     bench::tally,
     cell::{Layer, Look, State},
@@ -28,10 +29,18 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     if suspicion.layer != Layer::Tls || suspicion.shape() != Shape::Some || !is_settled(suspicion, seat) {
         return None;
     }
+    if got_to_the_server(suspicion, seat) {
+        return None;
+    }
     if is_about_the_answers_size(suspicion, seat) {
         return None;
     }
     let (scene, place) = (suspicion.scene, suspicion.place);
+    // What cuts other versions as well, only later, minds no version.
+    let is_cut_later = |look: &Look<'_>| look.reach.is_ok() && matches!(look.outcome, Outcome::HttpClosed | Outcome::HttpTimeout);
+    if scene.looks_of(seat, place).any(is_cut_later) {
+        return None;
+    }
     let own = scene.recipe(suspicion.profile)?;
     let other = passing_variant(suspicion, seat, own)?;
     let (_, outcome) = suspicion.class(seats)?;

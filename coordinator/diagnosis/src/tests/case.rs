@@ -110,6 +110,12 @@ pub(super) struct See {
     /// From hello to end, milliseconds.
     #[serde(default)]
     pub(super) took_ms: Option<u64>,
+    /// From hello to the first byte, milliseconds.
+    #[serde(default)]
+    pub(super) first_byte_ms: Option<u64>,
+    /// The round trip that the kernel measured by acknowledgements, microseconds.
+    #[serde(default)]
+    pub(super) acknowledged_us: Option<u32>,
     #[serde(default)]
     pub(super) icmp_from: Option<String>,
     /// errno of `tcp.unreachable`.

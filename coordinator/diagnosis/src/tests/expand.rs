@@ -381,7 +381,11 @@ fn tls_facts(facts: &mut Facts, tcp: &mut TcpFacts, see: &See, outcome: Outcome,
     }
     let end_us = see.took_ms.map_or(if outcome == Outcome::TlsTimeout { 5_000_000 } else { 20_000 }, |ms| ms * 1_000);
     let hello = HelloSent { server_name: None, bytes: hello_bytes, writes: 1, sha256: Bytes(vec![1; 32]) };
-    facts.tls = Some(TlsFacts { hello, end, end_us, first_byte_us: None, bytes_read, answer, handshake, certificates, transcript: Vec::new() });
+    let first_byte_us = see.first_byte_ms.map(|first| first * 1_000);
+    if let (Some(acknowledged_us), Some(info)) = (see.acknowledged_us, tcp.at_end.as_mut()) {
+        info.rtt_us = acknowledged_us;
+    }
+    facts.tls = Some(TlsFacts { hello, end, end_us, first_byte_us, bytes_read, answer, handshake, certificates, transcript: Vec::new() });
 }
 
 fn picked(text: &str) -> ServerAnswerFacts {
