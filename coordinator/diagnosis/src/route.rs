@@ -114,9 +114,14 @@ pub(crate) fn falls_far_short(scene: &Scene<'_>, seat: usize, place: usize) -> b
     if let Some(Author::Nearer { reply, server, .. }) = author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close, Reply::Alert]) {
         return reply.hops() + 2 < server.hops();
     }
+    lost_early(scene, seat, place).is_some_and(|heard| own_walks_hear_more(scene, seat, place, heard))
+}
+
+/// Returns the last hop that a seat's SYNs were heard from, where they are lost more than two hops before an address that answers at another port.
+pub(crate) fn lost_early(scene: &Scene<'_>, seat: usize, place: usize) -> Option<u8> {
     let walks: Vec<&WalkFacts> = walks(scene, seat, place, Experiment::SynWalk).map(|(_, walk)| walk).collect();
-    let Some(heard) = walks.iter().map(|walk| last_heard(walk)).max().filter(|_| !walks.iter().any(|walk| answered_at(walk).is_some())) else { return false };
-    own_walks_hear_more(scene, seat, place, heard) && expected_distance(scene, seat, place).is_some_and(|server| heard + 2 < server)
+    let heard = walks.iter().map(|walk| last_heard(walk)).max().filter(|_| !walks.iter().any(|walk| answered_at(walk).is_some()))?;
+    expected_distance(scene, seat, place).is_some_and(|server| heard + 2 < server).then_some(heard)
 }
 
 /// How far a seat's SYNs get towards a place.

@@ -15,7 +15,7 @@ use crate::{
 
 /// `server.overloaded`, and a fault of one backend of several that shows as a share: successes and failures mix in two groups or more, at similar rates.
 ///
-/// Excluded by outside groups that pass too often for that rate, by a pause that cures it (then a limit on rate explains it), by failures in one group only, and by failures that all came first. Counter: `undetermined.flaky`; more attempts separate the two.
+/// Excluded by groups that pass too often for that rate, by a pause that cures it (then a limit on rate explains it), by failures in one group only, and by failures that all came first. Counter: `undetermined.flaky`; more attempts separate the two.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     for place in 0..board.scene.places.len() {
         for profile in board.scene.profiles_by_need().into_iter().filter(|profile| board.scene.is_required(*profile)) {
@@ -121,7 +121,8 @@ impl<'m, 's, 'a> Mixture<'m, 's, 'a> {
     }
 }
 
-/// Tells whether the outside groups that pass every time may do so by luck: what hits some groups only sits on their way, or minds where they come from.
+/// Tells whether the groups that pass every time may do so by luck: what hits some groups only sits on their way, or minds where they come from, and what spares the
+/// inside vantage sits before the server.
 fn is_alike_everywhere(mixture: &Mixture<'_, '_, '_>, blamed: &[usize]) -> bool {
     let suspicion = mixture.suspicion;
     let scene = suspicion.scene;
@@ -130,7 +131,7 @@ fn is_alike_everywhere(mixture: &Mixture<'_, '_, '_>, blamed: &[usize]) -> bool 
         let looks = seats.iter().flat_map(|seat| mixture.looks(*seat));
         looks.filter(|look| if fails { look.fails(suspicion.layer) } else { look.passes(suspicion.layer) }).count()
     };
-    let is_other = |seat: &usize| !groups.contains_key(&scene.seats[*seat].group) && !scene.seats[*seat].inside;
+    let is_other = |seat: &usize| !groups.contains_key(&scene.seats[*seat].group);
     let others: Vec<usize> = suspicion.passing.iter().copied().filter(is_other).collect();
     let among: Vec<usize> = blamed.iter().chain(suspicion.passing.iter().filter(|seat| groups.contains_key(&scene.seats[**seat].group))).copied().collect();
     fisher(count(&among, true), count(&among, false), count(&others, true), count(&others, false)) > ALIKE

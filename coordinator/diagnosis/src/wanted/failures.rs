@@ -114,6 +114,9 @@ fn experiments(asks: &mut Asks<'_, '_>, suspicion: &Suspicion<'_, '_>, seat: usi
     if matches!(outcome, Outcome::TcpTimeout | Outcome::TcpUnreachable) && matches!(route::extent(asks.scene, seat, place), Some(Extent::ShortOnce)) {
         asks.up_to(seat, SynWalk, profile, place, 2, "a walk that ends early may have lost one answer");
     }
+    if outcome == Outcome::TcpTimeout && route::lost_early(asks.scene, seat, place).is_some() {
+        asks.walk_to_responder(seat, profile, place, "whether the next router answers at all shows that SYNs are lost before it");
+    }
     let mut list: Vec<(Experiment, u32)> = match family(outcome) {
         Outcome::TcpRefused | Outcome::TcpUnreachable => vec![(ReplyTtl, 1), (SynWalk, 1)],
         Outcome::TcpTimeout => vec![(SynWalk, 1)],
