@@ -193,7 +193,21 @@ fn own_distance(scene: &Scene<'_>, seat: usize, place: usize) -> Option<u8> {
 }
 
 fn walks<'s, 'a>(scene: &'s Scene<'a>, seat: usize, place: usize, experiment: Experiment) -> impl Iterator<Item = (Look<'a>, &'a WalkFacts)> + use<'s, 'a> {
-    scene.bench(seat, experiment, place).filter_map(|look| Some((*look, look.attempt.facts.walk.as_ref()?)))
+    let told = scene.bench(seat, experiment, place).filter(move |_| !scene.walks_mislead(seat));
+    told.filter_map(|look| Some((*look, look.attempt.facts.walk.as_ref()?)))
+}
+
+/// Tells whether a seat's walks say nothing: one was answered at a hop from where the answer cannot have come, by its TTL. A device that sets the hop limit of what leaves
+/// anew lets short-lived packets go on.
+pub(crate) fn walks_mislead(scene: &Scene<'_>, seat: usize) -> bool {
+    let walked = scene.everywhere(seat, Experiment::SynWalk).iter().filter_map(|look| Some((look.attempt.address?, answered_at(look.attempt.facts.walk.as_ref()?)?)));
+    let responders = || scene.everywhere(seat, Experiment::Responder).iter();
+    let acknowledged_at = |address| {
+        let places = (0..scene.places.len()).filter(move |place| scene.places[*place] == address);
+        let looks = places.flat_map(|place| scene.looks_of(seat, place));
+        looks.chain(responders().filter(move |look| look.attempt.address == Some(address))).filter_map(acknowledged)
+    };
+    walked.into_iter().any(|(address, hop)| acknowledged_at(address).any(|distance| distance > hop + 1))
 }
 
 fn answered_at(walk: &WalkFacts) -> Option<u8> {
@@ -405,10 +419,14 @@ pub(crate) fn is_at_the_edge(hop: u8, server: u8) -> bool {
     hop + 1 >= server
 }
 
-/// Tells whether the walk with the wanted name heard every router up to the one before the server: then nothing on the way minds the name.
+/// Tells whether the walk with the wanted name heard every router up to the one before the server, which may be mute: then nothing on the way minds the name.
 pub(crate) fn hello_reaches_server(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
     let Some(server) = distance(scene, seat, place).filter(|server| *server > 1) else { return false };
-    walks(scene, seat, place, Experiment::HelloWalk).any(|(_, walk)| last_heard(walk) + 1 >= server)
+    let is_mute = |hop: u8| walks(scene, seat, place, Experiment::ControlWalk).any(|(_, walk)| answered_at(walk) == Some(server) && last_heard(walk) < hop);
+    walks(scene, seat, place, Experiment::HelloWalk).any(|(_, walk)| {
+        let heard = last_heard(walk);
+        heard + 1 >= server || (heard > 0 && heard + 2 == server && is_mute(heard + 1))
+    })
 }
 
 /// Tells whether a router stands just before the server, as answered walks saw it.
@@ -451,10 +469,6 @@ fn answered_early<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<(L
     let group = scene.seats[seat].group;
     let (look, walk, hop) = walks(scene, seat, place, Experiment::SynWalk).find_map(|(look, walk)| Some((look, walk, answered_at(walk)?)))?;
     let farthest = walks_elsewhere(scene, place, seat).min()?;
-    // A hop limit that is set anew on the way lets a short-lived SYN go on to the server: its answer comes from as far as ever.
-    if scene.looks_of(seat, place).filter_map(acknowledged).any(|distance| distance > hop + 1) {
-        return None;
-    }
     if hop + 1 >= farthest || (routers(walk).next().is_none() && hop != 1) {
         return None;
     }

@@ -24,6 +24,7 @@ use crate::{
     doubt,
     gates::Health,
     opinion::{self, Opinion},
+    route,
     trust::Trust,
     view::{History, RoundView, VantageView},
 };
@@ -55,6 +56,8 @@ pub(crate) struct Scene<'a> {
     doubtful: Vec<bool>,
     /// Whether a seat fails to connect to an address that only others are given, by seat and place.
     foreign: Vec<bool>,
+    /// Whether a seat's walks say nothing, by seat; see [`route::walks_mislead`].
+    misled: Vec<bool>,
     /// By seat, then by experiment in the order of [`Experiment::ALL`].
     bench: Vec<Vec<Look<'a>>>,
 }
@@ -108,6 +111,7 @@ impl<'a> Scene<'a> {
             states: Vec::new(),
             doubtful: Vec::new(),
             foreign: Vec::new(),
+            misled: Vec::new(),
             bench: vec![Vec::new(); round.vantages.len() * Experiment::ALL.len()],
         };
         scene.cells = vec![Vec::new(); scene.seats.len() * scene.places.len() * scene.profiles.len()];
@@ -125,6 +129,7 @@ impl<'a> Scene<'a> {
         scene.states = scene.cells.iter().map(|cell| [Layer::Tcp, Layer::Tls, Layer::Http].map(|layer| state(cell.iter(), layer))).collect();
         scene.doubtful = doubt::of(&scene);
         scene.foreign = scene.find_foreign();
+        scene.misled = (0..scene.seats.len()).map(|seat| route::walks_mislead(&scene, seat)).collect();
         scene.ignore_unserved_loopback();
         scene.ignore_mere_opinions();
         scene
@@ -276,6 +281,11 @@ impl<'a> Scene<'a> {
     /// a translated or an inside address. None of its clients goes there.
     pub(crate) fn is_foreign(&self, seat: usize, place: usize) -> bool {
         self.foreign.get(seat * self.places.len() + place).is_some_and(|foreign| *foreign)
+    }
+
+    /// Tells whether a seat's walks say nothing about where anything is.
+    pub(crate) fn walks_mislead(&self, seat: usize) -> bool {
+        self.misled.get(seat).is_some_and(|misled| *misled)
     }
 
     fn find_foreign(&self) -> Vec<bool> {

@@ -54,6 +54,10 @@ fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize, suspects: &BTreeSet<IpA
     // Whoever is given the same lie is no witness against it.
     let is_other = |other: &usize| scene.seats[*other].group != group && scene.seats[*other].resolved.is_disjoint(suspects);
     let others: Vec<usize> = asked.iter().copied().filter(is_other).collect();
+    // What every network outside is told is the public zone's word, whatever the inside is told.
+    if others.iter().all(|other| scene.seats[*other].inside) {
+        return None;
+    }
     let given_to_others: BTreeSet<IpAddr> = others.iter().flat_map(|other| scene.seats[*other].resolved.iter().copied()).collect();
     let own: Vec<IpAddr> = suspects.iter().copied().filter(|address| !given_to_others.contains(address)).collect();
     let place_of = |address: &IpAddr| place_at(scene, *address);

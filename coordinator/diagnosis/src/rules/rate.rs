@@ -38,7 +38,15 @@ fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
     let groups = scene.count_groups(unaffected);
     let (_, outcome) = agreed(cut.iter().map(|look| look.reach))?;
     let author = places.iter().find_map(|place| route::author(scene, seat, *place, &[Reply::Refusal, Reply::Reset, Reply::Close]));
-    let by_server = matches!(author, Some(Author::AsFarAsServer { .. } | Author::Witnessed { by_server: true, .. }));
+    // Where SYNs pass now and then, a threshold filters the SYN-ACK as well, and its TTL is what is measured: only refusals that last, or
+    // that everybody outside meets, are told from it.
+    let everybody = unaffected.iter().all(|other| scene.seats[*other].inside);
+    let is_measured = !cut.iter().any(|look| look.reach == Outcome::TcpRefused) || history.ends_for_good() || everybody;
+    let by_server = match author {
+        Some(Author::AsFarAsServer { .. }) => is_measured,
+        Some(Author::Witnessed { by_server, .. }) => by_server,
+        _ => false,
+    };
     let by_path = matches!(author, Some(Author::Nearer { .. } | Author::Injector { .. } | Author::Witnessed { by_server: false, .. }));
     // So many successes in a row after pauses are no luck, given how often attempts fail without them.
     let failing = cut.len() as f64 / (cut.len() + passed.len()) as f64;
@@ -134,7 +142,11 @@ impl<'a> Timeline<'a> {
         let last_pass = self.passed.iter().map(|look| look.attempt.started_at).max();
         let afterwards = self.cut.iter().all(|look| Some(look.attempt.started_at) > last_pass);
         let no_cure = !self.slow.is_empty() && self.slow.iter().all(|look| !look.reach.is_ok());
-        self.passed.len() >= 2 && self.cut.len() >= 4 && afterwards && no_cure
+        // What ends with one profile of several minds that one, and not who comes.
+        let profiles = |looks: &[Look<'a>]| looks.iter().filter_map(|look| look.profile).collect::<BTreeSet<usize>>();
+        let (cut, passed) = (profiles(&self.cut), profiles(&self.passed));
+        let whoever_comes = cut.len() > 1 || cut.union(&passed).count() == 1;
+        self.passed.len() >= 2 && self.cut.len() >= 4 && afterwards && no_cure && whoever_comes
     }
 }
 
