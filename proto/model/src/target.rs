@@ -115,7 +115,7 @@ impl FromStr for Scheme {
 /// A DNS name or an address literal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Host {
-    /// A DNS name, lower case, without the trailing dot.
+    /// A DNS name, lower case, without the trailing dot, international labels as A-labels (RFC 5890).
     Name(String),
     /// An IP address; no server name is sent for it (RFC 6066 section 3).
     Address(IpAddr),
@@ -242,7 +242,9 @@ pub(crate) fn split_authority(authority: &str) -> Result<(Host, Option<&str>), T
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok((Host::Address(address), port));
     }
-    let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    let host = host.strip_suffix('.').unwrap_or(host);
+    // What a person types is what a browser looks up: the A-labels of an international name (UTS 46).
+    let name = if host.is_ascii() { host.to_ascii_lowercase() } else { idna::domain_to_ascii(host).map_err(|_| wrong())? };
     let label = |label: &str| {
         let edges = label.starts_with('-') || label.ends_with('-');
         (1..=63).contains(&label.len()) && !edges && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
@@ -291,6 +293,7 @@ mod tests {
             ("api.example.test", "api.example.test:443"),
             ("API.Example.Test.:443", "api.example.test:443"),
             ("api.example.test:8443", "api.example.test:8443"),
+            ("Bücher.example.test", "xn--bcher-kva.example.test:443"),
             ("https://api.example.test:8443/a/b", "https://api.example.test:8443/a/b"),
             ("tls://api.example.test", "tls://api.example.test:443"),
             ("api.example.test:443@192.0.2.7", "api.example.test:443@192.0.2.7"),
