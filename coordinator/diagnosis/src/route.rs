@@ -200,7 +200,8 @@ fn walks<'s, 'a>(scene: &'s Scene<'a>, seat: usize, place: usize, experiment: Ex
 /// Tells whether a seat's walks say nothing: one was answered at a hop from where the answer cannot have come, by its TTL. A device that sets the hop limit of what leaves
 /// anew lets short-lived packets go on.
 pub(crate) fn walks_mislead(scene: &Scene<'_>, seat: usize) -> bool {
-    let walked = scene.everywhere(seat, Experiment::SynWalk).iter().filter_map(|look| Some((look.attempt.address?, answered_at(look.attempt.facts.walk.as_ref()?)?)));
+    let walked =
+        scene.everywhere(seat, Experiment::SynWalk).iter().filter_map(|look| Some((look.attempt.address?, answered_at(look.attempt.facts.walk.as_ref()?)?)));
     let responders = || scene.everywhere(seat, Experiment::Responder).iter();
     let acknowledged_at = |address| {
         let places = (0..scene.places.len()).filter(move |place| scene.places[*place] == address);

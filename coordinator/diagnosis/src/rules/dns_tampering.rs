@@ -6,6 +6,7 @@ use std::{
 use parallax_model::{
     facts::DnsRecord,
     outcome::{NotCompletedKind, Outcome},
+    target::Host,
     verdict::{Cause, Tier},
 };
 
@@ -19,7 +20,7 @@ use crate::{
 
 /// `dns.tampering`: a vantage's resolver gives addresses where nobody authenticates the server, while those that other groups are given authenticate.
 ///
-/// Excluded by any vantage that authenticates the server there (then it is geo-DNS), or by a group whose resolver gives the address beside one that authenticates. Counter:
+/// Excluded by any vantage that authenticates the server there (then it is geo-DNS), by a certificate for another name of the same domain, or by a group whose resolver gives the address beside one that authenticates. Counter:
 /// `server.default-certificate`; a handshake at the address from another network separates the two.
 pub(super) fn test(scene: &Scene<'_>) -> Vec<Draft> {
     // A vantage whose policy refuses an address has resolved the name all the same.
@@ -49,6 +50,19 @@ fn is_authentic_at(scene: &Scene<'_>, address: IpAddr) -> bool {
     place_at(scene, address).is_some_and(|place| scene.looks_at(place).any(|look| scene.is_authentic(look)))
 }
 
+/// Tells whether a trusted authority vouches at an address for another name of the target's own domain: then it is another host of the same owner.
+fn is_the_owners(scene: &Scene<'_>, address: IpAddr) -> bool {
+    let Host::Name(host) = &scene.round.check.target.host else { return false };
+    let parent = host.split_once('.').map_or("", |(_, parent)| parent);
+    let domain = if parent.contains('.') { parent } else { host.as_str() };
+    let is_own = |name: &String| name.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.'));
+    let vouched = |look: &Look<'_>| {
+        let judged = look.chain.filter(|_| look.reach.is_ok()).map(|at| &scene.chains[at].judgement).filter(|judged| judged.anchored);
+        judged.and_then(|judged| judged.leaf.as_ref()).is_some_and(|leaf| leaf.names.iter().any(is_own))
+    };
+    place_at(scene, address).is_some_and(|place| scene.looks_at(place).any(vouched))
+}
+
 fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize, suspects: &BTreeSet<IpAddr>) -> Option<Draft> {
     let group = scene.seats[seat].group;
     // Whoever is given the same lie is no witness against it.
@@ -62,7 +76,7 @@ fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize, suspects: &BTreeSet<IpA
     let own: Vec<IpAddr> = suspects.iter().copied().filter(|address| !given_to_others.contains(address)).collect();
     let place_of = |address: &IpAddr| place_at(scene, *address);
     let good: Vec<usize> = given_to_others.iter().filter(|address| is_authentic_at(scene, **address)).filter_map(place_of).collect();
-    let false_ones: Vec<IpAddr> = own.into_iter().filter(|address| !is_authentic_at(scene, *address)).collect();
+    let false_ones: Vec<IpAddr> = own.into_iter().filter(|address| !is_authentic_at(scene, *address) && !is_the_owners(scene, *address)).collect();
     if false_ones.is_empty() || good.is_empty() {
         return None;
     }

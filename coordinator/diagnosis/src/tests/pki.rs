@@ -65,6 +65,7 @@ impl Pki {
             ("future", with(inter.leaf(&[NAME], "2026-12-24", "2027-12-24", &[]), &[&inter])),
             ("old-intermediate", with(leaf(&old_inter, &[NAME]), &[&old_inter])),
             ("default", with(leaf(&inter, &["default.invalid"]), &[&inter])),
+            ("sibling", with(leaf(&inter, &["static.example.test"]), &[&inter])),
             ("near", with(leaf(&inter, &["example.test", "*.www.example.test"]), &[&inter])),
             ("client-only", with(inter.leaf(&[NAME], "2026-01-01", "2027-01-01", &[client_only]), &[&inter])),
             ("ending", with(inter.leaf(&[NAME], "2026-08-28", "2026-11-26", &[]), &[&inter])),
