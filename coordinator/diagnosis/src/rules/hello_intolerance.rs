@@ -8,7 +8,7 @@ use parallax_model::{
 use super::{Hypothesis, every_scheme};
 use crate::{
     bench::tally,
-    cell::{Layer, Look, State},
+    cell::{Layer, Look, Silence, State},
     draft::Draft,
     explain::{WHERE, count, fate, groups, row, seats as named},
     suspicion::Suspicion,
@@ -30,6 +30,10 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     }
     let (scene, place) = (suspicion.scene, suspicion.place);
     let (_, outcome) = suspicion.class(seats)?;
+    // What is answered in part was borne.
+    if suspicion.silence(seats) == Some(Silence::Partial) {
+        return None;
+    }
     // Clients differ in all that they offer, and an alert says that the hello was read: its form is not to blame.
     let is_client = scene.recipe(suspicion.profile).is_some_and(|profile| profile.client.is_some());
     if is_client && matches!(outcome, Outcome::TlsAlert(_)) {

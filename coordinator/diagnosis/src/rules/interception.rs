@@ -79,6 +79,11 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, sightings: &Sightings<'_, 
     let anchored = |looks: &[Look<'_>]| looks.iter().any(|look| scene.is_authentic(look));
     // Another site behind the same maker of proxies is no witness of the server.
     let vouched: Vec<usize> = others.iter().copied().filter(|other| anchored(&sightings.looks[*other])).collect();
+    let is_inside = |other: &usize| scene.seats[*other].inside;
+    // Whose whole outside is shown what nobody vouches for may have his own edge ending TLS.
+    if !anchored(own) && !others.iter().all(is_inside) && vouched.iter().all(is_inside) && !vouched.is_empty() {
+        return None;
+    }
     let others = if vouched.is_empty() || anchored(own) { others } else { vouched };
     let others_looks: Vec<Look<'_>> = others.iter().flat_map(|other| sightings.looks[*other].iter().copied()).collect();
     let issuer = |at: usize| scene.chains[at].judgement.leaf.as_ref().map(|leaf| leaf.issuer.clone()).unwrap_or_default();
