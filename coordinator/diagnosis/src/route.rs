@@ -151,18 +151,18 @@ pub(crate) fn extent<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option
     }
     let once = walks(scene, seat, place, Experiment::SynWalk).nth(1).is_none();
     // Two answers in a row are hardly lost.
-    let lacks_two = own_walks_hear_more(scene, seat, place, heard + 1) || expected_distance(scene, seat, place).is_some_and(|server| server > heard + 2);
-    if once && !lacks_two {
+    if once && !own_walks_hear_more(scene, seat, place, heard + 1) {
         return Some(Extent::ShortOnce);
     }
-    let short = || Some(Extent::Short { heard, router, look });
-    if !last_routers.is_empty() && (router.is_some() || own_walks_hear_more(scene, seat, place, heard)) {
+    // Silence shows a loss only where this seat is known to hear routers farther away: what keeps their word from it keeps it from every walk.
+    let short = || own_walks_hear_more(scene, seat, place, heard).then_some(Extent::Short { heard, router, look });
+    if !last_routers.is_empty() {
         return short();
     }
     match own_distance(scene, seat, place) {
         Some(distance) if heard + 1 >= distance => Some(Extent::LastRouter { router, look }),
-        Some(_) if own_walks_hear_more(scene, seat, place, heard) => short(),
-        Some(_) | None => None,
+        Some(_) => short(),
+        None => None,
     }
 }
 
@@ -183,7 +183,7 @@ fn last_routers_of(scene: &Scene<'_>, place: usize, from: impl Fn(usize) -> bool
 /// Tells whether the seat's walks to other addresses, responders included, heard a router beyond this hop.
 fn own_walks_hear_more(scene: &Scene<'_>, seat: usize, place: usize, heard: u8) -> bool {
     let others = scene.everywhere(seat, Experiment::SynWalk).iter().filter(|look| look.attempt.address != Some(scene.places[place]));
-    others.filter_map(|look| look.attempt.facts.walk.as_ref()).any(|walk| last_heard(walk) > heard || answered_at(walk).is_some_and(|hop| hop > heard + 1))
+    others.filter_map(|look| look.attempt.facts.walk.as_ref()).any(|walk| last_heard(walk) > heard)
 }
 
 /// Returns the hop at which the seat's walk to another address of the target was answered.
@@ -428,6 +428,12 @@ pub(crate) fn hello_reaches_server(scene: &Scene<'_>, seat: usize, place: usize)
         let heard = last_heard(walk);
         heard + 1 >= server || (heard > 0 && heard + 2 == server && is_mute(heard + 1))
     })
+}
+
+/// Tells whether a walk with hellos of a full segment heard every router up to the one before the server: then nothing on the way minds their size.
+pub(crate) fn full_hello_reaches_server(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
+    let Some(server) = distance(scene, seat, place).filter(|server| *server > 1) else { return false };
+    walks(scene, seat, place, Experiment::HelloWalk).any(|(look, walk)| fills_segment(scene, &look) && last_heard(walk) + 1 >= server)
 }
 
 /// Tells whether a router stands just before the server, as answered walks saw it.

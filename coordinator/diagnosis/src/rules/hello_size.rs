@@ -25,7 +25,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     if suspicion.layer != Layer::Tls || suspicion.shape() != Shape::Some || !is_settled(suspicion, seat) {
         return None;
     }
-    if got_to_the_server(suspicion, seat) {
+    if got_to_the_server(suspicion, seat) || route::full_hello_reaches_server(suspicion.scene, seat, suspicion.place) {
         return None;
     }
     let (scene, place) = (suspicion.scene, suspicion.place);

@@ -146,8 +146,9 @@ fn open(board: &mut Board<'_, '_>, place: usize, profile: usize, layer: Layer) {
             (0..scene.profiles.len()).filter(|other| scene.is_required(*other)).any(|other| scene.state(*seat, place, other, layer) == State::Pass)
         };
         suspicion.failing.retain(base_passes);
-        // One lost attempt of a profile that is tried for the contrast is nothing; many of a plain hello are no luck.
-        let is_plain = scene.recipe(profile).is_some_and(|recipe| recipe.delivery == Delivery::Whole && !recipe.hello.exceeds_one_segment());
+        // One lost attempt of a profile that is tried for the contrast is nothing; many of a plain hello, or of a SYN, are no luck.
+        let is_plain =
+            layer == Layer::Tcp || scene.recipe(profile).is_some_and(|recipe| recipe.delivery == Delivery::Whole && !recipe.hello.exceeds_one_segment());
         let often = |seat: &usize| is_plain && scene.cell(*seat, place, profile).iter().filter(|look| look.fails(layer)).count() >= LEAST_OFTEN;
         suspicion.mixed.retain(often);
         suspicion.thin.clear();

@@ -63,7 +63,8 @@ fn judge(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Optio
     if !name_alone || slow || artefacts.is_server || artefacts.at_the_edge {
         return None;
     }
-    let settled = !artefacts.evidence.is_empty();
+    // A server's own firewall may read single packets just as well: a split name alone places nothing.
+    let settled = artefacts.evidence.iter().any(|(rule, ..)| !SETTLES_NOTHING.contains(rule));
     if !settled && names.control.passed.iter().any(|look| is_late(look, &elsewhere(suspicion))) {
         return None;
     }
@@ -131,6 +132,8 @@ fn answer_is_lost(suspicion: &Suspicion<'_, '_>, seat: usize) -> bool {
     !silences.is_empty() && silences.iter().all(|silence| *silence != Silence::Unacknowledged)
 }
 
+/// What tells how the name is looked for, and not by whom.
+const SETTLES_NOTHING: [&str; 4] = ["split-name", "name-case", "name-prefixed", "name-dotted"];
 const NEXT_WHEN_SETTLED: &str = "look with a second address behind the same path: what sits on the path cuts both";
 
 fn contrast(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Option<Tier> {
