@@ -68,9 +68,12 @@ impl<'a> Case<'a> {
         let fails = |name: &&ProfileName| of(name).into_iter().any(Outcome::is_failure);
         let passes = |name: &&ProfileName| of(name).into_iter().any(Outcome::is_ok);
         let mut failing: Vec<&ProfileName> = row.check.profiles.iter().filter(fails).collect();
-        // What a large hello meets may hang on which segment its name falls into: that it wavers shows less than that another one does.
-        let wavers_by_size = |name: &ProfileName| passes(&name) && row.check.profile(name.as_str()).is_some_and(|profile| profile.hello.exceeds_one_segment());
-        failing.sort_by_key(|name| (name.as_str() != REQUIRED_PROFILE, wavers_by_size(name)));
+        // What a large hello meets may hang on which segment its name falls into: that it fails, or wavers, shows less than that a small one wavers.
+        let is_large = |name: &ProfileName| row.check.profile(name.as_str()).is_some_and(|profile| profile.hello.exceeds_one_segment());
+        failing.sort_by_key(|name| {
+            let (wavers, large) = (passes(name), is_large(name));
+            (name.as_str() != REQUIRED_PROFILE, !wavers || large, wavers && large)
+        });
         let symptom = |name: &ProfileName| {
             let last = baseline.iter().rev().find(|attempt| attempt.profile == *name && Outcome::of(attempt).is_failure());
             last.map_or(Symptom::Authenticated, |attempt| Symptom::of(attempt))

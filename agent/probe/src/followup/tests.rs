@@ -276,6 +276,8 @@ fn of_recipes_that_waver_one_is_tried_from_fixed_ports_whose_name_lies_in_one_se
     let pinned = || list.iter().filter(|followup| followup.task.experiment == Experiment::SourcePort);
     assert_eq!(pinned().count(), 20);
     assert!(pinned().all(|followup| followup.task.profile.as_str() == "tls12"));
+    let beside = planned(|tried, turn| connected(if tried == "modern-pq" || (tried == "tls12" && turn == 0) { TlsEnd::Reset } else { TlsEnd::Established }));
+    assert_eq!(count(&beside, Experiment::SourcePort), 20, "a small hello that wavers comes before a large one that fails");
 }
 
 #[test]
