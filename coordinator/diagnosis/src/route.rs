@@ -548,6 +548,18 @@ pub(crate) fn answerer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Answ
     if !own.is_empty() && met() { Answerer::Server } else { Answerer::Unknown }
 }
 
+/// Tells whether a seat's SYNs are answered by the server itself, as its walk or the distance of the SYN-ACK shows.
+pub(crate) fn is_answered_by_the_server(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
+    match answerer(scene, seat, place) {
+        Answerer::Proxy(..) => false,
+        Answerer::Server => true,
+        Answerer::Unknown => {
+            let own = scene.looks_of(seat, place).find_map(acknowledged);
+            own.is_some_and(|own| expected_distance(scene, seat, place).is_some_and(|server| own + 1 >= server))
+        }
+    }
+}
+
 /// Where every payload stops although SYNs go on.
 #[derive(Debug, Clone)]
 pub(crate) struct Stop<'a> {

@@ -54,7 +54,7 @@ use parallax_model::{
 use crate::{
     cell::{Layer, Silence, State, agreed, family},
     draft::Draft,
-    route::{self, Answerer, Author},
+    route::{self, Author},
     scene::Scene,
     suspicion::{Shape, Suspicion},
 };
@@ -433,7 +433,8 @@ fn is_settled(suspicion: &Suspicion<'_, '_>, seat: usize) -> bool {
     suspicion.failures(&[seat]).len() >= 4 && !wavers && !trickles(scene, seat, suspicion.place)
 }
 
-/// Tells whether a seat's ClientHello got as far as the server in all that shows: acknowledged whole, or ended from as far away; and nobody answers in between.
+/// Tells whether a seat's ClientHello got as far as the server in all that shows: acknowledged whole, or ended from as far away, by who answers its SYNs
+/// from the server's distance.
 fn got_to_the_server(suspicion: &Suspicion<'_, '_>, seat: usize) -> bool {
     let (scene, place) = (suspicion.scene, suspicion.place);
     let ended = match suspicion.class(&[seat]).map(|(family, _)| family) {
@@ -443,7 +444,7 @@ fn got_to_the_server(suspicion: &Suspicion<'_, '_>, seat: usize) -> bool {
         }
         _ => false,
     };
-    ended && !matches!(route::answerer(scene, seat, place), Answerer::Proxy(..))
+    ended && route::is_answered_by_the_server(scene, seat, place)
 }
 
 /// Hypotheses that rest on what the server answers, whatever the variant.
