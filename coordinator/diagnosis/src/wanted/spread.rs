@@ -5,6 +5,7 @@ use std::{
 
 use parallax_model::{
     assignment::Experiment,
+    bytes::Bytes,
     outcome::Outcome,
     verdict::{Locus, Tier},
 };
@@ -15,6 +16,7 @@ use crate::{
     draft::Draft,
     gates::Ipv6,
     rules::trickles,
+    scene::Scene,
 };
 
 /// Every vantage tries every address that any vantage resolved (M19).
@@ -92,7 +94,7 @@ pub(super) fn two_certificates(asks: &mut Asks<'_, '_>) {
             let keys: BTreeSet<_> = kinds.iter().filter_map(|(chain, _)| scene.chains[(*chain)?].key()).collect();
             let outcomes: BTreeSet<Outcome> = kinds.iter().map(|(_, outcome)| *outcome).collect();
             let is_base = Some(profile) == asks.base();
-            if !is_base || (keys.len() < 2 && outcomes.len() < 2) {
+            if !is_base || (keys.len() < 2 && outcomes.len() < 2 && !alternates_with_profiles(scene, place)) {
                 continue;
             }
             for seat in asks.one_of_each(&scored, 2) {
@@ -106,3 +108,11 @@ pub(super) fn two_certificates(asks: &mut Asks<'_, '_>) {
 const DECIDED_AFTER: u32 = 8;
 const MAX_ADDRESSES: usize = 16;
 const MAX_COMPARED: usize = 4;
+
+/// Tells whether two keys of one kind were seen at a place, whatever the profile: a balancer that takes turns may give each profile always the same one.
+fn alternates_with_profiles(scene: &Scene<'_>, place: usize) -> bool {
+    let leaves = scene.looks_at(place).filter(|look| look.reach.is_ok()).filter_map(|look| scene.chains[look.chain?].judgement.leaf.as_ref());
+    let seen: BTreeSet<(String, &Bytes)> = leaves.map(|leaf| (leaf.shown_key(), &leaf.key_sha256)).collect();
+    let kinds: BTreeSet<&String> = seen.iter().map(|(kind, _)| kind).collect();
+    seen.len() > kinds.len()
+}
