@@ -13,6 +13,7 @@
 //! | `bench`, `route`, `bounds` | what do the experiments say, and who answered from where? |
 //! | `testimony` | what does a witness on the server's host say of a vantage's attempts? |
 //! | `doubt` | who passes and yet proves nothing? |
+//! | `foreign` | whom does an address not concern? |
 //! | `suspicion` | who fails, who passes, and how independent are they? |
 //! | `rules` | the hypotheses, one per file |
 //! | `excluded` | which hypotheses were tried and did not hold? |
@@ -45,6 +46,7 @@ mod doubt;
 mod draft;
 mod excluded;
 mod explain;
+mod foreign;
 mod gates;
 mod matrix;
 mod opinion;

@@ -42,7 +42,7 @@ impl Reason {
         let mut reason = Self::of(rule, text, looks.iter().map(|look| look.attempt));
         for attempt in beside.iter().map(|look| look.attempt) {
             reason.beside.push(attempt.id);
-            reason.span = over(reason.span, Some(span_of(attempt)));
+            reason.span = covering(reason.span, Some(span_of(attempt)));
         }
         reason
     }
@@ -65,7 +65,7 @@ impl Reason {
                 clause.addresses.extend(attempt.address);
             }
             clause.attempts.push(attempt.id);
-            span = over(span, Some(span_of(attempt)));
+            span = covering(span, Some(span_of(attempt)));
             last = Some(attempt);
         }
         Self { rule: rule.to_owned(), clauses: vec![clause], beside: Vec::new(), span }
@@ -84,7 +84,7 @@ impl Reason {
     /// Takes in what the same rule says of further attempts.
     pub(crate) fn absorb(&mut self, other: Self) {
         self.beside.extend(other.beside);
-        self.span = over(self.span, other.span);
+        self.span = covering(self.span, other.span);
         for clause in other.clauses {
             match self.clauses.iter_mut().find(|known| known.text == clause.text) {
                 Some(known) => {
@@ -130,7 +130,7 @@ fn span_of(attempt: &Attempt) -> (Timestamp, Timestamp) {
 }
 
 /// Returns the span that covers both.
-pub(crate) fn over(one: Option<(Timestamp, Timestamp)>, other: Option<(Timestamp, Timestamp)>) -> Option<(Timestamp, Timestamp)> {
+pub(crate) fn covering(one: Option<(Timestamp, Timestamp)>, other: Option<(Timestamp, Timestamp)>) -> Option<(Timestamp, Timestamp)> {
     match (one, other) {
         (Some(one), Some(other)) => Some((one.0.min(other.0), one.1.max(other.1))),
         (one, other) => one.or(other),

@@ -19,7 +19,7 @@ use crate::{
     cell::Look,
     draft::Draft,
     explain::{count, fate},
-    reason::{Reason, distinct, over},
+    reason::{Reason, covering, distinct},
     scene::Scene,
 };
 
@@ -174,7 +174,7 @@ fn place(location: &Location) -> String {
 
 /// Says from when to when the attempts were made that a finding rests on.
 fn span(scene: &Scene<'_>, draft: &Draft) -> String {
-    match draft.evidence.iter().map(Reason::span).fold(None, over) {
+    match draft.evidence.iter().map(Reason::span).fold(None, covering) {
         Some((first, last)) if to_the_second(first) != to_the_second(last) => format!("{} to {}", to_the_second(first), to_the_second(last)),
         Some((only, _)) => to_the_second(only),
         None => to_the_second(scene.round.started_at),

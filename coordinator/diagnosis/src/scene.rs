@@ -21,7 +21,7 @@ use parallax_model::{
 use crate::{
     arrival::{self, Arrival, Audited, Chain},
     cell::{Layer, Look, State, is_http, state},
-    doubt,
+    doubt, foreign,
     gates::Health,
     opinion::{self, Opinion},
     route,
@@ -54,7 +54,7 @@ pub(crate) struct Scene<'a> {
     states: Vec<[State; 3]>,
     /// Whether who passes in a cell is no contrast, in the order of the cells.
     doubtful: Vec<bool>,
-    /// Whether a seat fails to connect to an address that only others are given, by seat and place.
+    /// Whether a place is none of a seat's affair, by seat and place.
     foreign: Vec<bool>,
     /// Whether a seat's walks say nothing, by seat; see [`route::walks_mislead`].
     misled: Vec<bool>,
@@ -111,10 +111,11 @@ impl<'a> Scene<'a> {
             states: Vec::new(),
             doubtful: Vec::new(),
             foreign: Vec::new(),
-            misled: Vec::new(),
+            misled: vec![false; round.vantages.len()],
             bench: vec![Vec::new(); round.vantages.len() * Experiment::ALL.len()],
         };
         scene.cells = vec![Vec::new(); scene.seats.len() * scene.places.len() * scene.profiles.len()];
+        scene.foreign = vec![false; scene.seats.len() * scene.places.len()];
         let first = &round.check.asked_resolvers()[0];
         let is_beside = |arrival: &Arrival<'_>| arrival.lookup.is_some_and(|dns| opinion::is_beside(dns, first));
         let (beside, own): (Vec<Arrival<'_>>, Vec<Arrival<'_>>) = arrivals.into_iter().partition(is_beside);
@@ -128,7 +129,7 @@ impl<'a> Scene<'a> {
         scene.forgive_common_denials();
         scene.states = scene.cells.iter().map(|cell| [Layer::Tcp, Layer::Tls, Layer::Http].map(|layer| state(cell.iter(), layer))).collect();
         scene.doubtful = doubt::of(&scene);
-        scene.foreign = scene.find_foreign();
+        scene.foreign = foreign::of(&scene);
         scene.misled = (0..scene.seats.len()).map(|seat| route::walks_mislead(&scene, seat)).collect();
         scene.ignore_unserved_loopback();
         scene.ignore_mere_opinions();
@@ -277,34 +278,14 @@ impl<'a> Scene<'a> {
         !self.ignored.contains(&place) && !self.is_foreign(seat, place) && self.health[seat].scores(self.places[place].ip())
     }
 
-    /// Tells whether a seat fails to connect to an address that its own resolver does not give, and that serves everybody to whom it is given: a cache of another network,
-    /// a translated or an inside address. None of its clients goes there.
+    /// Tells whether a place is none of a seat's affair: only others are sent there; see [`foreign`].
     pub(crate) fn is_foreign(&self, seat: usize, place: usize) -> bool {
-        self.foreign.get(seat * self.places.len() + place).is_some_and(|foreign| *foreign)
+        self.foreign[seat * self.places.len() + place]
     }
 
     /// Tells whether a seat's walks say nothing about where anything is.
     pub(crate) fn walks_mislead(&self, seat: usize) -> bool {
-        self.misled.get(seat).is_some_and(|misled| *misled)
-    }
-
-    fn find_foreign(&self) -> Vec<bool> {
-        let is_given = |seat: usize, place: usize| self.seats[seat].resolved.contains(&self.places[place].ip());
-        let fails = |seat: usize, place: usize| {
-            let mut looks = self.looks_of(seat, place).peekable();
-            looks.peek().is_some() && looks.all(|look| look.fails(Layer::Tcp))
-        };
-        let passes = |seat: usize, place: usize| {
-            let mut looks = self.looks_of(seat, place).filter(|look| look.profile.is_some_and(|profile| self.required[profile])).peekable();
-            looks.peek().is_some() && looks.all(|look| look.reach.is_ok())
-        };
-        let serves_its_own = |place: usize| {
-            let mut owners = (0..self.seats.len()).filter(|seat| is_given(*seat, place) && self.looks_of(*seat, place).next().is_some()).peekable();
-            owners.peek().is_some() && owners.all(|seat| passes(seat, place))
-        };
-        let is_elsewhere = |seat: usize, place: usize| !self.seats[seat].resolved.is_empty() && !is_given(seat, place) && fails(seat, place);
-        let all = (0..self.seats.len()).flat_map(|seat| (0..self.places.len()).map(move |place| (seat, place)));
-        all.map(|(seat, place)| is_elsewhere(seat, place) && serves_its_own(place)).collect()
+        self.misled[seat]
     }
 
     /// Tells whether a failure of the profile everywhere is a fault by itself.
@@ -328,7 +309,7 @@ impl<'a> Scene<'a> {
         let mere: BTreeSet<IpAddr> = self.seats.iter().flat_map(|seat| &seat.opinions).flat_map(|opinion| &opinion.addresses).copied().collect();
         let is_mere = |place: &usize| {
             let address = self.places[*place].ip();
-            mere.contains(&address) && !resolved(&address) && !self.looks_at(*place).any(|look| self.is_authentic(look))
+            mere.contains(&address) && !resolved(&address) && !self.is_authenticated_at(*place)
         };
         let ignored: Vec<usize> = (0..self.places.len()).filter(is_mere).collect();
         self.ignored.extend(ignored);
@@ -345,6 +326,16 @@ impl<'a> Scene<'a> {
     pub(crate) fn is_authentic(&self, look: &Look<'_>) -> bool {
         let judged = look.chain.map(|at| &self.chains[at].judgement);
         look.reach.is_ok() && judged.is_some_and(|judged| judged.anchored && !judged.faults.contains(&CertificateFault::NameMismatch))
+    }
+
+    /// Tells whether anybody authenticates the server at a place.
+    pub(crate) fn is_authenticated_at(&self, place: usize) -> bool {
+        self.looks_at(place).any(|look| self.is_authentic(look))
+    }
+
+    /// Returns the place with an address, on the port that was tried first.
+    pub(crate) fn place_at(&self, address: IpAddr) -> Option<usize> {
+        self.places.iter().position(|place| place.ip() == address)
     }
 
     /// Groups seats by the unit of independence.

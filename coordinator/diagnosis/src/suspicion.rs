@@ -160,6 +160,11 @@ impl<'s, 'a> Suspicion<'s, 'a> {
         self.shape() == Shape::Some && self.passing.iter().chain(&self.mixed).any(|seat| !self.scene.seats[*seat].inside)
     }
 
+    /// Tells whether any of these seats connects with whatever profile: a SYN is the same for all.
+    pub(crate) fn connects(&self, seats: &[usize]) -> bool {
+        seats.iter().any(|seat| self.scene.looks_of(*seat, self.place).any(|look| look.passes(Layer::Tcp)))
+    }
+
     /// Tells whether a seat gets through after a pause: then it is how often it comes, and not who it is or where it goes.
     pub(crate) fn passes_after_a_pause(&self, seat: usize) -> bool {
         self.scene.bench(seat, Experiment::Slow, self.place).any(|look| look.reach.is_ok())

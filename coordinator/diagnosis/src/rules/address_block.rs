@@ -19,7 +19,7 @@ use crate::{
 
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::PathAddressBlock,
-    requires: "every name fails to the address from some groups, others pass, and an artefact places the author before the server: a walk that ends short, a refusal from nearer, a router's own word",
+    requires: "every name fails to the address from some groups, an artefact places the author before the server (a walk that ends short, a refusal from nearer, a router's own word), and others pass, or the author speaks from more than two hops before it",
     excluded_by: "a refusal from as far away as the server; a walk that reaches the server's last router",
     counter: Cause::PolicySourceBlocked,
     next: "look with a second address behind the same path: a path's block hits both, a server's list only one",

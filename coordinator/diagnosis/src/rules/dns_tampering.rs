@@ -41,13 +41,9 @@ pub(super) fn test(scene: &Scene<'_>) -> Vec<Draft> {
     asked.iter().filter_map(|seat| lies(scene, &asked, *seat, &suspects(*seat))).collect()
 }
 
-fn place_at(scene: &Scene<'_>, address: IpAddr) -> Option<usize> {
-    scene.places.iter().position(|place| place.ip() == address)
-}
-
 /// Tells whether anybody authenticates the server at an address.
 fn is_authentic_at(scene: &Scene<'_>, address: IpAddr) -> bool {
-    place_at(scene, address).is_some_and(|place| scene.looks_at(place).any(|look| scene.is_authentic(look)))
+    scene.place_at(address).is_some_and(|place| scene.is_authenticated_at(place))
 }
 
 /// Tells whether a trusted authority vouches at an address for another name of the target's own domain: then it is another host of the same owner.
@@ -60,7 +56,7 @@ fn is_the_owners(scene: &Scene<'_>, address: IpAddr) -> bool {
         let judged = look.chain.filter(|_| look.reach.is_ok()).map(|at| &scene.chains[at].judgement).filter(|judged| judged.anchored);
         judged.and_then(|judged| judged.leaf.as_ref()).is_some_and(|leaf| leaf.names.iter().any(is_own))
     };
-    place_at(scene, address).is_some_and(|place| scene.looks_at(place).any(vouched))
+    scene.place_at(address).is_some_and(|place| scene.looks_at(place).any(vouched))
 }
 
 fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize, suspects: &BTreeSet<IpAddr>) -> Option<Draft> {
@@ -74,7 +70,7 @@ fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize, suspects: &BTreeSet<IpA
     }
     let given_to_others: BTreeSet<IpAddr> = others.iter().flat_map(|other| scene.seats[*other].resolved.iter().copied()).collect();
     let own: Vec<IpAddr> = suspects.iter().copied().filter(|address| !given_to_others.contains(address)).collect();
-    let place_of = |address: &IpAddr| place_at(scene, *address);
+    let place_of = |address: &IpAddr| scene.place_at(*address);
     let good: Vec<usize> = given_to_others.iter().filter(|address| is_authentic_at(scene, **address)).filter_map(place_of).collect();
     let false_ones: Vec<IpAddr> = own.into_iter().filter(|address| !is_authentic_at(scene, *address) && !is_the_owners(scene, *address)).collect();
     if false_ones.is_empty() || good.is_empty() {

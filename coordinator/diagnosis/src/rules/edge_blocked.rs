@@ -15,7 +15,7 @@ use crate::{
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::EdgeBlocked,
     requires: "two outside groups or more are cut off alike, whatever the name, size and version",
-    excluded_by: "an outside group that passes; an artefact nearer to the vantages; an answer to the STARTTLS command",
+    excluded_by: "an outside group that passes; an artefact nearer to the vantages, or SYNs lost well before the server; a SYN that gets through with any profile; an answer to the STARTTLS command",
     counter: Cause::PolicySourceBlocked,
     next: "look from an outside source that the owner's policy certainly allows",
     concerns: every_scheme,
@@ -31,9 +31,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     if seats.iter().any(|seat| route::falls_far_short(scene, *seat, suspicion.place)) {
         return None;
     }
-    // A SYN is the same whatever profile follows it.
-    let connects = |seat: &usize| scene.looks_of(*seat, suspicion.place).any(|look| look.passes(Layer::Tcp));
-    if suspicion.layer == Layer::Tcp && seats.iter().any(connects) {
+    if suspicion.layer == Layer::Tcp && suspicion.connects(seats) {
         return None;
     }
     let (_, outcome) = suspicion.class(seats)?;

@@ -17,7 +17,7 @@ use crate::{
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::ServerHelloIntolerance,
     requires: "one form of the ClientHello fails in every group and a plainer one passes in the same groups, at the same address",
-    excluded_by: "a group where that form passes",
+    excluded_by: "a group where that form passes; an answer to it that begins",
     counter: Cause::EdgeFilter,
     next: "look from a vantage on the server's own segment (role=inside)",
     concerns: every_scheme,

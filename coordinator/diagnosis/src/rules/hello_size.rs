@@ -13,7 +13,7 @@ use crate::{
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::PathHelloSize,
     requires: "a large ClientHello fails from some groups and passes from others, a small one passes; and 1,440 bytes that are not TLS pass, or it is reset, or a small MSS does not help",
-    excluded_by: "1,440 bytes that are not TLS and are lost too; a large ClientHello without the post-quantum share that passes",
+    excluded_by: "1,440 bytes that are not TLS and are lost too; a large ClientHello without the post-quantum share that passes; a full one that gets to the server, or is heard at its last router",
     counter: Cause::PathMtuBlackhole,
     next: "send 1,440 bytes that are not TLS in one segment: lost in a hole, acknowledged by a size filter (--deep)",
     concerns: every_scheme,

@@ -15,7 +15,7 @@ use crate::{
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::PathHelloSplit,
     requires: "a ClientHello in two segments fails from some groups and passes from others; the same hello in one segment passes",
-    excluded_by: "the same failure in every group",
+    excluded_by: "the same failure in every group; a ClientHello that gets to the server: acknowledged whole, or ended from as far away",
     counter: Cause::ServerHelloIntolerance,
     next: "try the split hello from two more networks",
     concerns: every_scheme,

@@ -81,10 +81,11 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, sightings: &Sightings<'_, 
     let vouched: Vec<usize> = others.iter().copied().filter(|other| anchored(&sightings.looks[*other])).collect();
     let is_inside = |other: &usize| scene.seats[*other].inside;
     // Whose whole outside is shown what nobody vouches for may have his own edge ending TLS.
-    if !anchored(own) && !others.iter().all(is_inside) && vouched.iter().all(is_inside) && !vouched.is_empty() {
+    let may_compare = !anchored(own) && !vouched.is_empty();
+    if may_compare && vouched.iter().all(is_inside) && !others.iter().all(is_inside) {
         return None;
     }
-    let others = if vouched.is_empty() || anchored(own) { others } else { vouched };
+    let others = if may_compare { vouched } else { others };
     let others_looks: Vec<Look<'_>> = others.iter().flat_map(|other| sightings.looks[*other].iter().copied()).collect();
     let issuer = |at: usize| scene.chains[at].judgement.leaf.as_ref().map(|leaf| leaf.issuer.clone()).unwrap_or_default();
     let others_issuers: BTreeSet<String> = others_looks.iter().filter_map(|look| look.chain).map(issuer).collect();

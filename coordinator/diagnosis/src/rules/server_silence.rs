@@ -19,7 +19,7 @@ use crate::{
 pub(super) const UNREACHABLE: Hypothesis = Hypothesis {
     cause: Cause::ServerUnreachable,
     requires: "no group gets an answer to a SYN, the inside vantage (if there is one) included",
-    excluded_by: "a group that connects",
+    excluded_by: "a group that connects; groups that are each cut off well before the server",
     counter: Cause::EdgeBlocked,
     next: "look from a vantage on the server's own segment (role=inside)",
     concerns: every_scheme,
@@ -29,7 +29,7 @@ pub(super) const UNREACHABLE: Hypothesis = Hypothesis {
 pub(super) const REFUSED: Hypothesis = Hypothesis {
     cause: Cause::ServerRefused,
     requires: "every group is refused, the inside vantage (if there is one) included",
-    excluded_by: "a group that connects",
+    excluded_by: "a group that connects; groups that are each cut off well before the server",
     counter: Cause::EdgeBlocked,
     next: "look from a vantage on the server's own segment (role=inside)",
     concerns: every_scheme,
@@ -82,9 +82,7 @@ fn everywhere(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, is_i
     if seats.iter().any(|seat| route::is_by_somebody_nearer(scene, *seat, suspicion.place)) || each_on_its_way(suspicion, seats) {
         return None;
     }
-    // A SYN is the same whatever profile follows it.
-    let connects = |seat: &usize| scene.looks_of(*seat, suspicion.place).any(|look| look.passes(Layer::Tcp));
-    if suspicion.layer == Layer::Tcp && seats.iter().any(connects) {
+    if suspicion.layer == Layer::Tcp && suspicion.connects(seats) {
         return None;
     }
     let own_word = by_itself(suspicion, seats);

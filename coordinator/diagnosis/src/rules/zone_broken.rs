@@ -56,7 +56,7 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
 
 /// Tells whether a seat's resolver gives an address that may be the server's.
 pub(super) fn resolves(scene: &Scene<'_>, seat: usize) -> bool {
-    let is_ignored = |address: &IpAddr| scene.places.iter().position(|place| place.ip() == *address).is_some_and(|place| scene.ignored.contains(&place));
+    let is_ignored = |address: &IpAddr| scene.place_at(*address).is_some_and(|place| scene.ignored.contains(&place));
     !scene.seats[seat].resolved.iter().all(is_ignored)
 }
 
@@ -71,7 +71,7 @@ pub(super) fn strangers(scene: &Scene<'_>) -> Vec<usize> {
     let resolving: Vec<usize> = (0..scene.seats.len()).filter(|seat| !scene.seats[*seat].resolved.is_empty()).collect();
     let places: Vec<usize> =
         (0..scene.places.len()).filter(|place| resolving.iter().any(|seat| scene.seats[*seat].resolved.contains(&scene.places[*place].ip()))).collect();
-    let nobody_authenticates = !places.iter().any(|place| scene.looks_at(*place).any(|look| scene.is_authentic(look)));
+    let nobody_authenticates = !places.iter().any(|place| scene.is_authenticated_at(*place));
     if nobody_authenticates && scene.count_groups(&denying) > scene.count_groups(&resolving) { places } else { Vec::new() }
 }
 
