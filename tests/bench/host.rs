@@ -115,12 +115,25 @@ impl Drop for Host {
     }
 }
 
-/// Makes a new folder for one coordinator and its agents.
+/// Makes a new folder for one coordinator and its agents, and removes those of runs that were killed: a store of many rounds fills a disk.
 fn folder() -> anyhow::Result<PathBuf> {
-    let folder = std::env::temp_dir().join(format!("parallax-bench-{}-{}", std::process::id(), free_port()?));
+    for entry in fs::read_dir(std::env::temp_dir())?.flatten() {
+        if entry.file_name().to_str().and_then(owner).is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    let folder = std::env::temp_dir().join(format!("{FOLDER}{}-{}", std::process::id(), free_port()?));
     fs::create_dir_all(&folder)?;
     Ok(folder)
 }
+
+/// Returns the process id in the name of such a folder.
+fn owner(folder: &str) -> Option<&str> {
+    let (pid, _) = folder.strip_prefix(FOLDER)?.split_once('-')?;
+    pid.bytes().all(|letter| letter.is_ascii_digit()).then_some(pid)
+}
+
+const FOLDER: &str = "parallax-bench-";
 
 /// Returns a port of the loopback that nobody listens on.
 pub(crate) fn free_port() -> anyhow::Result<u16> {

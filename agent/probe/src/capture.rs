@@ -35,6 +35,11 @@ impl Capture {
         }
     }
 
+    /// Returns the entries so far.
+    pub(crate) fn entries(&self) -> &[TranscriptEntry] {
+        &self.entries
+    }
+
     /// Returns the entries.
     pub(crate) fn into_entries(self) -> Vec<TranscriptEntry> {
         self.entries

@@ -30,7 +30,7 @@ pub struct Plan {
     pub http: bool,
     /// Whether the address is a fleet responder, whose echo is read instead.
     pub pinned_responder: bool,
-    /// Other ports or addresses whose replies [`Experiment::ReplyTtl`] compares with.
+    /// Other ports or addresses whose replies [`Experiment::ReplyTtl`] compares with, or to which [`Experiment::Audit`] offers a session.
     pub siblings: Vec<SocketAddr>,
     /// How [`Experiment::Audit`] treats the server.
     pub manners: AuditManners,

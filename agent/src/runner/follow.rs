@@ -47,14 +47,16 @@ pub(super) async fn run<L: Look>(share: &Rc<Share<L>>, tasks: &[Task]) {
             lines.entry((address, line.clone())).or_default().push(task.clone());
         }
     }
+    let is_audited = |(_, tasks): &(&(SocketAddr, _), &Vec<Task>)| tasks.iter().any(|task| task.experiment == Experiment::Audit);
+    let audited: Rc<[SocketAddr]> = lines.iter().filter(is_audited).map(|((address, _), _)| *address).collect();
     let mut running = JoinSet::new();
     for ((address, _), tasks) in lines {
-        running.spawn_local(line(Rc::clone(share), address, tasks));
+        running.spawn_local(line(Rc::clone(share), address, Rc::clone(&audited), tasks));
     }
     running.join_all().await;
 }
 
-async fn line<L: Look>(share: Rc<Share<L>>, address: SocketAddr, tasks: Vec<Task>) {
+async fn line<L: Look>(share: Rc<Share<L>>, address: SocketAddr, audited: Rc<[SocketAddr]>, tasks: Vec<Task>) {
     for task in tasks {
         if task.experiment == Experiment::Witness {
             share.testify(&task, address);
@@ -64,7 +66,11 @@ async fn line<L: Look>(share: Rc<Share<L>>, address: SocketAddr, tasks: Vec<Task
             share.refuse(&task.profile, task.experiment, address, NotCompleted::Unsupported);
             continue;
         };
-        let siblings = if task.experiment == Experiment::ReplyTtl { other_doors(address) } else { Vec::new() };
+        let siblings = match task.experiment {
+            Experiment::ReplyTtl => other_doors(address),
+            Experiment::Audit => audited.iter().copied().filter(|other| *other != address).collect(),
+            _ => Vec::new(),
+        };
         for turn in 0..u16::try_from(task.repeat.max(1)).unwrap_or(u16::MAX) {
             let started = Instant::now();
             // The engine's own list counts up: what minds the turn and not the port shows in the order.

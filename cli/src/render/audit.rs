@@ -2,7 +2,7 @@
 
 use owo_colors::OwoColorize as _;
 use parallax_model::{
-    facts::{CertificateAsk, Resumption},
+    facts::{CertificateAsk, Http2Answer, Resumption},
     report::{AuditReport, CertificateReport, FeatureReport, KeyExchangeReport, ResumptionReport, VersionReport},
 };
 
@@ -38,7 +38,7 @@ fn block(report: &AuditReport, wide: bool) -> String {
     line("shows", certificates(&report.certificates));
     line("clients", report.client_certificate_authorities.map_or_else(String::new, |count| format!("asked for a certificate of {count} authorities")));
     line("lacks", report.features.as_ref().map_or_else(String::new, lacks));
-    line("! has", report.features.as_ref().map_or_else(String::new, has));
+    line("! has", has(report));
     line("! breaks", report.not_borne.iter().map(|refusal| format!("{} ({})", refusal.rung, refusal.answer)).collect::<Vec<_>>().join(", "));
     line("jarm", report.jarm.clone().unwrap_or_default());
     out
@@ -93,7 +93,9 @@ fn sessions(sessions: &ResumptionReport) -> String {
     let seconds = sessions.ticket_lifetime_seconds.map(|seconds| format!("tickets for {seconds} s"));
     let early = sessions.max_early_data_bytes.filter(|bytes| *bytes > 0).map(|bytes| format!("early data of {bytes} bytes"));
     let parts = [one("TLSv1.3 PSK", sessions.tls13_psk), one("TLSv1.2 ticket", sessions.tls12_ticket), one("id", sessions.tls12_id), seconds, early];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let elsewhere = sessions.elsewhere.iter().map(|seen| format!("{} at {}", seen.resumption, seen.address));
+    let across_names = one("! one of another name", sessions.across_names.filter(|seen| *seen == Resumption::Resumed));
+    parts.into_iter().flatten().chain(elsewhere).chain(across_names).collect::<Vec<_>>().join(", ")
 }
 
 fn secrets(secrets: &KeyExchangeReport) -> String {
@@ -150,8 +152,15 @@ fn lacks(features: &FeatureReport) -> String {
     chosen(&parts)
 }
 
-fn has(features: &FeatureReport) -> String {
-    chosen(&[(features.compression, "TLS compression"), (features.heartbeat, "heartbeat"), (features.next_protocols.is_some(), "NPN")])
+fn has(report: &AuditReport) -> String {
+    let granted = |is_so: fn(&FeatureReport) -> bool| report.features.as_ref().is_some_and(is_so);
+    chosen(&[
+        (granted(|features| features.compression), "TLS compression"),
+        (granted(|features| features.heartbeat), "heartbeat"),
+        (granted(|features| features.next_protocols.is_some()), "NPN"),
+        (report.renegotiation.as_deref() == Some("hello"), "renegotiation at a client's wish"),
+        (report.http2.is_some_and(|answer| answer != Http2Answer::Settings), "h2 by ALPN, which nothing behind it speaks"),
+    ])
 }
 
 fn chosen(parts: &[(bool, &str)]) -> String {

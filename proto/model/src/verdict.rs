@@ -331,6 +331,7 @@ causes! {
         ServerStapleMissing = Server "server.staple-missing",
         ServerStapleInvalid = Server "server.staple-invalid",
         ServerUpstreamFailure = Server "server.upstream-failure",
+        ServerHttp2Broken = Server "server.http2-broken",
         ServerOverloaded = Server "server.overloaded",
         ServerIpv6Unserved = Server "server.ipv6-unserved",
         EdgeMtuBlackhole = Edge "edge.mtu-blackhole",
@@ -392,6 +393,11 @@ causes! {
         ServerEarlyData = Server "server.early-data",
         ServerTicketLifetime = Server "server.ticket-lifetime",
         ServerNoResumption = Server "server.no-resumption",
+        ServerResumptionPerNode = Server "server.resumption-per-node",
+        ServerResumptionAcrossNames = Server "server.resumption-across-names",
+        ServerClientRenegotiation = Server "server.client-renegotiation",
+        ServerFallbackUnprotected = Server "server.fallback-unprotected",
+        ServerHelloLimits = Server "server.hello-limits",
     }
 }
 

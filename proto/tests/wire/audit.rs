@@ -10,7 +10,8 @@ pub(crate) fn audit() -> impl Strategy<Value = AuditFacts> {
     let cost = (any::<u32>(), any::<u64>(), any::<u64>(), option::of(stops));
     let hello = (option::of(ssl2().boxed()), vec(version().boxed(), 0..3), option::of(features().boxed()), key_exchange().boxed(), option::of(alpn()));
     let server = (sessions().boxed(), vec(vec(bytes(64), 0..3), 0..3), vec(certificate().boxed(), 0..3), option::of(client_certificate().boxed()));
-    let rest = (vec(rung(), 0..4), option::of("[0-9a-f]{62}"), option::of("[0-9a-f]{32}"));
+    let http2 = select(vec![Http2Answer::Settings, Http2Answer::Http1, Http2Answer::Other, Http2Answer::Ended, Http2Answer::Silence]);
+    let rest = (vec(rung(), 0..4), option::of("[0-9a-f]{62}"), option::of("[0-9a-f]{32}"), option::of(answer()), option::of(http2));
     (cost, hello, server, rest).prop_map(|(cost, hello, server, rest)| AuditFacts {
         connections: cost.0,
         elapsed_us: cost.1,
@@ -28,6 +29,8 @@ pub(crate) fn audit() -> impl Strategy<Value = AuditFacts> {
         tolerance: rest.0,
         jarm: rest.1,
         ja3s: rest.2,
+        renegotiation: rest.3,
+        http2: rest.4,
     })
 }
 
@@ -108,12 +111,21 @@ fn alpn() -> impl Strategy<Value = AlpnFacts> {
 }
 
 fn sessions() -> impl Strategy<Value = SessionFacts> {
-    let resumption = || option::of(select(vec![Resumption::Resumed, Resumption::Refused, Resumption::NotIssued]));
+    let outcome = || select(vec![Resumption::Resumed, Resumption::Refused, Resumption::NotIssued]);
+    let resumption = || option::of(outcome());
+    let elsewhere = (any::<std::net::SocketAddrV4>(), any::<u16>(), outcome()).prop_map(|(address, version, resumption)| ElsewhereFacts {
+        address: address.into(),
+        version,
+        resumption,
+    });
     let numbers = (option::of(any::<u32>()), option::of(any::<u32>()), option::of(any::<u8>()), option::of(any::<u32>()));
-    (resumption(), resumption(), resumption(), numbers, option::of(bytes(16))).prop_map(|(ticket, id, psk, numbers, ticket_key_name)| SessionFacts {
-        tls12_ticket: ticket,
-        tls12_id: id,
-        tls13_psk: psk,
+    let taken_up = (resumption(), resumption(), resumption(), resumption(), vec(elsewhere, 0..3));
+    (taken_up, numbers, option::of(bytes(16))).prop_map(|(taken_up, numbers, ticket_key_name)| SessionFacts {
+        tls12_ticket: taken_up.0,
+        tls12_id: taken_up.1,
+        tls13_psk: taken_up.2,
+        across_names: taken_up.3,
+        elsewhere: taken_up.4,
         tls12_lifetime_seconds: numbers.0,
         tls13_lifetime_seconds: numbers.1,
         tls13_tickets: numbers.2,

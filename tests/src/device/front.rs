@@ -8,6 +8,12 @@ use std::{
     time::Duration,
 };
 
+use parallax_tls::{
+    ClientHello,
+    record::HEADER_LEN,
+    registry::{CipherSuite, ProtocolVersion},
+};
+
 use super::{defect::Defect, intercept::original_destination, relic::Relics};
 
 /// What the relay does with a ClientHello.
@@ -27,6 +33,8 @@ pub struct Front {
     pub defect: Option<Defect>,
     /// What the relay answers itself when the server turns it down.
     pub relics: Option<Relics>,
+    /// Takes TLS_FALLBACK_SCSV out of the ClientHello, so that the server does not see it.
+    pub forgets_fallback: bool,
     /// How connections are ended.
     pub end: End,
 }
@@ -92,7 +100,7 @@ impl Front {
             None => original_destination(&client, client.local_addr()?.ip())?,
         };
         let mut server = TcpStream::connect(upstream)?;
-        server.write_all(first)?;
+        server.write_all(&if self.forgets_fallback { without_fallback(first) } else { first.to_vec() })?;
         if let Some(answer) = self.relics.as_ref().and_then(|relics| relics.answer(first))
             && is_refused(&server)?
         {
@@ -124,6 +132,13 @@ impl Front {
     }
 }
 
+/// Writes a ClientHello without the signal of RFC 7507; what is none stays as it is.
+fn without_fallback(first: &[u8]) -> Vec<u8> {
+    let Some(Ok(mut hello)) = first.get(HEADER_LEN..).map(ClientHello::decode) else { return first.to_vec() };
+    hello.cipher_suites.retain(|suite| *suite != CipherSuite::TLS_FALLBACK_SCSV);
+    hello.to_records(ProtocolVersion::TLS10)
+}
+
 /// Waits for the server's first word and tells whether it is no handshake.
 fn is_refused(server: &TcpStream) -> io::Result<bool> {
     let mut kind = [0];
@@ -142,6 +157,17 @@ pub(super) fn is_complete(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_signal_of_a_fallback_is_taken_out_and_nothing_else() {
+        let hello = ClientHello { cipher_suites: vec![CipherSuite(0xc02f), CipherSuite(0xc030)], ..ClientHello::default() };
+        let plain = hello.to_records(ProtocolVersion::TLS10);
+        let mut signalled = hello;
+        signalled.cipher_suites.push(CipherSuite::TLS_FALLBACK_SCSV);
+        assert_eq!(without_fallback(&signalled.to_records(ProtocolVersion::TLS10)), plain);
+        assert_eq!(without_fallback(&plain), plain);
+        assert_eq!(without_fallback(b"GET /"), b"GET /");
+    }
 
     #[test]
     fn a_record_is_complete_when_its_length_is_reached() {

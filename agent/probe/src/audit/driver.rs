@@ -1,6 +1,7 @@
 //! The thin edge: hellos over connections, within the caps on connections, time, bytes and pace.
 
 use std::{
+    net::SocketAddr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -158,9 +159,14 @@ impl<'a, N: Net> Driver<'a, N> {
 
     /// Takes leave, connects, and says in clear what must come before TLS; the inner none is a connection that did not come up.
     pub(super) async fn connect(&self) -> Option<Option<(Exchange<N::Connection>, Duration)>> {
+        self.connect_to(self.plan.address, 0).await
+    }
+
+    /// Like [`Driver::connect`], to any address of the target, keeping so many bytes of what goes both ways.
+    pub(super) async fn connect_to(&self, address: SocketAddr, transcript_bytes: u32) -> Option<Option<(Exchange<N::Connection>, Duration)>> {
         let Leave { turn, patience } = self.leave()?;
         sleep_until(turn).await;
-        let dial = Dial::to(self.plan.address, self.plan.connect_timeout().min(patience));
+        let dial = Dial::to(address, self.plan.connect_timeout().min(patience));
         let dialled = self.net.dial(&dial).await;
         let tcp = tcp::facts(&dial, &dialled);
         self.account().tcp.get_or_insert(tcp);
@@ -173,7 +179,7 @@ impl<'a, N: Net> Driver<'a, N> {
         if upgrade.is_some_and(|upgrade| upgrade.end != UpgradeEnd::Ready) {
             return Some(None);
         }
-        Some(Some((Exchange::new(connection, deadline, self.plan.limits.read_bytes, 0), patience)))
+        Some(Some((Exchange::new(connection, deadline, self.plan.limits.read_bytes, transcript_bytes), patience)))
     }
 
     /// Counts one connection, or says no when a cap is reached.

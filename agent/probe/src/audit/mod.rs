@@ -9,11 +9,10 @@
 //! | `versions` | one version as a whole |
 //! | `signature_schemes`, `features`, `key_exchange` | the rest that stands in the clear part of a handshake |
 //! | `alpn` | which application protocols are chosen, in the clear part or by full handshakes |
-//! | `certificates`, `sessions` | which chain for which name, and whether sessions are resumed |
+//! | `certificates`, `sessions` | which chain for which name, and whether sessions are resumed, there, at other addresses and across names |
+//! | `renegotiation`, `http2` | what a finished handshake is good for: a second one, and the protocol that was agreed on |
 //! | `tolerance`, `jarm` | hellos with one peculiarity each, and fingerprints |
 //! | `driver` | connections, caps and pace |
-//!
-//! Whether a server renegotiates when a client asks is not looked at, since the TLS library cannot ask; without RFC 5746 it shows in `features`.
 
 mod alpn;
 mod ask;
@@ -23,8 +22,10 @@ mod driver;
 mod elimination;
 mod features;
 mod groups;
+mod http2;
 mod jarm;
 mod key_exchange;
+mod renegotiation;
 mod sessions;
 mod signature_schemes;
 mod suites;
@@ -114,21 +115,29 @@ async fn survey<N: Net>(driver: &Driver<'_, N>, caller: &Caller, facts: &mut Aud
     let below = facts.versions.iter().rev().find(|version| version.version < ProtocolVersion::TLS13.0 && !version.suites.numbers.is_empty()).cloned();
     let tls13 = facts.versions.iter().find(|version| version.version == ProtocolVersion::TLS13.0 && !version.suites.numbers.is_empty()).cloned();
     let shares = shares(driver, caller, tls13.as_ref());
-    let protocols = async {
-        match tls13.as_ref().filter(|_| below.is_none()) {
-            Some(version) => alpn::tls13(driver, version).await,
-            None => None,
-        }
-    };
-    let (in_clear, shares, sessions, protocols) =
-        join!(in_clear(driver, caller, below.as_ref(), &facts.versions), shares, resumed(driver, below.as_ref(), tls13.as_ref()), protocols);
+    let protocols = asked(tls13.as_ref().filter(|_| below.is_none()), |version| alpn::tls13(driver, version));
+    let of_tls12 = below.as_ref().filter(|version| version.version == ProtocolVersion::TLS12.0);
+    let renegotiation = asked(of_tls12, |version| renegotiation::ask(driver, caller, version));
+    let sessions = resumed(driver, below.as_ref(), tls13.as_ref());
+    let (in_clear, shares, sessions, protocols, renegotiation) =
+        join!(in_clear(driver, caller, below.as_ref(), &facts.versions), shares, sessions, protocols, renegotiation);
     facts.alpn = protocols;
+    facts.renegotiation = renegotiation;
+    let mut demands = in_clear.as_ref().is_some_and(InClear::demands_certificate);
     if let Some(in_clear) = in_clear {
         in_clear.note(facts, caller);
     }
     let (session_facts, full) = sessions;
+    demands |= full.as_ref().is_some_and(|full| full.seen.certificate_requested);
     facts.sessions = session_facts;
     facts.client_certificate = driver.account().client_certificate.take();
+    let best = tls13.as_ref().or(below.as_ref());
+    let (http2, across_names) = join!(
+        asked(best.filter(|_| facts.agrees_on("h2")), |version| http2::ask(driver, version)),
+        asked(best.filter(|_| demands), |version| sessions::across_names(driver, caller, version)),
+    );
+    facts.http2 = http2;
+    facts.sessions.across_names = across_names;
     if let Some(full) = full {
         encrypted(driver, caller, facts, (tls13.as_ref(), below.is_some()), full).await;
     }
@@ -173,7 +182,20 @@ fn second_exchange<N: Net>(driver: &Driver<'_, N>, caller: &Caller, best: &Versi
     Some(caller.ask(caller.offer(ProtocolVersion(best.version), suites)))
 }
 
+/// Asks where there is a version to ask with.
+async fn asked<'v, T, F: Future<Output = Option<T>>>(version: Option<&'v VersionFacts>, ask: impl FnOnce(&'v VersionFacts) -> F) -> Option<T> {
+    match version {
+        Some(version) => ask(version).await,
+        None => None,
+    }
+}
+
 impl InClear {
+    /// Tells whether a client certificate is asked for under the target's name.
+    fn demands_certificate(&self) -> bool {
+        self.everything.as_ref().is_some_and(|reply| reply.answer.certificate_request.is_some())
+    }
+
     fn note(self, facts: &mut AuditFacts, caller: &Caller) {
         facts.features = self.everything.and_then(|all| features::facts(caller, &all, self.cbc.as_ref(), self.fallback.as_ref()));
         facts.alpn = self.alpn;
@@ -206,9 +228,10 @@ async fn resumed<N: Net>(driver: &Driver<'_, N>, below: Option<&VersionFacts>, t
         }
     };
     let (tls12, tls13) = join!(tls12, tls13);
-    let SessionFacts { tls12_ticket, tls12_id, tls12_lifetime_seconds, ticket_key_name, .. } = tls12;
-    let (tls13, full) = tls13.map_or_else(Default::default, |(facts, full)| (facts, Some(full)));
-    (SessionFacts { tls12_ticket, tls12_id, tls12_lifetime_seconds, ticket_key_name, ..tls13 }, full)
+    let SessionFacts { tls12_ticket, tls12_id, tls12_lifetime_seconds, ticket_key_name, mut elsewhere, .. } = tls12;
+    let (mut tls13, full) = tls13.map_or_else(Default::default, |(facts, full)| (facts, Some(full)));
+    elsewhere.append(&mut tls13.elsewhere);
+    (SessionFacts { tls12_ticket, tls12_id, tls12_lifetime_seconds, ticket_key_name, elsewhere, ..tls13 }, full)
 }
 
 /// Notes what only full handshakes of TLS 1.3 show: the request for a certificate, and the chains of a server that speaks nothing older.

@@ -1,22 +1,24 @@
 //! Whether a server resumes sessions, by full handshakes: the same twice over.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use parallax_model::{
     bytes::Bytes,
-    facts::{CertificateAsk, Resumption, SessionFacts, TlsEnd, VersionFacts},
+    facts::{CertificateAsk, ElsewhereFacts, HttpEnd, Resumption, SessionFacts, TlsEnd, VersionFacts},
     profile::{Delivery, HelloRecipe, Profile},
 };
 use parallax_tls::{
     registry::{ProtocolVersion, SignatureScheme},
     server_flight::NewSessionTicket,
 };
-use tokio::time::Instant;
+use rustls::HandshakeKind;
+use tokio::{sync::SemaphorePermit, time::Instant};
 
 use super::{caller::Caller, certificates, driver::Driver};
 use crate::{
+    http,
     net::Net,
-    tls::{self, Channel, Resumable, Seen, Session},
+    tls::{self, Channel, Exchange, Resumable, Seen, Session},
 };
 
 /// One finished handshake.
@@ -38,6 +40,7 @@ struct Twice {
     tickets: u8,
     lifetime_seconds: Option<u32>,
     max_early_data: Option<u32>,
+    elsewhere: Vec<ElsewhereFacts>,
 }
 
 /// Asks for sessions of TLS 1.2 with what the server accepts; nothing where the library cannot speak with it.
@@ -54,9 +57,16 @@ pub(super) async fn tls12<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts
             facts.tls12_ticket = Some(Resumption::NotIssued);
             facts.tls12_id = two.resumption;
         }
+        facts.elsewhere = two.elsewhere;
     }
-    if facts.tls12_id.is_none() {
-        facts.tls12_id = twice(driver, &recipe, false).await.and_then(|two| two.resumption);
+    if facts.tls12_id.is_none()
+        && let Some(two) = twice(driver, &recipe, false).await
+    {
+        facts.tls12_id = two.resumption;
+        // A node that shares its cache of sessions and not the keys of its tickets resumes nothing for clients, which take the ticket.
+        if facts.tls12_ticket != Some(Resumption::Resumed) {
+            facts.elsewhere = two.elsewhere;
+        }
     }
     facts
 }
@@ -70,9 +80,53 @@ pub(super) async fn tls13<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts
         tls13_tickets: Some(twice.tickets),
         tls13_lifetime_seconds: twice.lifetime_seconds,
         max_early_data_bytes: twice.max_early_data,
+        elsewhere: twice.elsewhere,
         ..SessionFacts::default()
     };
     Some((facts, twice.first))
+}
+
+/// Begins a session under another name, or under none where that is turned down, and offers it under the target's, which serves no client without a
+/// certificate: resumed is what it then serves.
+pub(super) async fn across_names<N: Net>(driver: &Driver<'_, N>, caller: &Caller, version: &VersionFacts) -> Option<Resumption> {
+    let name = caller.name.as_deref()?;
+    let recipe = recipe(version, if version.version == ProtocolVersion::TLS13.0 { "modern" } else { "tls12" })?;
+    let own = Resumable::of(&recipe, Some(name), driver.plan.address.ip(), true)?;
+    if served(driver, own.session()?).await?.is_some() {
+        return None;
+    }
+    for other in [Some(caller.other_name.as_str()), None] {
+        let other_recipe = HelloRecipe { server_name: other.is_some(), ..recipe.clone() };
+        let resumable = Resumable::of(&other_recipe, other, driver.plan.address.ip(), true)?;
+        let Ok(first) = handshake(driver, driver.plan.address, resumable.session()?, all_tickets(&resumable)).await? else { continue };
+        if first.seen.certificate_requested {
+            return None;
+        }
+        if !resumable.has_left() {
+            return Some(Resumption::NotIssued);
+        }
+        let is_resumed = served(driver, resumable.session_as(name)?).await? == Some(HandshakeKind::Resumed);
+        return Some(if is_resumed { Resumption::Resumed } else { Resumption::Refused });
+    }
+    None
+}
+
+/// Makes a handshake and returns of which kind it was where the server then serves the client; the inner none is an alert, an end, or a refusal by HTTP.
+async fn served<N: Net>(driver: &Driver<'_, N>, session: Session) -> Option<Option<HandshakeKind>> {
+    let Ok(Open { mut session, mut exchange, patience, _place }) = open(driver, driver.plan.address, session, 0).await? else { return Some(None) };
+    let kind = session.kind();
+    let mut channel = Channel::new(&mut session, &mut exchange);
+    let deadline = Instant::now() + patience;
+    let said =
+        if driver.plan.http { http::ask(&mut channel, &driver.plan.target, 0, deadline).await } else { http::first_read(&mut channel, true, deadline).await };
+    channel.close().await;
+    driver.note_bytes(exchange.finish().bytes_read);
+    let is_served = match said.end {
+        HttpEnd::Answered => !said.status.is_some_and(|status| (400..500).contains(&status)),
+        HttpEnd::Quiet => true,
+        _ => false,
+    };
+    Some(kind.filter(|_| is_served))
 }
 
 /// Makes one handshake of TLS 1.3 with the name and the signature schemes of an ask; none when the server does not finish it.
@@ -81,51 +135,109 @@ pub(super) async fn tls13_certificate<N: Net>(driver: &Driver<'_, N>, caller: &C
     let mut recipe = HelloRecipe { server_name: name.is_some(), ..recipe(version, "modern")? };
     recipe.signature_schemes.retain(|scheme| certificates::is_for(SignatureScheme(*scheme), ask));
     let session = tls::session(&recipe, name.as_deref(), driver.plan.address.ip())?;
-    handshake(driver, session, || true).await?.ok()
+    handshake(driver, driver.plan.address, session, || true).await?.ok()
 }
 
 /// Makes one handshake of TLS 1.3 that offers these protocols, and returns the server's choice or how it ended; none without a connection.
 pub(super) async fn tls13_protocol<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts, offer: Vec<String>) -> Option<Result<Option<String>, TlsEnd>> {
     let recipe = HelloRecipe { alpn: offer, ..recipe(version, "modern")? };
     let session = tls::session(&recipe, driver.plan.name_in(&recipe), driver.plan.address.ip())?;
-    Some(handshake(driver, session, || true).await?.map(|full| full.alpn))
+    Some(handshake(driver, driver.plan.address, session, || true).await?.map(|full| full.alpn))
 }
 
 async fn twice<N: Net>(driver: &Driver<'_, N>, recipe: &HelloRecipe, tickets: bool) -> Option<Twice> {
+    let own = driver.plan.address;
     let name = driver.plan.server_name.as_deref().filter(|_| recipe.server_name);
-    let resumable = Resumable::of(recipe, name, driver.plan.address.ip(), tickets)?;
-    let mut before = 0;
-    let has_all = || {
-        let settled = std::mem::replace(&mut before, resumable.tickets()) == resumable.tickets();
-        resumable.has_left() && settled
-    };
-    let first = handshake(driver, resumable.session()?, has_all).await?.ok()?;
+    let resumable = Resumable::of(recipe, name, own.ip(), tickets)?;
+    let first = handshake(driver, own, resumable.session()?, all_tickets(&resumable)).await?.ok()?;
     let (tickets, lifetime_seconds, max_early_data) = (resumable.tickets(), resumable.lifetime_seconds(), resumable.max_early_data());
     let resumption = if resumable.has_left() {
-        let second = handshake(driver, resumable.session()?, || true).await;
-        second.and_then(Result::ok).map(|second| if second.is_resumed { Resumption::Resumed } else { Resumption::Refused })
+        handshake(driver, own, resumable.session()?, || true).await.and_then(Result::ok).map(|second| resumption(&second))
     } else {
         Some(Resumption::NotIssued)
     };
-    Some(Twice { first, resumption, tickets, lifetime_seconds, max_early_data })
+    let elsewhere = if resumption == Some(Resumption::Resumed) { elsewhere(driver, &resumable, recipe).await } else { Vec::new() };
+    Some(Twice { first, resumption, tickets, lifetime_seconds, max_early_data, elsewhere })
 }
 
-/// Makes a full handshake and waits a moment for what follows it, unless `has_all` says that everything has come; the error is its other end.
-async fn handshake<N: Net>(driver: &Driver<'_, N>, session: Session, mut has_all: impl FnMut() -> bool + Send) -> Option<Result<Full, TlsEnd>> {
-    let _place = driver.gate().acquire().await.ok()?;
-    let (mut exchange, patience) = driver.connect().await??;
-    let mut done = tls::handshake(session, &mut exchange, Delivery::Whole, None).await;
+/// Offers what is left of a server's sessions to the target's other addresses, after another handshake where nothing is left.
+async fn elsewhere<N: Net>(driver: &Driver<'_, N>, resumable: &Resumable, recipe: &HelloRecipe) -> Vec<ElsewhereFacts> {
+    let mut seen = Vec::new();
+    for address in driver.plan.siblings.iter().copied().take(MOST_SIBLINGS) {
+        if !resumable.has_left() {
+            let Some(session) = resumable.session() else { break };
+            let _ = handshake(driver, driver.plan.address, session, all_tickets(resumable)).await;
+        }
+        if !resumable.has_left() {
+            break;
+        }
+        // A session takes its ticket at once.
+        let Some(session) = resumable.session() else { break };
+        if let Some(Ok(full)) = handshake(driver, address, session, || true).await {
+            let version = recipe.versions.first().copied().unwrap_or_default();
+            seen.push(ElsewhereFacts { address, version, resumption: resumption(&full) });
+        }
+    }
+    seen
+}
+
+fn resumption(second: &Full) -> Resumption {
+    if second.is_resumed { Resumption::Resumed } else { Resumption::Refused }
+}
+
+/// Says at each call whether no further ticket has come since the last one.
+fn all_tickets(resumable: &Resumable) -> impl FnMut() -> bool + Send {
+    let mut before = resumable.tickets();
+    let known = before;
+    move || {
+        let settled = std::mem::replace(&mut before, resumable.tickets()) == resumable.tickets();
+        (resumable.tickets() > known || resumable.has_left()) && settled
+    }
+}
+
+/// A finished handshake on a connection that is still open.
+pub(super) struct Open<'d, C> {
+    pub(super) session: Session,
+    pub(super) exchange: Exchange<C>,
+    pub(super) patience: Duration,
+    _place: SemaphorePermit<'d>,
+}
+
+/// Makes a full handshake at an address of the target, keeping so many bytes of it; the error is its other end.
+pub(super) async fn open<'d, N: Net>(
+    driver: &'d Driver<'_, N>,
+    address: SocketAddr,
+    session: Session,
+    transcript_bytes: u32,
+) -> Option<Result<Open<'d, N::Connection>, TlsEnd>> {
+    let place = driver.gate().acquire().await.ok()?;
+    let (mut exchange, patience) = driver.connect_to(address, transcript_bytes).await??;
+    let done = tls::handshake(session, &mut exchange, Delivery::Whole, None).await;
     if done.end != TlsEnd::Established {
         return Some(Err(done.end));
     }
-    let is_resumed = done.session.is_resumed();
-    let seen = done.session.seen();
-    let negotiated = done.session.negotiated(&seen, 0);
+    Some(Ok(Open { session: done.session, exchange, patience, _place: place }))
+}
+
+/// Makes a full handshake and waits a moment for what follows it, unless `has_all` says that everything has come; the error is its other end.
+async fn handshake<N: Net>(
+    driver: &Driver<'_, N>,
+    address: SocketAddr,
+    session: Session,
+    mut has_all: impl FnMut() -> bool + Send,
+) -> Option<Result<Full, TlsEnd>> {
+    let Open { mut session, mut exchange, patience, _place } = match open(driver, address, session, 0).await? {
+        Ok(open) => open,
+        Err(end) => return Some(Err(end)),
+    };
+    let is_resumed = session.kind() == Some(HandshakeKind::Resumed);
+    let seen = session.seen();
+    let negotiated = session.negotiated(&seen, 0);
     let cipher_suite = negotiated.as_ref().and_then(|negotiated| negotiated.cipher_suite);
     // Before TLS 1.3 everything has come with Finished.
     let is_open = negotiated.as_ref().is_some_and(|negotiated| negotiated.version == Some(ProtocolVersion::TLS13.0));
     let alpn = negotiated.and_then(|negotiated| negotiated.alpn);
-    let mut channel = Channel::new(&mut done.session, &mut exchange);
+    let mut channel = Channel::new(&mut session, &mut exchange);
     let until = Instant::now() + (channel.round_trip() * 3 + FOR_TICKETS).min(patience);
     while is_open && !has_all() && Instant::now() < until {
         let _ = channel.read(until.min(Instant::now() + STEP)).await;
@@ -137,7 +249,7 @@ async fn handshake<N: Net>(driver: &Driver<'_, N>, session: Session, mut has_all
 }
 
 /// Makes a recipe of what both the library and the server can do; none when that is nothing.
-fn recipe(version: &VersionFacts, profile: &str) -> Option<HelloRecipe> {
+pub(super) fn recipe(version: &VersionFacts, profile: &str) -> Option<HelloRecipe> {
     let wide = Profile::builtin(profile)?.hello;
     let in_common = |known: &[u16], accepted: &[u16]| known.iter().copied().filter(|number| accepted.contains(number)).collect::<Vec<u16>>();
     let cipher_suites = in_common(&wide.cipher_suites, &version.suites.numbers);
@@ -154,6 +266,8 @@ const KEY_NAME: usize = 16;
 /// How long a server may take to write a ticket after Finished, besides the way.
 const FOR_TICKETS: Duration = Duration::from_millis(100);
 const STEP: Duration = Duration::from_millis(5);
+/// Other addresses to which a session is offered.
+const MOST_SIBLINGS: usize = 4;
 
 #[cfg(test)]
 mod tests {

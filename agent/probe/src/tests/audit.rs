@@ -1,6 +1,6 @@
 //! Whole audits: of a scripted server in paused time, and of rustls on loopback.
 
-use parallax_model::facts::{AlpnFacts, AuditAnswer, AuditFacts, AuditStop, CertificateAsk, ConnectEnd, Facts, Resumption, Rung};
+use parallax_model::facts::{AlpnFacts, AuditAnswer, AuditFacts, AuditStop, CertificateAsk, ConnectEnd, Facts, Http2Answer, Resumption, Rung};
 use parallax_tls::{
     ClientHello, Extension, ServerHello,
     record::{Record, encode_records},
@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    loopback::{acceptor, serve_tls},
+    loopback::{acceptor, serve, serve_tls},
     *,
 };
 use crate::{
@@ -143,7 +143,7 @@ async fn nobody_there_and_nothing_of_tls_cost_next_to_nothing() {
 #[tokio::test]
 async fn a_real_server_is_found_out_with_sessions_and_certificates() {
     let (acceptor, certificate) = acceptor(&[&TLS13, &TLS12], false);
-    let address = serve_tls(acceptor, true, b"").await;
+    let address = serve_tls(acceptor, true, b"220 mail").await;
     let facts = run(&Plan { address, ..plan(Experiment::Audit, "modern") }, &SystemNet).await;
     let audit = *facts.audit.unwrap();
     assert_eq!(audit.stopped, None);
@@ -165,11 +165,45 @@ async fn a_real_server_is_found_out_with_sessions_and_certificates() {
     assert!(share.taken && share.group == 0x11ec && share.bytes_sent > 1_200);
     assert_eq!(audit.key_exchange.curve_value_reused, Some(false));
     assert_eq!((audit.sessions.tls12_id, audit.sessions.tls13_psk), (Some(Resumption::Resumed), Some(Resumption::Resumed)));
+    assert_eq!((audit.sessions.elsewhere.as_slice(), audit.sessions.across_names), (&[][..], None));
+    assert_eq!(audit.http2, Some(Http2Answer::Other));
     assert_eq!(audit.chains, [[parallax_model::bytes::Bytes(certificate.to_vec())]]);
     assert!(audit.certificates.iter().all(|seen| seen.chain == Some(0)) && audit.certificates.len() == 3);
     let features = audit.features.unwrap();
     assert!(features.extended_master_secret && features.downgrade_sentinel == Some(1));
     assert!(audit.tolerance.iter().filter(|rung| !rung.is_borne()).count() == 0, "{:?}", audit.tolerance);
+}
+
+#[tokio::test]
+async fn sessions_are_offered_to_other_addresses() {
+    for versions in [&[&TLS12][..], &[&TLS13]] {
+        let (one, _) = acceptor(versions, false);
+        let (other, _) = acceptor(versions, false);
+        let address = serve_tls(one.clone(), true, b"").await;
+        let siblings = vec![serve_tls(one, true, b"").await, serve_tls(other, true, b"").await];
+        let plan = Plan { address, siblings: siblings.clone(), ..plan(Experiment::Audit, "modern") };
+        let audit = run(&plan, &SystemNet).await.audit.unwrap();
+        let seen: Vec<_> = audit.sessions.elsewhere.iter().map(|seen| (seen.address, seen.resumption)).collect();
+        assert_eq!(seen, [(siblings[0], Resumption::Resumed), (siblings[1], Resumption::Refused)]);
+    }
+}
+
+#[tokio::test]
+async fn a_session_of_another_name_is_offered_where_the_name_wants_a_certificate() {
+    let (open, _) = acceptor(&[&TLS13], false);
+    let (strict, _) = acceptor(&[&TLS13], true);
+    let address = serve(move |stream| {
+        let (open, strict) = (Arc::clone(open.config()), Arc::clone(strict.config()));
+        async move {
+            let Ok(start) = tokio_rustls::LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await else { return };
+            let is_own = start.client_hello().server_name() == Some("shop.corp.test");
+            let Ok(mut tls) = start.into_stream(if is_own { strict } else { open }).await else { return };
+            let _ = tokio::io::copy(&mut tls, &mut tokio::io::sink()).await;
+        }
+    })
+    .await;
+    let audit = run(&Plan { address, ..plan(Experiment::Audit, "modern") }, &SystemNet).await.audit.unwrap();
+    assert_eq!(audit.sessions.across_names, Some(Resumption::Refused));
 }
 
 #[tokio::test]

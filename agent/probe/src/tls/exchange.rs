@@ -155,6 +155,11 @@ impl<C: Connection> Exchange<C> {
         self.reader.answer()
     }
 
+    /// Returns what went both ways so far, within the cap of the transcript.
+    pub(crate) fn transcript(&self) -> &[TranscriptEntry] {
+        self.capture.entries()
+    }
+
     /// Stops looking for clear records: from here on everything is under the session's keys.
     pub(crate) fn clear_part_is_over(&mut self) {
         self.reading_clear_part = false;

@@ -34,7 +34,7 @@ pub(crate) struct Session {
 }
 
 /// What came of bytes that the library was given.
-struct Taken {
+pub(super) struct Taken {
     /// Whether the peer has said that nothing more comes.
     peer_closed: bool,
 }
@@ -102,7 +102,7 @@ pub(crate) async fn handshake<C: Connection>(mut session: Session, exchange: &mu
 
 impl Session {
     /// Returns the bytes that the library wants sent.
-    fn outgoing(&mut self) -> Vec<u8> {
+    pub(super) fn outgoing(&mut self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(FLIGHT_SIZE);
         while self.tls.wants_write() {
             if self.tls.write_tls(&mut bytes).is_err() {
@@ -113,7 +113,7 @@ impl Session {
     }
 
     /// Gives the library the bytes that came.
-    fn take(&mut self, mut bytes: &[u8]) -> Result<Taken, Error> {
+    pub(super) fn take(&mut self, mut bytes: &[u8]) -> Result<Taken, Error> {
         let mut taken = Taken { peer_closed: false };
         while !bytes.is_empty() {
             match self.tls.read_tls(&mut bytes) {
@@ -132,9 +132,9 @@ impl Session {
         Ok(taken)
     }
 
-    /// Tells whether the server took up a session of before.
-    pub(crate) fn is_resumed(&self) -> bool {
-        self.tls.handshake_kind() == Some(HandshakeKind::Resumed)
+    /// Tells whether the handshake was whole or took up a session of before; none before that is known.
+    pub(crate) fn kind(&self) -> Option<HandshakeKind> {
+        self.tls.handshake_kind()
     }
 
     /// Takes out what the server showed of itself.

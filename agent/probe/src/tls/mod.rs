@@ -6,6 +6,7 @@ mod exchange;
 mod full;
 mod recorder;
 mod refusal;
+mod renegotiate;
 mod resume;
 mod template;
 
@@ -13,6 +14,7 @@ pub(crate) use craft::{craft, imitate, public_key, random};
 pub(crate) use exchange::Exchange;
 pub(crate) use full::{Channel, Parts, ReadEnd, Session, handshake, session};
 pub(crate) use recorder::Seen;
+pub(crate) use renegotiate::{Renegotiable, Said};
 pub(crate) use resume::Resumable;
 
 pub(crate) use answer::{answer, ask, assemble};

@@ -35,10 +35,18 @@ impl Resumable {
         self.parts.clone().session()
     }
 
-    /// Tells whether a session left something to resume.
+    /// Starts a session under another name, which may resume what was left under this one; none when that is no name.
+    pub(crate) fn session_as(&self, server_name: &str) -> Option<Session> {
+        let mut parts = self.parts.clone();
+        Arc::make_mut(&mut parts.config).enable_sni = true;
+        parts.name = ServerName::try_from(server_name.to_owned()).ok()?;
+        parts.session()
+    }
+
+    /// Tells whether something is left to resume.
     pub(crate) fn has_left(&self) -> bool {
         let left = self.memory.lock();
-        left.tls12.is_some() || left.tickets > 0
+        left.tls12.is_some() || !left.tls13.is_empty()
     }
 
     /// Returns how many tickets of TLS 1.3 came.
@@ -71,7 +79,7 @@ struct Memory(Mutex<Left>);
 #[derive(Debug, Default)]
 struct Left {
     tls12: Option<Tls12ClientSessionValue>,
-    tls13: Option<Tls13ClientSessionValue>,
+    tls13: Vec<Tls13ClientSessionValue>,
     tickets: u8,
     max_early_data: Option<u32>,
     lifetime_seconds: Option<u32>,
@@ -108,10 +116,15 @@ impl ClientSessionStore for Memory {
         left.tickets = left.tickets.saturating_add(1);
         left.max_early_data = Some(value.max_early_data_size());
         left.lifetime_seconds = lifetime_seconds(&value);
-        left.tls13 = Some(value);
+        if left.tls13.len() < MOST_TICKETS {
+            left.tls13.push(value);
+        }
     }
 
     fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        self.lock().tls13.take()
+        self.lock().tls13.pop()
     }
 }
+
+/// Tickets that are kept of one server; each is good for one connection.
+const MOST_TICKETS: usize = 8;

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, net::SocketAddr};
 
 use parallax_tls::registry::{AlertDescription, ProtocolVersion};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,10 @@ pub struct AuditFacts {
     pub client_certificate: Option<ClientCertificateFacts>,
     /// How hellos with one peculiarity each were answered.
     pub tolerance: Vec<RungFacts>,
+    /// What came back for a second ClientHello on a finished connection of TLS 1.2 (RFC 5746): [`AuditAnswer::Hello`] when the server renegotiates.
+    pub renegotiation: Option<AuditAnswer>,
+    /// What came back for the preface of HTTP/2 where `h2` was agreed on.
+    pub http2: Option<Http2Answer>,
     /// The JARM fingerprint: 62 hexadecimal digits, all zero when the server answered none of the ten hellos.
     pub jarm: Option<String>,
     /// The JA3S fingerprint of the answer to a modern hello: MD5, 32 hexadecimal digits.
@@ -47,6 +51,12 @@ pub struct AuditFacts {
 }
 
 impl AuditFacts {
+    /// Tells whether the server agrees on an application protocol.
+    #[must_use]
+    pub fn agrees_on(&self, protocol: &str) -> bool {
+        self.alpn.as_ref().is_some_and(|alpn| alpn.accepted.iter().any(|accepted| accepted == protocol))
+    }
+
     /// Returns what came of one rung of the ladder; none when it was not asked.
     #[must_use]
     pub fn answer_to(&self, wanted: Rung) -> Option<AuditAnswer> {
@@ -276,6 +286,50 @@ pub struct SessionFacts {
     pub max_early_data_bytes: Option<u32>,
     /// The first 16 bytes of the ticket of TLS 1.2: the name of the key in the format that RFC 5077 recommends.
     pub ticket_key_name: Option<Bytes>,
+    /// What came of offering, at the target's other addresses, a session of this one; asked where this one resumes its own.
+    pub elsewhere: Vec<ElsewhereFacts>,
+    /// What came of offering, under the target's name, a session that was begun under another one or none: [`Resumption::Resumed`] when the client was
+    /// served. Asked where the target's name alone wants a client certificate, and serves nobody without.
+    pub across_names: Option<Resumption>,
+}
+
+/// What another address of the target made of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ElsewhereFacts {
+    /// Where it was offered.
+    pub address: SocketAddr,
+    /// The version of the session.
+    pub version: u16,
+    /// [`Resumption::Resumed`] or [`Resumption::Refused`].
+    pub resumption: Resumption,
+}
+
+/// What came back for the preface of HTTP/2 (RFC 9113 section 3.4), which a server answers with SETTINGS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Http2Answer {
+    /// A SETTINGS frame.
+    Settings,
+    /// A response of HTTP/1.
+    Http1,
+    /// Something else.
+    Other,
+    /// The peer ended the stream without a word.
+    Ended,
+    /// Nothing came in time.
+    Silence,
+}
+
+impl fmt::Display for Http2Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Settings => "settings",
+            Self::Http1 => "an answer in HTTP/1",
+            Self::Other => "no HTTP",
+            Self::Ended => "the end of the stream",
+            Self::Silence => "nothing in time",
+        })
+    }
 }
 
 /// What came of offering a session to a server again.

@@ -17,8 +17,8 @@ mod witness;
 use std::net::SocketAddr;
 
 pub use audit::{
-    Accepted, AlpnFacts, AuditAnswer, AuditFacts, AuditStop, CertificateAsk, CertificateFacts, ClientCertificateFacts, FeatureFacts, FiniteFieldFacts,
-    KeyExchangeFacts, Resumption, SessionFacts, ShareFacts, Ssl2Facts, VersionFacts,
+    Accepted, AlpnFacts, AuditAnswer, AuditFacts, AuditStop, CertificateAsk, CertificateFacts, ClientCertificateFacts, ElsewhereFacts, FeatureFacts,
+    FiniteFieldFacts, Http2Answer, KeyExchangeFacts, Resumption, SessionFacts, ShareFacts, Ssl2Facts, VersionFacts,
 };
 pub use dns::{DnsAnswer, DnsFacts, DnsRecord, DnsTransport, LookupEnd, ResolverKind, ServiceRecord};
 pub use http::{BodyEnd, BodyFacts, HttpEnd, HttpFacts};

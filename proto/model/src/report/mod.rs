@@ -7,7 +7,7 @@ mod of;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    facts::{AuditStop, CertificateAsk, Resumption},
+    facts::{AuditStop, CertificateAsk, ElsewhereFacts, Http2Answer, Resumption},
     id::AttemptId,
 };
 
@@ -45,6 +45,10 @@ pub struct AuditReport {
     pub client_certificate_authorities: Option<u32>,
     /// Hellos with one peculiarity that the server did not bear: the peculiarity and the answer.
     pub not_borne: Vec<RefusalReport>,
+    /// What it answers to a second ClientHello under the keys of TLS 1.2: `hello` when it renegotiates.
+    pub renegotiation: Option<String>,
+    /// What it answers to the preface of HTTP/2 after `h2` was agreed on.
+    pub http2: Option<Http2Answer>,
     /// Its JARM fingerprint.
     pub jarm: Option<String>,
     /// The JA3S fingerprint of its answer to a modern hello.
@@ -89,6 +93,10 @@ pub struct ResumptionReport {
     pub ticket_lifetime_seconds: Option<u32>,
     /// Early data that a ticket of TLS 1.3 allows, bytes.
     pub max_early_data_bytes: Option<u32>,
+    /// What the target's other addresses made of a session of this one.
+    pub elsewhere: Vec<ElsewhereFacts>,
+    /// What the target's name made of a session that was begun under another name, where it wants a client certificate.
+    pub across_names: Option<Resumption>,
 }
 
 /// What a ServerHello of TLS 1.2 or before grants.

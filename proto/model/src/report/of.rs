@@ -31,6 +31,8 @@ impl AuditReport {
             certificates: facts.certificates.iter().map(|seen| certificate(facts, seen, &read)).collect(),
             client_certificate_authorities: facts.client_certificate.as_ref().map(|request| request.authorities_count),
             not_borne: refused.map(|rung| RefusalReport { rung: rung.name.clone(), answer: rung.answer.to_string() }).collect(),
+            renegotiation: facts.renegotiation.map(|answer| answer.to_string()),
+            http2: facts.http2,
             jarm: facts.jarm.clone(),
             ja3s: facts.ja3s.clone(),
         })
@@ -78,6 +80,8 @@ fn resumption(facts: &SessionFacts) -> ResumptionReport {
         tls13_psk: facts.tls13_psk,
         ticket_lifetime_seconds: facts.tls12_lifetime_seconds,
         max_early_data_bytes: facts.max_early_data_bytes,
+        elsewhere: facts.elsewhere.clone(),
+        across_names: facts.across_names,
     }
 }
 

@@ -3,7 +3,7 @@ mod server;
 
 use parallax_model::{
     bytes::Bytes,
-    facts::{Accepted, AuditAnswer, AuditFacts, AuditStop, RungFacts},
+    facts::{Accepted, AuditAnswer, AuditFacts, AuditStop, Http2Answer, RungFacts},
 };
 
 use super::{
@@ -34,6 +34,8 @@ impl From<&AuditFacts> for v1::AuditFacts {
             tolerance: cut(&facts.tolerance).iter().map(Into::into).collect(),
             jarm: facts.jarm.as_deref().map(cut_text),
             ja3s: facts.ja3s.as_deref().map(cut_text),
+            renegotiation: facts.renegotiation.map(Into::into),
+            http2: facts.http2.map_or(v1::Http2Answer::Unspecified, Into::into).into(),
         }
     }
 }
@@ -58,6 +60,8 @@ impl TryFrom<v1::AuditFacts> for AuditFacts {
             tolerance: messages(message.tolerance, "tolerance")?,
             jarm: text_option(message.jarm, "jarm")?,
             ja3s: text_option(message.ja3s, "ja3s")?,
+            renegotiation: inner(message.renegotiation, "renegotiation")?,
+            http2: http2(message.http2)?,
         })
     }
 }
@@ -91,6 +95,32 @@ fn stop(value: i32) -> Result<Option<AuditStop>, ConvertError> {
         v1::AuditStop::Time => Some(AuditStop::Time),
         v1::AuditStop::Bytes => Some(AuditStop::Bytes),
         v1::AuditStop::Vanished => Some(AuditStop::Vanished),
+    })
+}
+
+impl From<Http2Answer> for v1::Http2Answer {
+    fn from(answer: Http2Answer) -> Self {
+        match answer {
+            Http2Answer::Settings => Self::Settings,
+            Http2Answer::Http1 => Self::Http1,
+            Http2Answer::Other => Self::Other,
+            Http2Answer::Ended => Self::Ended,
+            Http2Answer::Silence => Self::Silence,
+        }
+    }
+}
+
+fn http2(value: i32) -> Result<Option<Http2Answer>, ConvertError> {
+    if value == 0 {
+        return Ok(None);
+    }
+    Ok(match known(value, "http2")? {
+        v1::Http2Answer::Unspecified => None,
+        v1::Http2Answer::Settings => Some(Http2Answer::Settings),
+        v1::Http2Answer::Http1 => Some(Http2Answer::Http1),
+        v1::Http2Answer::Other => Some(Http2Answer::Other),
+        v1::Http2Answer::Ended => Some(Http2Answer::Ended),
+        v1::Http2Answer::Silence => Some(Http2Answer::Silence),
     })
 }
 

@@ -1,12 +1,12 @@
 use parallax_model::{
     bytes::Bytes,
-    facts::{CertificateAsk, CertificateFacts, ClientCertificateFacts, Resumption, SessionFacts},
+    facts::{CertificateAsk, CertificateFacts, ClientCertificateFacts, ElsewhereFacts, Resumption, SessionFacts},
 };
 
 use super::{byte_strings, words};
 use crate::{
     convert::{
-        bounds::{bytes, cut, cut_text, cut_to, each, text_option},
+        bounds::{bytes, cut, cut_text, cut_to, each, messages, text_option},
         error::{ConvertError, known, narrow, narrow_option, required_inner, unspecified},
     },
     v1,
@@ -27,6 +27,8 @@ impl From<&SessionFacts> for v1::SessionFacts {
             tls13_tickets: facts.tls13_tickets.map(u32::from),
             max_early_data_bytes: facts.max_early_data_bytes,
             ticket_key_name: facts.ticket_key_name.as_ref().map(|name| cut_to(&name.0, MAX_KEY_NAME_BYTES).to_vec()),
+            elsewhere: cut(&facts.elsewhere).iter().map(Into::into).collect(),
+            across_names: resumption(facts.across_names),
         }
     }
 }
@@ -43,6 +45,25 @@ impl TryFrom<v1::SessionFacts> for SessionFacts {
             tls13_tickets: narrow_option(message.tls13_tickets, "tls13_tickets")?,
             max_early_data_bytes: message.max_early_data_bytes,
             ticket_key_name: message.ticket_key_name.map(|name| bytes(name, "ticket_key_name", MAX_KEY_NAME_BYTES)).transpose()?.map(Bytes),
+            elsewhere: messages(message.elsewhere, "elsewhere")?,
+            across_names: resumption(message.across_names, "across_names")?,
+        })
+    }
+}
+
+impl From<&ElsewhereFacts> for v1::ElsewhereFacts {
+    fn from(facts: &ElsewhereFacts) -> Self {
+        Self { address: Some(facts.address.into()), version: u32::from(facts.version), resumption: v1::Resumption::from(facts.resumption).into() }
+    }
+}
+
+impl TryFrom<v1::ElsewhereFacts> for ElsewhereFacts {
+    type Error = ConvertError;
+    fn try_from(message: v1::ElsewhereFacts) -> Result<Self, ConvertError> {
+        Ok(Self {
+            address: required_inner(message.address, "address")?,
+            version: narrow(message.version, "version")?,
+            resumption: resumption(message.resumption, "resumption")?.ok_or_else(|| unspecified("resumption"))?,
         })
     }
 }

@@ -25,6 +25,9 @@ pub struct Row {
     /// Causes that may stand beside them.
     #[serde(default)]
     pub allowed: Vec<Cause>,
+    /// Causes that may stand beside them and that the cure leaves, since they are the server's nature.
+    #[serde(default)]
+    pub always: Vec<Cause>,
     /// What is probed.
     #[serde(default = "own_name")]
     pub target: String,

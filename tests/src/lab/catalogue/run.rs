@@ -102,7 +102,7 @@ fn probe(lab: &Lab, row: &Row, place: &Place, servers: &[Server], findings: &[Ex
         meanwhile: Vec::new(),
         healthy: Some(row.causes.iter().all(|cause| cause.is_informational()) || findings.is_empty()),
         findings: findings.to_vec(),
-        allowed: if findings.is_empty() { Vec::new() } else { row.allowed.iter().map(ToString::to_string).collect() },
+        allowed: row.allowed.iter().filter(|_| !findings.is_empty()).chain(&row.always).map(ToString::to_string).collect(),
         forbidden: Vec::new(),
     };
     let mut report = run::ask(lab, &probe);

@@ -1,11 +1,18 @@
 //! What an audit shows of a server: each claim is a pure function of its facts, and counts when every group's audit of the address says the same.
 
+mod across_names;
+mod client_renegotiation;
 mod early_data;
+mod fallback;
+mod field;
 mod finite_field;
 mod groups;
+mod hello_limits;
+mod http2;
 mod key_types;
 mod missing_tls13;
 mod name_needed;
+mod nodes;
 mod obsolete_features;
 mod old_versions;
 mod outdated_stack;
@@ -44,13 +51,17 @@ struct Claim {
     next: &'static str,
 }
 
-const CLAIMS: [fn(&AuditFacts) -> Option<Claim>; 16] = [
+const CLAIMS: [fn(&AuditFacts) -> Option<Claim>; 21] = [
     tolerance::claim,
+    hello_limits::claim,
+    http2::claim,
     old_versions::claim,
     outdated_stack::claim,
     weak_suites::claim,
     finite_field::claim,
     renegotiation::claim,
+    client_renegotiation::claim,
+    fallback::claim,
     obsolete_features::claim,
     early_data::claim,
     ticket_lifetime::claim,
@@ -59,6 +70,7 @@ const CLAIMS: [fn(&AuditFacts) -> Option<Claim>; 16] = [
     groups::claim,
     suite_order::claim,
     resumption::claim,
+    across_names::claim,
     name_needed::claim,
     request_size::claim,
 ];
@@ -75,6 +87,7 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
             .filter(|(_, _, facts)| facts.stopped.is_none())
             .collect();
         board.drafts.extend(CLAIMS.iter().filter_map(|claim| agreed(scene, place, &audits, claim)));
+        nodes::run(board, place, &audits);
         key_types::run(board, place, &seats);
     }
 }

@@ -8,17 +8,22 @@ use crate::explain::row;
 
 /// `server.hello-intolerance`: a hello with one peculiarity that clients in use have is not answered, while the plain one of its kind is.
 pub(super) fn claim(facts: &AuditFacts) -> Option<Claim> {
+    Some(Claim {
+        cause: Cause::ServerHelloIntolerance,
+        what: not_borne(facts, &IN_USE)?,
+        counter: Cause::EdgeFilter,
+        next: "send the same hellos from the server itself, past its balancer",
+    })
+}
+
+/// Says which of these hellos are not answered while the plain ones are; none when all are.
+pub(super) fn not_borne(facts: &AuditFacts, hellos: &[(Rung, &str)]) -> Option<String> {
     if [Rung::Small, Rung::Modern].into_iter().any(|plain| facts.answer_to(plain) != Some(AuditAnswer::Hello)) {
         return None;
     }
     let fails = |rung: &&(Rung, &str)| facts.answer_to(rung.0).is_some_and(is_failure);
-    let failed: Vec<&str> = IN_USE.iter().filter(fails).map(|(_, name)| *name).collect();
-    (!failed.is_empty()).then(|| Claim {
-        cause: Cause::ServerHelloIntolerance,
-        what: format!("does not answer a ClientHello {}", row(&failed)),
-        counter: Cause::EdgeFilter,
-        next: "send the same hellos from the server itself, past its balancer",
-    })
+    let failed: Vec<&str> = hellos.iter().filter(fails).map(|(_, name)| *name).collect();
+    (!failed.is_empty()).then(|| format!("does not answer a ClientHello {}", row(&failed)))
 }
 
 /// A missing connection says nothing about the hello.
