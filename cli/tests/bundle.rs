@@ -34,6 +34,8 @@ fn attempt(verdict: &Verdict, vantage: &str, experiment: Experiment, address: &s
         server: Some(HOSTILE.to_owned()),
         location: None,
         alt_svc: None,
+        date: None,
+        age_seconds: None,
         bytes_read: 1,
         elapsed_us: 1,
         body: None,

@@ -1,8 +1,9 @@
 //! What follows a finished handshake: one request, one read, or a responder's echo.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use parallax_model::{
+    clock::Timestamp,
     echo::{Echo, MAX_LINE_BYTES},
     facts::{HttpEnd, HttpFacts, TlsEnd},
     target::Target,
@@ -56,6 +57,8 @@ pub(crate) fn read_head(received: &[u8]) -> Option<HttpFacts> {
         status: Some(status_of(received)?),
         server: header(received, "server", MAX_SERVER_CHARS),
         alt_svc: header(received, "alt-svc", MAX_ALT_SVC_CHARS),
+        date: header(received, "date", MAX_DATE_CHARS).as_deref().and_then(date),
+        age_seconds: header(received, "age", MAX_DATE_CHARS).and_then(|age| age.parse().ok()),
         location: header(received, "location", MAX_LOCATION_CHARS),
         ..empty(HttpEnd::Answered)
     })
@@ -96,7 +99,7 @@ fn request(target: &Target, method: &str) -> String {
 }
 
 fn empty(end: HttpEnd) -> HttpFacts {
-    HttpFacts { end, status: None, server: None, location: None, alt_svc: None, bytes_read: 0, elapsed_us: 0, body: None }
+    HttpFacts { end, status: None, server: None, location: None, alt_svc: None, date: None, age_seconds: None, bytes_read: 0, elapsed_us: 0, body: None }
 }
 
 fn http_end(end: ReadEnd) -> HttpEnd {
@@ -107,6 +110,12 @@ fn http_end(end: ReadEnd) -> HttpEnd {
         ReadEnd::Stream(TlsEnd::Malformed | TlsEnd::NotTls | TlsEnd::OverCap) => HttpEnd::NotHttp,
         ReadEnd::Stream(_) => HttpEnd::Reset,
     }
+}
+
+/// Reads a date in one of the three forms of RFC 9110 section 5.6.7.
+fn date(text: &str) -> Option<Timestamp> {
+    let since_1970 = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since_1970.as_micros()).ok().map(Timestamp::from_micros)
 }
 
 fn head_is_whole(bytes: &[u8]) -> bool {
@@ -132,6 +141,7 @@ pub(crate) fn header(bytes: &[u8], name: &str, longest: usize) -> Option<String>
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 const MAX_SERVER_CHARS: usize = 128;
 const MAX_ALT_SVC_CHARS: usize = 256;
+const MAX_DATE_CHARS: usize = 64;
 const MAX_LOCATION_CHARS: usize = 512;
 /// Time for the server's part of the work, beyond round trips.
 const QUIET_MARGIN: Duration = Duration::from_millis(50);
@@ -151,6 +161,8 @@ mod tests {
         assert_eq!(header(head, "server", 128).as_deref(), Some("nginx"));
         assert_eq!(header(head, "location", 5).as_deref(), Some("https"));
         assert_eq!(header(head, "x", 5), None);
+        assert_eq!(date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Timestamp::from_micros(784_111_777_000_000)));
+        assert_eq!(date("soon"), None);
         for rubbish in [b"HTTP/1.1".as_slice(), b"HTTP/1.1 abc", b"HTTP/1.1 99", b"SSH-2.0-x", b"", b"HTTP/1.1 20"] {
             assert_eq!(status_of(rubbish), None);
         }

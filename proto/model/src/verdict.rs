@@ -378,6 +378,7 @@ causes! {
         ServerChainSurplus = Server "server.chain-surplus",
         ServerChainOversized = Server "server.chain-oversized",
         ServerClientCertificateOptional = Server "server.client-certificate-optional",
+        ServerClock = Server "server.clock",
         ServerClientAuthorities = Server "server.client-authorities",
         ServerNameNeeded = Server "server.name-needed",
         ServerOldVersions = Server "server.old-versions",

@@ -1,4 +1,7 @@
-use parallax_model::facts::{BodyEnd, BodyFacts, HttpEnd, HttpFacts};
+use parallax_model::{
+    clock::Timestamp,
+    facts::{BodyEnd, BodyFacts, HttpEnd, HttpFacts},
+};
 
 use super::{
     bounds::{cut_text, text_option},
@@ -27,6 +30,8 @@ impl From<&HttpFacts> for v1::HttpFacts {
             bytes_read: facts.bytes_read,
             elapsed_us: facts.elapsed_us,
             body: facts.body.as_ref().map(Into::into),
+            date_us: facts.date.map(Timestamp::as_micros),
+            age_seconds: facts.age_seconds,
         }
     }
 }
@@ -53,6 +58,8 @@ impl TryFrom<v1::HttpFacts> for HttpFacts {
             bytes_read: message.bytes_read,
             elapsed_us: message.elapsed_us,
             body: inner(message.body, "body")?,
+            date: message.date_us.map(Timestamp::from_micros),
+            age_seconds: message.age_seconds,
         })
     }
 }

@@ -231,6 +231,8 @@ fn the_sender_keeps_the_bounds_whatever_a_server_sent() {
         server: Some(long.clone()),
         location: None,
         alt_svc: None,
+        date: None,
+        age_seconds: None,
         bytes_read: 0,
         elapsed_us: 0,
         body: None,

@@ -78,6 +78,8 @@ pub(crate) fn typical_attempt() -> Attempt {
                 status: Some(200),
                 server: Some("nginx".into()),
                 alt_svc: None,
+                date: None,
+                age_seconds: None,
                 location: None,
                 bytes_read: 240,
                 elapsed_us: 20_800,

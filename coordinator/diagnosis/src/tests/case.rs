@@ -130,6 +130,9 @@ pub(super) struct See {
     /// The `server` header.
     #[serde(default)]
     pub(super) server: Option<String>,
+    /// The `date` header, seconds from the round's start.
+    #[serde(default)]
+    pub(super) dated: Option<i64>,
     /// Whether TCP to the address fails as well, of a target over QUIC.
     #[serde(default)]
     pub(super) tcp_too: bool,

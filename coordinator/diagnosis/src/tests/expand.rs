@@ -236,7 +236,8 @@ pub(super) fn facts(
         let asks_http =
             round.check.target.scheme == Scheme::Https && matches!(outcome, Outcome::Ok | Outcome::Http(_) | Outcome::HttpTimeout | Outcome::HttpClosed);
         if asks_http && !matches!(experiment, Experiment::Responder | Experiment::LegacyHello) {
-            facts.http = Some(HttpFacts { body: body(&see.body), ..http(outcome, see.server.clone()) });
+            let date = see.dated.map(|late| Timestamp::from_micros(round.started_at.as_micros() + late * 1_000_000));
+            facts.http = Some(HttpFacts { body: body(&see.body), date, ..http(outcome, see.server.clone()) });
         }
     }
     if !see.ttl.is_empty() {
@@ -424,7 +425,7 @@ fn http(outcome: Outcome, server: Option<String>) -> HttpFacts {
         Outcome::HttpClosed => (HttpEnd::Closed, None),
         _ => (HttpEnd::Answered, Some(200)),
     };
-    HttpFacts { end, status, server, location: None, alt_svc: None, bytes_read: 120, elapsed_us: 9_000, body: None }
+    HttpFacts { end, status, server, location: None, alt_svc: None, date: None, age_seconds: None, bytes_read: 120, elapsed_us: 9_000, body: None }
 }
 
 fn reply_ttl(text: &str, own: IpAddr) -> ReplyTtlFacts {

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Timestamp;
+
 /// What one request over the handshaken stream brought (RFC 9110): HEAD, or GET where the body is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpFacts {
@@ -14,6 +16,12 @@ pub struct HttpFacts {
     /// The `alt-svc` header (RFC 7838), at most 256 characters: `h3=":443"` says that QUIC is spoken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alt_svc: Option<String>,
+    /// The `date` header: when the answer came into being, by the clock of the server; a cache adds `age`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<Timestamp>,
+    /// The `age` header, seconds: how long the answer has lain in caches (RFC 9111 section 5.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_seconds: Option<u32>,
     /// Bytes of the answer that were read, those of a body not counted.
     pub bytes_read: u64,
     /// From the request to the status line or the end, microseconds.

@@ -1,6 +1,7 @@
 //! What is no fault and worth knowing: each hint rests on a chain that the server proved to hold, and leaves the round healthy.
 
 mod client_certificate;
+mod clock;
 mod drift;
 mod expiring;
 mod lifetime;
@@ -38,12 +39,12 @@ struct Hint {
 }
 
 /// `server.certificate-expiring`, `server.certificate-lifetime`, `server.chain-surplus`, `server.chain-oversized`, `server.client-certificate-optional`,
-/// `server.certificate-drift`.
+/// `server.clock`, `server.certificate-drift`.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
     let served = served(scene);
     for one in &served {
-        let hints = [expiring::test(one), lifetime::test(one), surplus::test(one), oversized::test(one), client_certificate::test(one)];
+        let hints = [expiring::test(one), lifetime::test(one), surplus::test(one), oversized::test(one), client_certificate::test(one), clock::test(one)];
         board.drafts.extend(hints.into_iter().flatten().map(|hint| one.draft(hint)));
     }
     board.drafts.extend(drift::test(scene, &served));

@@ -113,6 +113,8 @@ fn http() -> impl Strategy<Value = HttpFacts> {
         status,
         server,
         alt_svc: location.clone(),
+        date: Some(Timestamp::from_micros(1_764_000_000_000_000)),
+        age_seconds: Some(7),
         location,
         bytes_read: elapsed_us,
         elapsed_us,
