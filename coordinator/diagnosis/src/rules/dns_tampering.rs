@@ -60,6 +60,11 @@ fn is_the_owners(scene: &Scene<'_>, address: IpAddr) -> bool {
 }
 
 fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize, suspects: &BTreeSet<IpAddr>) -> Option<Draft> {
+    let nobody_vouches = |address: &IpAddr| !is_authentic_at(scene, *address) && !is_the_owners(scene, *address);
+    let unproven: Vec<IpAddr> = suspects.iter().copied().filter(nobody_vouches).collect();
+    if unproven.is_empty() {
+        return None;
+    }
     let group = scene.seats[seat].group;
     // Whoever is given the same lie is no witness against it.
     let is_other = |other: &usize| scene.seats[*other].group != group && scene.seats[*other].resolved.is_disjoint(suspects);
@@ -69,10 +74,9 @@ fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize, suspects: &BTreeSet<IpA
         return None;
     }
     let given_to_others: BTreeSet<IpAddr> = others.iter().flat_map(|other| scene.seats[*other].resolved.iter().copied()).collect();
-    let own: Vec<IpAddr> = suspects.iter().copied().filter(|address| !given_to_others.contains(address)).collect();
     let place_of = |address: &IpAddr| scene.place_at(*address);
     let good: Vec<usize> = given_to_others.iter().filter(|address| is_authentic_at(scene, **address)).filter_map(place_of).collect();
-    let false_ones: Vec<IpAddr> = own.into_iter().filter(|address| !is_authentic_at(scene, *address) && !is_the_owners(scene, *address)).collect();
+    let false_ones: Vec<IpAddr> = unproven.into_iter().filter(|address| !given_to_others.contains(address)).collect();
     if false_ones.is_empty() || good.is_empty() {
         return None;
     }
