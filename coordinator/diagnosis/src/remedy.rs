@@ -184,29 +184,46 @@ fn span(scene: &Scene<'_>, draft: &Draft) -> String {
 /// Names two connections of each blamed vantage to each blamed address: failed ones that the finding rests on, then other failed ones.
 fn connections(scene: &Scene<'_>, draft: &Draft, cited: &[AttemptId]) -> Vec<String> {
     let mut told: Vec<String> = Vec::new();
+    let mut more = 0;
     for (seat, place) in draft.seats.iter().flat_map(|seat| draft.places.iter().map(move |place| (*seat, *place))) {
-        let tried = Experiment::ALL.iter().flat_map(|experiment| scene.bench(seat, *experiment, place));
-        let mut looks: Vec<&Look<'_>> = scene.looks_of(seat, place).chain(tried).filter(|look| ends(&look.attempt.facts).is_some()).collect();
-        let rank = |look: &Look<'_>| match (look.outcome.is_failure(), cited.binary_search(&look.attempt.id).is_ok()) {
-            (true, true) => 0,
-            (true, false) => 1,
-            (false, true) => 2,
-            (false, false) => 3,
-        };
-        looks.retain(|look| rank(look) < 3);
-        looks.sort_by_key(|look| (rank(look), look.attempt.started_at));
-        let two = looks.into_iter().take(FLOWS_OF_EACH).filter_map(|look| {
-            let (local, remote) = ends(&look.attempt.facts)?;
-            let is = if look.outcome.is_ok() { String::new() } else { format!(" {}", fate(look.outcome)) };
-            Some(format!("{} {}: {local} to {remote}{is}", of_the_day(look.attempt.started_at), scene.seats[seat].name))
-        });
-        told.extend(two);
+        let looks = connected(scene, seat, place).filter_map(|look| Some((rank(look, cited)?, look)));
+        if told.len() == MAX_FLOWS {
+            more += looks.take(FLOWS_OF_EACH).count();
+            continue;
+        }
+        let mut looks: Vec<(u8, &Look<'_>)> = looks.collect();
+        looks.sort_by_key(|(rank, look)| (*rank, look.attempt.started_at));
+        looks.truncate(FLOWS_OF_EACH);
+        let named = looks.len().min(MAX_FLOWS - told.len());
+        more += looks.len() - named;
+        told.extend(looks[..named].iter().filter_map(|(_, look)| connection(scene.seats[seat].name, look)));
     }
-    if told.len() > MAX_FLOWS {
-        let more = told.split_off(MAX_FLOWS).len();
+    if more > 0 {
         told.push(format!("and {} more", count(more, "connection")));
     }
     told
+}
+
+/// Returns all attempts of a seat at a place of which both ends are known.
+fn connected<'s, 'a>(scene: &'s Scene<'a>, seat: usize, place: usize) -> impl Iterator<Item = &'s Look<'a>> {
+    let tried = Experiment::ALL.iter().flat_map(move |experiment| scene.bench(seat, *experiment, place));
+    scene.looks_of(seat, place).chain(tried).filter(|look| ends(&look.attempt.facts).is_some())
+}
+
+/// Tells how much an attempt shows, the most telling first; none for one that neither failed nor is cited.
+fn rank(look: &Look<'_>, cited: &[AttemptId]) -> Option<u8> {
+    match (look.outcome.is_failure(), cited.binary_search(&look.attempt.id).is_ok()) {
+        (true, true) => Some(0),
+        (true, false) => Some(1),
+        (false, true) => Some(2),
+        (false, false) => None,
+    }
+}
+
+fn connection(vantage: &str, look: &Look<'_>) -> Option<String> {
+    let (local, remote) = ends(&look.attempt.facts)?;
+    let is = if look.outcome.is_ok() { String::new() } else { format!(" {}", fate(look.outcome)) };
+    Some(format!("{} {vantage}: {local} to {remote}{is}", of_the_day(look.attempt.started_at)))
 }
 
 /// Returns both ends of an attempt's connection.
