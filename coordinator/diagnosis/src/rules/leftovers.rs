@@ -83,16 +83,16 @@ fn absorb_neighbours_of_a_leg(board: &mut Board<'_, '_>, at: usize) {
 
 fn absorb_at(board: &mut Board<'_, '_>, at: usize, place: usize) {
     let scene = board.scene;
-    let wanted = board.drafts[at].clone();
-    let remembers = wanted.evidence.iter().any(|evidence| evidence.rule == "remembers");
-    let mechanism = wanted.mechanism.clone().unwrap_or_default();
+    let Draft { cause, seats, profiles, mechanism, evidence, .. } = &board.drafts[at];
+    let (cause, seats, profiles, mechanism) = (*cause, seats.clone(), profiles.clone(), mechanism.clone().unwrap_or_default());
+    let remembers = evidence.iter().any(|evidence| evidence.rule == "remembers");
     let class =
         ["sni", "size", "split", "version"].iter().find_map(|suffix| mechanism.strip_suffix(suffix)?.strip_suffix('.')).unwrap_or(&mechanism).to_owned();
     // What remembers a source, or is full, cuts it off in other ways than its first one.
-    let silences = remembers || wanted.cause == Cause::PathThrottling;
-    let groups: BTreeSet<usize> = wanted.seats.iter().map(|seat| scene.seats[*seat].group).collect();
-    let is_path = wanted.cause.locus() == Locus::Path;
-    for profile in wanted.profiles.iter().copied() {
+    let silences = remembers || cause == Cause::PathThrottling;
+    let groups: BTreeSet<usize> = seats.iter().map(|seat| scene.seats[*seat].group).collect();
+    let is_path = cause.locus() == Locus::Path;
+    for profile in profiles.iter().copied() {
         for layer in [Layer::Tcp, Layer::Tls, Layer::Http] {
             let is_of_them = |seat: &usize| groups.contains(&scene.seats[*seat].group);
             let is_open = |seat: usize| !matches!(scene.state(seat, place, profile, layer), State::Pass | State::Empty) && is_of_them(&seat);
@@ -101,15 +101,15 @@ fn absorb_at(board: &mut Board<'_, '_>, at: usize, place: usize) {
             }
             let suspicion = board.suspicion(place, profile, layer);
             let alike = |seat: &usize| {
-                let blamed = wanted.seats.contains(seat) || (is_path && is_of_them(seat));
+                let blamed = seats.contains(seat) || (is_path && is_of_them(seat));
                 let outcome = suspicion.class(&[*seat]).map(|(_, outcome)| outcome);
                 let in_silence = silences && matches!(outcome, Some(Outcome::TcpTimeout | Outcome::TlsTimeout))
-                    || wanted.cause == Cause::PathThrottling && outcome == Some(Outcome::HttpTimeout);
+                    || cause == Cause::PathThrottling && outcome == Some(Outcome::HttpTimeout);
                 let same = outcome.is_some_and(|outcome| outcome.to_string() == class) && mechanism.starts_with(if layer == Layer::Tcp { "tcp" } else { "t" });
                 blamed && (in_silence || same)
             };
             // A filter that answers in the server's place may come too late, or miss some.
-            let misses_some = silences || wanted.cause == Cause::PathSniFilter;
+            let misses_some = silences || cause == Cause::PathSniFilter;
             let candidates = suspicion.failing.iter().chain(&suspicion.thin).chain(suspicion.mixed.iter().filter(|_| misses_some));
             let same: Vec<usize> = candidates.copied().filter(alike).collect();
             let others_pass = suspicion.passing.iter().any(|seat| !groups.contains(&scene.seats[*seat].group));
