@@ -428,9 +428,9 @@ impl Negotiated {
         let suite = full.and_then(|full| full.cipher_suite).or(tls.answer.cipher_suite);
         let group = full.and_then(|full| full.group).or(tls.answer.group);
         Some(Self {
-            version: ProtocolVersion(version).to_string(),
-            cipher_suite: suite.map(|suite| CipherSuite(suite).to_string()),
-            group: group.map(|group| NamedGroup(group).to_string()),
+            version: ProtocolVersion(version).name().into_owned(),
+            cipher_suite: suite.map(|suite| CipherSuite(suite).name().into_owned()),
+            group: group.map(|group| NamedGroup(group).name().into_owned()),
             dh_bits: tls.answer.dh_bits,
         })
     }
