@@ -1,6 +1,9 @@
 //! The attempts as they came, and the chains that they brought, each once.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::SocketAddr,
+};
 
 use parallax_model::{
     assignment::Experiment,
@@ -21,6 +24,10 @@ use crate::{
 pub(crate) struct Arrival<'a> {
     pub(crate) seat: usize,
     pub(crate) attempt: &'a Attempt,
+    pub(crate) experiment: Experiment,
+    pub(crate) address: Option<SocketAddr>,
+    /// The number of its profile among those of the check.
+    pub(crate) profile: Option<usize>,
     pub(crate) lookup: Option<&'a DnsFacts>,
     /// What it means by itself.
     pub(crate) raw: Outcome,
@@ -50,7 +57,7 @@ impl Chain<'_> {
 
 /// Reads the attempts of a round's vantages and sorts them by time; chains are numbered as they first came.
 ///
-/// The facts of a round are more than a processor's cache holds: they are read once, as they lie.
+/// The facts of a round are more than a processor's cache holds: they are read once, as they lie, and what everybody asks of an attempt stands beside it from then on.
 pub(crate) fn read(round: &RoundView) -> (Vec<Arrival<'_>>, Vec<Chain<'_>>) {
     let index: HashMap<&str, usize> = round.vantages.iter().enumerate().map(|(at, view)| (view.name.as_str(), at)).collect();
     let mut chains: Vec<Chain<'_>> = Vec::new();
@@ -69,6 +76,9 @@ pub(crate) fn read(round: &RoundView) -> (Vec<Arrival<'_>>, Vec<Chain<'_>>) {
         arrivals.push(Arrival {
             seat,
             attempt,
+            experiment: attempt.experiment,
+            address: attempt.address,
+            profile: round.check.profiles.iter().position(|profile| *profile == attempt.profile),
             lookup: facts.dns.as_ref(),
             raw: Outcome::of(attempt),
             chain,
@@ -101,7 +111,7 @@ pub(crate) struct Audited<'a> {
 /// Adds the chains that audits were shown for one type of key each to those that came by whole handshakes.
 pub(crate) fn audited<'a>(arrivals: &[Arrival<'a>], chains: &mut Vec<Chain<'a>>) -> Vec<Audited<'a>> {
     let mut audited = Vec::new();
-    for Arrival { seat, attempt, .. } in arrivals.iter().filter(|arrival| arrival.attempt.experiment == Experiment::Audit) {
+    for Arrival { seat, attempt, .. } in arrivals.iter().filter(|arrival| arrival.experiment == Experiment::Audit) {
         let Some(audit) = attempt.facts.audit.as_deref() else { continue };
         for shown in &audit.certificates {
             let key_type = match shown.ask {

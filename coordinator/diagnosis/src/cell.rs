@@ -9,6 +9,7 @@ use parallax_model::{
 /// One completed attempt, as the judgement reads it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Look<'a> {
+    pub(crate) seat: usize,
     pub(crate) attempt: &'a Attempt,
     /// The scene's number of its profile; none where the check does not plan it.
     pub(crate) profile: Option<usize>,

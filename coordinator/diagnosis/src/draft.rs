@@ -101,9 +101,9 @@ impl Draft {
         self.evidence.push(Reason::new(rule, text, looks, beside));
     }
 
-    /// Adds evidence that rests on lookups.
-    pub(crate) fn add_lookups(&mut self, rule: &str, text: String, lookups: &[&Attempt]) {
-        self.evidence.push(Reason::of_lookups(rule, text, lookups));
+    /// Adds evidence that rests on lookups of seats.
+    pub(crate) fn add_lookups(&mut self, rule: &str, text: String, seats: &[usize], lookups: &[&Attempt]) {
+        self.evidence.push(Reason::of_lookups(rule, text, seats, lookups));
     }
 
     /// Adds what somebody beside the vantage's own resolver says of the name.
@@ -112,7 +112,7 @@ impl Draft {
         let key = if opinion.vouched { ", under a key that a trusted authority vouches for" } else { "" };
         let (rule, vantage) = (if opinion.same_server { "other-transport" } else { "other-resolver" }, &opinion.attempt.vantage);
         let text = format!("to {vantage}, {} gives {} for {host}{key}, {remark}", opinion.source, row(&shown));
-        self.add_lookups(rule, text, &[opinion.attempt]);
+        self.add_lookups(rule, text, &[], &[opinion.attempt]);
     }
 
     /// Places the fault where hellos of a full segment no longer get on.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::SocketAddr};
 use parallax_model::{
     attempt::Attempt,
     clock::Timestamp,
-    id::{AttemptId, VantageName},
+    id::AttemptId,
     verdict::Evidence,
 };
 
@@ -30,7 +30,7 @@ pub(crate) struct Reason {
 #[derive(Debug, Clone, PartialEq)]
 struct Clause {
     text: String,
-    vantages: BTreeSet<VantageName>,
+    seats: BTreeSet<usize>,
     addresses: BTreeSet<SocketAddr>,
     /// In the order in which they were named, some of them more than once.
     attempts: Vec<AttemptId>,
@@ -39,7 +39,7 @@ struct Clause {
 impl Reason {
     /// Says something about attempts, and rests on these and on others beside them.
     pub(crate) fn new(rule: &str, text: String, looks: &[Look<'_>], beside: &[Look<'_>]) -> Self {
-        let mut reason = Self::of(rule, text, looks.iter().map(|look| look.attempt));
+        let mut reason = Self::of(rule, text, looks.iter().map(|look| look.seat).collect(), looks.iter().map(|look| look.attempt));
         for attempt in beside.iter().map(|look| look.attempt) {
             reason.beside.push(attempt.id);
             reason.span = covering(reason.span, Some(span_of(attempt)));
@@ -47,26 +47,23 @@ impl Reason {
         reason
     }
 
-    /// Says something that rests on lookups.
-    pub(crate) fn of_lookups(rule: &str, text: String, lookups: &[&Attempt]) -> Self {
-        Self::of(rule, text, lookups.iter().copied())
+    /// Says something that rests on lookups of seats.
+    pub(crate) fn of_lookups(rule: &str, text: String, seats: &[usize], lookups: &[&Attempt]) -> Self {
+        Self::of(rule, text, seats.iter().copied().collect(), lookups.iter().copied())
     }
 
-    fn of<'a>(rule: &str, text: String, all: impl Iterator<Item = &'a Attempt>) -> Self {
-        let mut clause = Clause { text, vantages: BTreeSet::new(), addresses: BTreeSet::new(), attempts: Vec::new() };
+    fn of<'a>(rule: &str, text: String, seats: BTreeSet<usize>, all: impl Iterator<Item = &'a Attempt>) -> Self {
+        let mut clause = Clause { text, seats, addresses: BTreeSet::new(), attempts: Vec::new() };
         let mut span = None;
-        // Attempts come by vantage and address: most are of the same ones as the last.
-        let mut last: Option<&Attempt> = None;
+        // Attempts come by vantage and address: most are at the same one as the last.
+        let mut last: Option<SocketAddr> = None;
         for attempt in all {
-            if last.is_none_or(|last| last.vantage != attempt.vantage) {
-                clause.vantages.insert(attempt.vantage.clone());
-            }
-            if last.is_none_or(|last| last.address != attempt.address) {
+            if attempt.address != last {
                 clause.addresses.extend(attempt.address);
+                last = attempt.address;
             }
             clause.attempts.push(attempt.id);
             span = covering(span, Some(span_of(attempt)));
-            last = Some(attempt);
         }
         Self { rule: rule.to_owned(), clauses: vec![clause], beside: Vec::new(), span }
     }
@@ -88,7 +85,7 @@ impl Reason {
         for clause in other.clauses {
             match self.clauses.iter_mut().find(|known| known.text == clause.text) {
                 Some(known) => {
-                    known.vantages.extend(clause.vantages);
+                    known.seats.extend(clause.seats);
                     known.addresses.extend(clause.addresses);
                     known.attempts.extend(clause.attempts);
                 }
@@ -115,7 +112,7 @@ impl Reason {
 
 impl Clause {
     fn written(&self, scene: &Scene<'_>) -> String {
-        let seats: Vec<usize> = (0..scene.seats.len()).filter(|seat| self.vantages.contains(&scene.seats[*seat].view.name)).collect();
+        let seats: Vec<usize> = self.seats.iter().copied().collect();
         let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
         let text = self.text.replace(WHO, &named(scene, &seats)).replace(WHERE, &row(&addresses));
         if !text.contains(COUNT) {

@@ -86,9 +86,8 @@ impl<'a> Scene<'a> {
     /// Indexes a round; the gates are filled in by [`crate::gates::run`].
     pub(crate) fn new(round: &'a RoundView, history: &'a History, trust: &Trust, now: Timestamp) -> Self {
         let (arrivals, mut chains) = arrival::read(round);
-        let baseline = || arrivals.iter().map(|arrival| arrival.attempt).filter(|attempt| attempt.experiment == Experiment::Baseline);
-        let mut places: BTreeSet<SocketAddr> = BTreeSet::new();
-        places.extend(baseline().filter(|attempt| attempt.facts.not_completed.is_none()).filter_map(|attempt| attempt.address));
+        let baseline = || arrivals.iter().filter(|arrival| arrival.experiment == Experiment::Baseline);
+        let places = places(baseline());
         let profiles: Vec<&str> = profiles(round, baseline());
         let trust = trust.with(&round.check.trust);
         let audited = arrival::audited(&arrivals, &mut chains);
@@ -98,7 +97,7 @@ impl<'a> Scene<'a> {
             history,
             now,
             seats: round.vantages.iter().map(|view| Seat::new(round, view)).collect(),
-            places: places.into_iter().collect(),
+            places,
             recipes: profiles.iter().map(|name| round.check.profile(name)).collect(),
             required: profiles.iter().map(|name| is_required(round, name)).collect(),
             profiles,
@@ -137,7 +136,7 @@ impl<'a> Scene<'a> {
     }
 
     fn add(&mut self, arrival: Arrival<'a>) {
-        let Arrival { seat, attempt, .. } = arrival;
+        let Arrival { seat, attempt, experiment, address, .. } = arrival;
         self.seats[seat].attempts += 1;
         if let Some(dns) = arrival.lookup {
             let same = dns.name.trim_end_matches('.').eq_ignore_ascii_case(&self.round.check.target.host.to_string());
@@ -154,7 +153,7 @@ impl<'a> Scene<'a> {
             self.seats[seat].missing.push((attempt, kind));
             return;
         }
-        match (attempt.experiment, attempt.address) {
+        match (experiment, address) {
             (Experiment::Baseline, Some(address)) => {
                 let place = self.places.binary_search(&address).ok();
                 if let (Some(place), Some(profile)) = (place, look.profile) {
@@ -168,7 +167,7 @@ impl<'a> Scene<'a> {
     }
 
     fn look(&self, arrival: Arrival<'a>) -> Look<'a> {
-        let Arrival { attempt, raw, chain, unanswered, authenticated, .. } = arrival;
+        let Arrival { seat, attempt, raw, chain, unanswered, authenticated, .. } = arrival;
         let reach = handshake_outcome(raw);
         let chain_seen = chain.map(|at| &self.chains[at]).filter(|_| reach.is_ok());
         let fault = chain_seen.and_then(|chain| chain.judgement.faults.first().copied().filter(|_| chain.named && is_verified(attempt)));
@@ -178,8 +177,8 @@ impl<'a> Scene<'a> {
             None => raw,
         };
         let reach = if matches!(outcome, Outcome::TlsAlert(_)) { outcome } else { reach };
-        let profile = self.profiles.iter().position(|name| *name == attempt.profile.as_str());
-        Look { attempt, profile, outcome, reach, chain, unanswered, authenticated }
+        let profile = arrival.profile.or_else(|| self.profiles.iter().position(|name| *name == attempt.profile.as_str()));
+        Look { seat, attempt, profile, outcome, reach, chain, unanswered, authenticated }
     }
 
     /// A server that answers 403 to everybody denies nobody in particular.
@@ -387,9 +386,23 @@ fn is_required(round: &RoundView, name: &str) -> bool {
     round.check.profiles.iter().find(|known| known.as_str() == name).is_some_and(|known| round.check.requires(known))
 }
 
-fn profiles<'a>(round: &'a RoundView, attempts: impl Iterator<Item = &'a Attempt>) -> Vec<&'a str> {
+/// Returns the addresses of the completed ones of these attempts, in order.
+fn places<'s, 'a: 's>(arrivals: impl Iterator<Item = &'s Arrival<'a>>) -> Vec<SocketAddr> {
+    let mut places: Vec<SocketAddr> = Vec::new();
+    for (address, attempt) in arrivals.filter_map(|arrival| Some((arrival.address?, arrival.attempt))) {
+        if let Err(at) = places.binary_search(&address)
+            && attempt.facts.not_completed.is_none()
+        {
+            places.insert(at, address);
+        }
+    }
+    places
+}
+
+/// Returns the names of the check's profiles, and then of others that these attempts were made with.
+fn profiles<'s, 'a: 's>(round: &'a RoundView, arrivals: impl Iterator<Item = &'s Arrival<'a>>) -> Vec<&'a str> {
     let mut names: Vec<&str> = round.check.profiles.iter().map(|name| name.as_str()).collect();
-    for attempt in attempts {
+    for attempt in arrivals.filter(|arrival| arrival.profile.is_none()).map(|arrival| arrival.attempt) {
         if !names.contains(&attempt.profile.as_str()) {
             names.push(attempt.profile.as_str());
         }

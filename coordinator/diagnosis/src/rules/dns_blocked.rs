@@ -47,6 +47,7 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
         draft.add_lookups(
             "lookup",
             format!("the resolver of {WHO} {what} {host} ({outcome}), while {} do, in {}", named(scene, &resolve), count(others, "other group")),
+            &[seat],
             &scene.seats[seat].lookups,
         );
         for opinion in opinions {

@@ -112,6 +112,7 @@ fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize, suspects: &BTreeSet<IpA
     draft.add_lookups(
         "lookup",
         format!("the resolver of {WHO} gives {} for {host}; the resolvers of {} do not ({})", row(&shown), named(scene, &others), count(groups, "other group")),
+        &[seat],
         &scene.seats[seat].lookups,
     );
     if !tried.is_empty() {

@@ -42,12 +42,13 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
     };
     let but = if led_astray.is_empty() { String::new() } else { format!(" but {}, which is led to a stranger", named(scene, &led_astray)) };
     draft = draft.blaming(&asked).by(outcome, None).in_words(format!("the name {host} does not resolve from any vantage{but} ({outcome})"));
-    draft.add_lookups("lookup", text, &lookups);
+    draft.add_lookups("lookup", text, &asked, &lookups);
     if !led_astray.is_empty() {
         let answers: Vec<&Attempt> = led_astray.iter().flat_map(|seat| &scene.seats[*seat].lookups).copied().collect();
         draft.add_lookups(
             "nobody-authenticates",
             format!("the resolver of {WHO} gives an address, and nobody gets a trusted certificate for {host} there"),
+            &led_astray,
             &answers,
         );
     }
