@@ -1,6 +1,9 @@
 //! Who answered, and from where on the path: arrival TTLs and walks.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+};
 
 use parallax_model::{
     assignment::Experiment,
@@ -172,12 +175,11 @@ fn last_routers(scene: &Scene<'_>, place: usize) -> BTreeSet<IpAddr> {
 }
 
 fn last_routers_of(scene: &Scene<'_>, place: usize, from: impl Fn(usize) -> bool) -> BTreeSet<IpAddr> {
-    let same_family = |other: usize| scene.places[other].is_ipv4() == scene.places[place].is_ipv4();
-    let outside = (0..scene.seats.len()).filter(|seat| !scene.seats[*seat].inside && from(*seat));
-    let all = outside.flat_map(|seat| (0..scene.places.len()).filter(move |other| same_family(*other)).map(move |other| (seat, other)));
-    all.flat_map(|(seat, other)| walks(scene, seat, other, Experiment::SynWalk))
-        .filter_map(|(_, walk)| router_at(walk, answered_at(walk)?.checked_sub(1)?))
-        .collect()
+    let is_alike = |address: &SocketAddr| address.is_ipv4() == scene.places[place].is_ipv4() && scene.places.contains(address);
+    let outside = (0..scene.seats.len()).filter(|seat| !scene.seats[*seat].inside && from(*seat) && !scene.walks_mislead(*seat));
+    let walked = outside.flat_map(|seat| scene.everywhere(seat, Experiment::SynWalk)).map(|look| look.attempt);
+    let walks = walked.filter(|attempt| attempt.address.as_ref().is_some_and(is_alike)).filter_map(|attempt| attempt.facts.walk.as_ref());
+    walks.filter_map(|walk| router_at(walk, answered_at(walk)?.checked_sub(1)?)).collect()
 }
 
 /// Tells whether the seat's walks to other addresses, responders included, heard a router beyond this hop.

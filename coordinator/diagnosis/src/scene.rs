@@ -58,6 +58,8 @@ pub(crate) struct Scene<'a> {
     foreign: Vec<bool>,
     /// Whether a seat's walks say nothing, by seat; see [`route::walks_mislead`].
     misled: Vec<bool>,
+    /// Seats that kept a record on the server's host.
+    witnesses: Vec<usize>,
     /// By seat, then by experiment in the order of [`Experiment::ALL`].
     bench: Vec<Vec<Look<'a>>>,
 }
@@ -111,6 +113,7 @@ impl<'a> Scene<'a> {
             doubtful: Vec::new(),
             foreign: Vec::new(),
             misled: vec![false; round.vantages.len()],
+            witnesses: Vec::new(),
             bench: vec![Vec::new(); round.vantages.len() * Experiment::ALL.len()],
         };
         scene.cells = vec![Vec::new(); scene.seats.len() * scene.places.len() * scene.profiles.len()];
@@ -121,6 +124,7 @@ impl<'a> Scene<'a> {
         for arrival in own {
             scene.add(arrival);
         }
+        scene.witnesses = (0..scene.seats.len()).filter(|seat| !scene.everywhere(*seat, Experiment::Witness).is_empty()).collect();
         for (at, seat) in scene.seats.iter_mut().enumerate() {
             let others: Vec<&Attempt> = beside.iter().filter(|arrival| arrival.seat == at).map(|arrival| arrival.attempt).collect();
             seat.opinions = Opinion::of_seat(seat, &others, &trust, now);
@@ -256,6 +260,11 @@ impl<'a> Scene<'a> {
     /// Returns a seat's attempts of one experiment at all addresses, responders included.
     pub(crate) fn everywhere(&self, seat: usize, experiment: Experiment) -> &[Look<'a>] {
         &self.bench[seat * Experiment::ALL.len() + experiment as usize]
+    }
+
+    /// Returns what witnesses on the server's host recorded at a place, a seat's own word aside.
+    pub(crate) fn records_beside(&self, seat: usize, place: usize) -> impl Iterator<Item = &Look<'a>> {
+        self.witnesses.iter().filter(move |witness| **witness != seat).flat_map(move |witness| self.bench(*witness, Experiment::Witness, place))
     }
 
     /// Tells whether none of a cell's plain attempts finished a handshake, some did not even connect, and some did and then failed.

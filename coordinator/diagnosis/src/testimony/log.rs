@@ -7,7 +7,6 @@ use std::{
 };
 
 use parallax_model::{
-    assignment::Experiment,
     attempt::Attempt,
     clock::Timestamp,
     facts::{LogEvent, LogFacts, LogLine},
@@ -25,7 +24,7 @@ use crate::{
 /// Returns the act of the server that its log has for most of a seat's failed attempts at a place: one line for each of them, and the same in each.
 pub(crate) fn logged<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Testimony<'a>> {
     let failed: Vec<Look<'a>> = scene.looks_of(seat, place).filter(|look| look.reach.is_failure()).copied().collect();
-    records(scene, seat, place).into_iter().find_map(|record| {
+    records(scene, seat, place).find_map(|record| {
         let lines = record.lines_of_attempts(scene, seat, place);
         let told: Vec<(Look<'a>, LogEvent)> = failed.iter().filter_map(|look| Some((*look, *lines.get(&look.attempt.id)?))).collect();
         let event = told.first()?.1;
@@ -33,7 +32,7 @@ pub(crate) fn logged<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option
         if same.len() < LEAST || same.len() * 5 < failed.len() * 4 {
             return None;
         }
-        let witness = &scene.seats[record.seat].name;
+        let witness = &scene.seats[record.look.seat].name;
         let text = format!(
             "the server's log, which {witness} reads, has a line of its own for {} from {}: {}",
             count(same.len(), "attempt"),
@@ -53,7 +52,7 @@ pub(crate) fn silence<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Optio
     if failed.len() < LEAST || own.is_empty() || own.iter().any(|address| Some(*address) != egress) {
         return None;
     }
-    records(scene, seat, place).into_iter().find_map(|record| {
+    records(scene, seat, place).find_map(|record| {
         let LogFacts { since, until, lost, lines, .. } = record.facts;
         let followed = failed.iter().all(|look| look.attempt.started_at >= *since && end(look.attempt) <= *until);
         if !followed || *lost > 0 || lines.iter().any(|line| own.contains(&line.client)) {
@@ -66,7 +65,7 @@ pub(crate) fn silence<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Optio
             .collect();
         let text = format!(
             "the server's log, which {} reads, has no line of {} from {}, and lines of connections from {}",
-            scene.seats[record.seat].name,
+            scene.seats[record.look.seat].name,
             count(failed.len(), "attempt"),
             named(scene, &[seat]),
             named(scene, &heard)
@@ -78,18 +77,14 @@ pub(crate) fn silence<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Optio
 /// A witness's reading of the server's log.
 struct Record<'a> {
     look: Look<'a>,
-    seat: usize,
     facts: &'a LogFacts,
 }
 
-fn records<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Vec<Record<'a>> {
-    let witnesses = (0..scene.seats.len()).filter(|witness| *witness != seat);
-    let all = witnesses.flat_map(|witness| scene.bench(witness, Experiment::Witness, place).map(move |look| (witness, *look)));
-    let record = |(seat, look): (usize, Look<'a>)| {
+fn records<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> impl Iterator<Item = Record<'a>> {
+    scene.records_beside(seat, place).filter_map(|look| {
         let facts: &'a LogFacts = look.attempt.facts.witness.as_deref()?.log.as_deref()?;
-        Some(Record { look, seat, facts })
-    };
-    all.filter_map(record).collect()
+        Some(Record { look: *look, facts })
+    })
 }
 
 impl Record<'_> {

@@ -5,7 +5,6 @@ mod log;
 use std::net::IpAddr;
 
 use parallax_model::{
-    assignment::Experiment,
     attempt::Attempt,
     facts::{EndKind, LogEvent, Sender, WitnessFacts, WitnessedFlow},
     outcome::Outcome,
@@ -104,25 +103,24 @@ pub(crate) fn of_successes<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> 
 
 fn heard<'a>(scene: &Scene<'a>, seat: usize, place: usize, wanted: impl Fn(&Look<'a>) -> bool) -> Option<Testimony<'a>> {
     let records: Vec<Record<'a>> = records(scene, seat, place);
-    let told: Vec<(Look<'a>, Fate, Look<'a>, usize)> = scene
+    let told: Vec<(Look<'a>, Fate, Look<'a>)> = scene
         .looks_of(seat, place)
         .filter(|look| wanted(look))
-        .filter_map(|look| records.iter().find_map(|record| Some((*look, record.fate(look)?, record.look, record.seat))))
+        .filter_map(|look| records.iter().find_map(|record| Some((*look, record.fate(look)?, record.look))))
         .collect();
-    let (_, fate, record, witness) = *told.first()?;
+    let (_, fate, record) = *told.first()?;
     let same: Vec<Look<'a>> = told.iter().filter(|(_, other, ..)| *other == fate).map(|(look, ..)| *look).collect();
     if same.len() < LEAST || same.len() * 5 < told.len() * 4 {
         return None;
     }
     let attempts = count(same.len(), "attempt");
-    let text = format!("{} witnessed {attempts} from {} on the server's host: {}", scene.seats[witness].name, named(scene, &[seat]), fate.in_words());
+    let text = format!("{} witnessed {attempts} from {} on the server's host: {}", scene.seats[record.seat].name, named(scene, &[seat]), fate.in_words());
     Some(Testimony { fate, rule: "witness", text, looks: same.into_iter().chain([record]).collect() })
 }
 
 /// A witness's record of a place, as far as it speaks of one seat.
 struct Record<'a> {
     look: Look<'a>,
-    seat: usize,
     facts: &'a WitnessFacts,
     /// Addresses of the seat that arrive there untranslated.
     untranslated: Vec<IpAddr>,
@@ -130,16 +128,14 @@ struct Record<'a> {
 
 fn records<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Vec<Record<'a>> {
     let egress = scene.seats[seat].view.egress;
-    let witnesses = (0..scene.seats.len()).filter(|witness| *witness != seat);
-    let all = witnesses.flat_map(|witness| scene.bench(witness, Experiment::Witness, place).map(move |look| (witness, *look)));
-    let record = |(witness, look): (usize, Look<'a>)| {
+    let record = |look: &Look<'a>| {
         let facts: &'a WitnessFacts = look.attempt.facts.witness.as_deref()?;
         let own = |attempt: &Attempt| attempt.facts.tcp.as_ref().and_then(|tcp| tcp.local);
         let joined = scene.looks_of(seat, place).filter_map(|look| Some((own(look.attempt)?.ip(), flow(facts, look.attempt)?)));
         let untranslated = joined.filter(|(address, flow)| flow.client.ip() == *address).map(|(address, _)| address).chain(egress).collect();
-        Some(Record { look, seat: witness, facts, untranslated })
+        Some(Record { look: *look, facts, untranslated })
     };
-    all.filter_map(record).collect()
+    scene.records_beside(seat, place).filter_map(record).collect()
 }
 
 /// Finds the connection of an attempt: by the hash of its ClientHello, else by its ends and its time.
