@@ -10,7 +10,8 @@ use parallax_model::{
     attempt::Attempt,
     bytes::Bytes,
     clock::Timestamp,
-    facts::{CertificateAsk, DnsFacts, HttpEnd},
+    facts::{CertificateAsk, DnsFacts, Facts, HttpEnd},
+    id::AttemptId,
     outcome::Outcome,
 };
 
@@ -24,6 +25,8 @@ use crate::{
 pub(crate) struct Arrival<'a> {
     pub(crate) seat: usize,
     pub(crate) attempt: &'a Attempt,
+    /// What orders it among the others: when it began first of all.
+    order: (Timestamp, u32, AttemptId),
     pub(crate) experiment: Experiment,
     pub(crate) address: Option<SocketAddr>,
     /// The number of its profile among those of the check.
@@ -33,6 +36,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) raw: Outcome,
     /// The chain that came.
     pub(crate) chain: Option<usize>,
+    /// The protocol that was chosen by ALPN, as it was first named in the round.
+    pub(crate) alpn: Option<&'a str>,
     /// Whether a request was made and nothing came.
     pub(crate) unanswered: bool,
     /// Whether the peer proved that it holds the key of the leaf that it sent.
@@ -61,9 +66,12 @@ impl Chain<'_> {
 pub(crate) fn read(round: &RoundView) -> (Vec<Arrival<'_>>, Vec<Chain<'_>>) {
     let index: HashMap<&str, usize> = round.vantages.iter().enumerate().map(|(at, view)| (view.name.as_str(), at)).collect();
     let mut chains: Vec<Chain<'_>> = Vec::new();
+    let mut protocols: Vec<&str> = Vec::new();
     let mut arrivals: Vec<Arrival<'_>> = Vec::with_capacity(round.attempts.len());
     for attempt in &round.attempts {
-        let Some(seat) = index.get(attempt.vantage.as_str()).copied() else { continue };
+        // Those of one vantage come together.
+        let last = arrivals.last().map(|last| last.seat).filter(|last| round.vantages[*last].name == attempt.vantage);
+        let Some(seat) = last.or_else(|| index.get(attempt.vantage.as_str()).copied()) else { continue };
         let chain = sent(attempt).map(|(sent, staple)| {
             let named = is_named(attempt);
             find(&chains, sent, staple, named).unwrap_or_else(|| {
@@ -76,17 +84,19 @@ pub(crate) fn read(round: &RoundView) -> (Vec<Arrival<'_>>, Vec<Chain<'_>>) {
         arrivals.push(Arrival {
             seat,
             attempt,
+            order: (attempt.started_at, attempt.sequence, attempt.id),
             experiment: attempt.experiment,
             address: attempt.address,
             profile: round.check.profiles.iter().position(|profile| *profile == attempt.profile),
             lookup: facts.dns.as_ref(),
             raw: Outcome::of(attempt),
             chain,
+            alpn: alpn(facts).map(|chosen| once(&mut protocols, chosen)),
             unanswered: matches!(end, Some(HttpEnd::TimedOut | HttpEnd::Closed | HttpEnd::Reset)),
             authenticated: facts.handshake().is_some_and(|handshake| handshake.signature_verified == Some(true)),
         });
     }
-    arrivals.sort_by_cached_key(|Arrival { attempt, .. }| (attempt.started_at, attempt.sequence, attempt.id));
+    arrivals.sort_by_cached_key(|arrival| arrival.order);
     let mut ranks: Vec<Option<usize>> = vec![None; chains.len()];
     let mut ranked = 0;
     for chain in arrivals.iter_mut().filter_map(|arrival| arrival.chain.as_mut()) {
@@ -146,6 +156,19 @@ pub(crate) fn judge(chains: &mut [Chain<'_>], round: &RoundView, trust: &Trust, 
 
 fn find(chains: &[Chain<'_>], sent: &[Bytes], staple: Option<&Bytes>, named: bool) -> Option<usize> {
     chains.iter().position(|chain| chain.named == named && chain.staple == staple && chain.sent == sent)
+}
+
+fn alpn(facts: &Facts) -> Option<&str> {
+    let tls = facts.tls.as_ref()?;
+    tls.handshake.as_ref().and_then(|full| full.alpn.as_deref()).or(tls.answer.alpn.as_deref())
+}
+
+/// Returns the first of equal names.
+fn once<'a>(known: &mut Vec<&'a str>, name: &'a str) -> &'a str {
+    known.iter().find(|known| **known == name).copied().unwrap_or_else(|| {
+        known.push(name);
+        name
+    })
 }
 
 fn sent(attempt: &Attempt) -> Option<(&[Bytes], Option<&Bytes>)> {

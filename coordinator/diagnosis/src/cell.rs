@@ -19,6 +19,8 @@ pub(crate) struct Look<'a> {
     pub(crate) reach: Outcome,
     /// The chain that came, as an index into the scene's chains.
     pub(crate) chain: Option<usize>,
+    /// The protocol that was chosen by ALPN.
+    pub(crate) alpn: Option<&'a str>,
     /// Whether a request was made and nothing came.
     pub(crate) unanswered: bool,
     /// Whether the peer proved that it holds the key of the leaf that it sent.

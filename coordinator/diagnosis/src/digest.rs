@@ -26,17 +26,15 @@ fn address(scene: &Scene<'_>, place: usize) -> AddressDigest {
         let mut arrived = None;
         for profile in 0..scene.profiles.len() {
             for look in scene.cell(seat, place, profile) {
-                let facts = &look.attempt.facts;
                 if let Some(chain) = look.chain.filter(|_| look.reach.is_ok()) {
                     let leaf = leaves.entry(chain).or_default();
                     leaf.0 += 1;
                     leaf.1.insert(scene.profiles[profile]);
                 }
-                let chosen = facts.tls.as_ref().and_then(|tls| tls.handshake.as_ref().and_then(|full| full.alpn.as_ref()).or(tls.answer.alpn.as_ref()));
-                if let Some(chosen) = chosen.filter(|chosen| !alpn.contains(&chosen.as_str())) {
+                if let Some(chosen) = look.alpn.filter(|chosen| !alpn.contains(chosen)) {
                     alpn.push(chosen);
                 }
-                arrived = facts.tcp.as_ref().and_then(|tcp| tcp.ack_ttl).filter(|_| look.reach.is_ok()).or(arrived);
+                arrived = look.attempt.facts.tcp.as_ref().and_then(|tcp| tcp.ack_ttl).filter(|_| look.reach.is_ok()).or(arrived);
             }
         }
         ttl.extend(arrived.map(|arrived| (scene.seats[seat].name.to_owned(), arrived)));

@@ -120,14 +120,17 @@ impl<'a> Scene<'a> {
         scene.foreign = vec![false; scene.seats.len() * scene.places.len()];
         let first = &round.check.asked_resolvers()[0];
         let is_beside = |arrival: &Arrival<'_>| arrival.lookup.is_some_and(|dns| opinion::is_beside(dns, first));
-        let (beside, own): (Vec<Arrival<'_>>, Vec<Arrival<'_>>) = arrivals.into_iter().partition(is_beside);
-        for arrival in own {
-            scene.add(arrival);
+        let mut beside: Vec<Vec<&Attempt>> = vec![Vec::new(); scene.seats.len()];
+        for arrival in arrivals {
+            if is_beside(&arrival) {
+                beside[arrival.seat].push(arrival.attempt);
+            } else {
+                scene.add(arrival);
+            }
         }
         scene.witnesses = (0..scene.seats.len()).filter(|seat| !scene.everywhere(*seat, Experiment::Witness).is_empty()).collect();
-        for (at, seat) in scene.seats.iter_mut().enumerate() {
-            let others: Vec<&Attempt> = beside.iter().filter(|arrival| arrival.seat == at).map(|arrival| arrival.attempt).collect();
-            seat.opinions = Opinion::of_seat(seat, &others, &trust, now);
+        for (seat, others) in scene.seats.iter_mut().zip(&beside) {
+            seat.opinions = Opinion::of_seat(seat, others, &trust, now);
         }
         scene.forgive_common_denials();
         scene.states = scene.cells.iter().map(|cell| [Layer::Tcp, Layer::Tls, Layer::Http].map(|layer| state(cell.iter(), layer))).collect();
@@ -171,7 +174,7 @@ impl<'a> Scene<'a> {
     }
 
     fn look(&self, arrival: Arrival<'a>) -> Look<'a> {
-        let Arrival { seat, attempt, raw, chain, unanswered, authenticated, .. } = arrival;
+        let Arrival { seat, attempt, raw, chain, alpn, unanswered, authenticated, .. } = arrival;
         let reach = handshake_outcome(raw);
         let chain_seen = chain.map(|at| &self.chains[at]).filter(|_| reach.is_ok());
         let fault = chain_seen.and_then(|chain| chain.judgement.faults.first().copied().filter(|_| chain.named && is_verified(attempt)));
@@ -182,7 +185,7 @@ impl<'a> Scene<'a> {
         };
         let reach = if matches!(outcome, Outcome::TlsAlert(_)) { outcome } else { reach };
         let profile = arrival.profile.or_else(|| self.profiles.iter().position(|name| *name == attempt.profile.as_str()));
-        Look { seat, attempt, profile, outcome, reach, chain, unanswered, authenticated }
+        Look { seat, attempt, profile, outcome, reach, chain, alpn, unanswered, authenticated }
     }
 
     /// A server that answers 403 to everybody denies nobody in particular.
