@@ -162,6 +162,10 @@ pub(crate) fn family(outcome: Outcome) -> Outcome {
 /// Silence and a router's late word that there is nobody are one where they mix: which of the two comes first is a matter of time.
 pub(crate) fn agreed(outcomes: impl Iterator<Item = Outcome>) -> Option<(Outcome, Outcome)> {
     let all: Vec<Outcome> = outcomes.collect();
+    let (first, rest) = all.split_first()?;
+    if rest.iter().all(|other| other == first) {
+        return Some((family(*first), *first));
+    }
     agreed_by(&all, family).or_else(|| agreed_by(&all, nobody))
 }
 

@@ -2,12 +2,7 @@
 
 use std::{collections::BTreeSet, net::SocketAddr};
 
-use parallax_model::{
-    attempt::Attempt,
-    clock::Timestamp,
-    id::AttemptId,
-    verdict::Evidence,
-};
+use parallax_model::{attempt::Attempt, clock::Timestamp, id::AttemptId, verdict::Evidence};
 
 use crate::{
     cell::Look,

@@ -47,8 +47,8 @@ pub(crate) enum Shape {
 impl<'s, 'a> Suspicion<'s, 'a> {
     /// Collects who fails and who passes; `explained` tells which cells have a cause already.
     pub(crate) fn at(scene: &'s Scene<'a>, place: usize, profile: usize, layer: Layer, explained: &dyn Fn(usize) -> bool) -> Self {
-        let mut suspicion =
-            Self { scene, place, profile, layer, failing: vec![], passing: vec![], mixed: vec![], thin: vec![], explained: vec![], doubtful: vec![] };
+        let passing = Vec::with_capacity(scene.seats.len());
+        let mut suspicion = Self { scene, place, profile, layer, failing: vec![], passing, mixed: vec![], thin: vec![], explained: vec![], doubtful: vec![] };
         for seat in (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place)) {
             let list = match scene.state(seat, place, profile, layer) {
                 State::Empty => continue,

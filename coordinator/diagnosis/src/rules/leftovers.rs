@@ -91,17 +91,17 @@ fn absorb_at(board: &mut Board<'_, '_>, at: usize, place: usize) {
     // What remembers a source, or is full, cuts it off in other ways than its first one.
     let silences = remembers || cause == Cause::PathThrottling;
     let groups: BTreeSet<usize> = seats.iter().map(|seat| scene.seats[*seat].group).collect();
+    let of_them: Vec<usize> = (0..scene.seats.len()).filter(|seat| groups.contains(&scene.seats[*seat].group)).collect();
     let is_path = cause.locus() == Locus::Path;
     for profile in profiles.iter().copied() {
         for layer in [Layer::Tcp, Layer::Tls, Layer::Http] {
-            let is_of_them = |seat: &usize| groups.contains(&scene.seats[*seat].group);
-            let is_open = |seat: usize| !matches!(scene.state(seat, place, profile, layer), State::Pass | State::Empty) && is_of_them(&seat);
-            if !(0..scene.seats.len()).any(|seat| is_open(seat) && !board.is_explained(seat, place, profile)) {
+            let is_open = |seat: &usize| !matches!(scene.state(*seat, place, profile, layer), State::Pass | State::Empty);
+            if !of_them.iter().any(|seat| is_open(seat) && !board.is_explained(*seat, place, profile)) {
                 continue;
             }
             let suspicion = board.suspicion(place, profile, layer);
             let alike = |seat: &usize| {
-                let blamed = seats.contains(seat) || (is_path && is_of_them(seat));
+                let blamed = seats.contains(seat) || (is_path && of_them.contains(seat));
                 let outcome = suspicion.class(&[*seat]).map(|(_, outcome)| outcome);
                 let in_silence = silences && matches!(outcome, Some(Outcome::TcpTimeout | Outcome::TlsTimeout))
                     || cause == Cause::PathThrottling && outcome == Some(Outcome::HttpTimeout);
@@ -112,7 +112,7 @@ fn absorb_at(board: &mut Board<'_, '_>, at: usize, place: usize) {
             let misses_some = silences || cause == Cause::PathSniFilter;
             let candidates = suspicion.failing.iter().chain(&suspicion.thin).chain(suspicion.mixed.iter().filter(|_| misses_some));
             let same: Vec<usize> = candidates.copied().filter(alike).collect();
-            let others_pass = suspicion.passing.iter().any(|seat| !groups.contains(&scene.seats[*seat].group));
+            let others_pass = suspicion.passing.iter().any(|seat| !of_them.contains(seat));
             if same.is_empty() || !others_pass {
                 continue;
             }

@@ -64,10 +64,9 @@ pub(super) fn resolves(scene: &Scene<'_>, seat: usize) -> bool {
 /// Returns the places to which the resolvers of few lead although those of more groups deny the name, and where nobody authenticates the server: who answers for names
 /// that do not exist leads to his own page.
 pub(super) fn strangers(scene: &Scene<'_>) -> Vec<usize> {
-    let denies = |seat: &usize| {
-        let is_denied = matches!(outcome(scene, *seat), Some(Outcome::DnsNxdomain | Outcome::DnsServfail | Outcome::DnsRefused | Outcome::DnsNoAnswer));
-        scene.health[*seat].discarded.is_none() && scene.seats[*seat].resolved.is_empty() && is_denied
-    };
+    let is_denied =
+        |seat: usize| matches!(outcome(scene, seat), Some(Outcome::DnsNxdomain | Outcome::DnsServfail | Outcome::DnsRefused | Outcome::DnsNoAnswer));
+    let denies = |seat: &usize| scene.health[*seat].discarded.is_none() && scene.seats[*seat].resolved.is_empty() && is_denied(*seat);
     let denying: Vec<usize> = (0..scene.seats.len()).filter(denies).collect();
     let resolving: Vec<usize> = (0..scene.seats.len()).filter(|seat| !scene.seats[*seat].resolved.is_empty()).collect();
     let places: Vec<usize> =
