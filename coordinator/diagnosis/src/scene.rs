@@ -116,7 +116,9 @@ impl<'a> Scene<'a> {
             witnesses: Vec::new(),
             bench: vec![Vec::new(); round.vantages.len() * Experiment::ALL.len()],
         };
-        scene.cells = vec![Vec::new(); scene.seats.len() * scene.places.len() * scene.profiles.len()];
+        // Each with room for what the check plans, and one behind the other: the rules walk through them again and again.
+        let planned = (round.check.limits.attempts as usize).min(MOST_PLANNED);
+        scene.cells = (0..scene.seats.len() * scene.places.len() * scene.profiles.len()).map(|_| Vec::with_capacity(planned)).collect();
         scene.foreign = vec![false; scene.seats.len() * scene.places.len()];
         let first = &round.check.asked_resolvers()[0];
         let is_beside = |arrival: &Arrival<'_>| arrival.lookup.is_some_and(|dns| opinion::is_beside(dns, first));
@@ -454,6 +456,9 @@ fn speaks_http(facts: &Facts) -> bool {
 fn is_verified(attempt: &Attempt) -> bool {
     attempt.profile.as_str() != "nginx-upstream"
 }
+
+/// No check plans more attempts of a cell.
+const MOST_PLANNED: usize = 16;
 
 /// The alert that a server sends when it insists on a client certificate (RFC 8446 section 6.2).
 pub(crate) const CERTIFICATE_REQUIRED: u8 = 116;
