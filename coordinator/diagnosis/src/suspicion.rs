@@ -1,6 +1,6 @@
 //! Failures at one address, with one profile, at one layer: who fails, who passes, and how independent they are.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, mem};
 
 use parallax_model::{assignment::Experiment, outcome::Outcome, verdict::Tier};
 
@@ -94,9 +94,9 @@ impl<'s, 'a> Suspicion<'s, 'a> {
     /// Returns how many groups pass that have no failing seat.
     pub(crate) fn other_groups_passing(&self) -> usize {
         let group = |seat: &usize| self.scene.seats[*seat].group;
-        let failing: BTreeSet<usize> = self.failing.iter().map(group).collect();
-        let others: Vec<usize> = self.passing.iter().copied().filter(|seat| !failing.contains(&group(seat))).collect();
-        self.scene.count_groups(&others)
+        let mut uncounted = vec![true; self.scene.seats.len()];
+        self.failing.iter().for_each(|seat| uncounted[group(seat)] = false);
+        self.passing.iter().filter(|seat| mem::take(&mut uncounted[group(seat)])).count()
     }
 
     /// Returns how many groups failed or passed at all.

@@ -23,14 +23,11 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
     for place in (0..scene.places.len()).filter(|place| !scene.ignored.contains(place)) {
         let seats: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place) && !board.is_intercepted(*seat, place)).collect();
-        let looks: Vec<(usize, Look<'_>)> = seats
-            .iter()
-            .flat_map(|seat| scene.looks_of(*seat, place).map(move |look| (*seat, *look)))
-            .filter(|(_, look)| look.passes(Layer::Tls) && look.chain.is_some())
-            .collect();
-        if !looks.iter().any(|(_, look)| matches!(look.outcome, Outcome::Certificate(_))) {
+        let shown = || seats.iter().flat_map(|seat| scene.looks_of(*seat, place)).filter(|look| look.passes(Layer::Tls) && look.chain.is_some());
+        if !shown().any(|look| matches!(look.outcome, Outcome::Certificate(_))) {
             continue;
         }
+        let looks: Vec<(usize, Look<'_>)> = shown().map(|look| (look.seat, *look)).collect();
         let mut by_fault: Vec<(CertificateFault, usize)> = Vec::new();
         for (_, look) in &looks {
             let Some(chain) = look.chain.filter(|_| matches!(look.outcome, Outcome::Certificate(_))) else { continue };

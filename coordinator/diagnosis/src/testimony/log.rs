@@ -23,8 +23,10 @@ use crate::{
 
 /// Returns the act of the server that its log has for most of a seat's failed attempts at a place: one line for each of them, and the same in each.
 pub(crate) fn logged<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Testimony<'a>> {
+    let mut records = records(scene, seat, place).peekable();
+    records.peek()?;
     let failed: Vec<Look<'a>> = scene.looks_of(seat, place).filter(|look| look.reach.is_failure()).copied().collect();
-    records(scene, seat, place).find_map(|record| {
+    records.find_map(|record| {
         let lines = record.lines_of_attempts(scene, seat, place);
         let told: Vec<(Look<'a>, LogEvent)> = failed.iter().filter_map(|look| Some((*look, *lines.get(&look.attempt.id)?))).collect();
         let event = told.first()?.1;
