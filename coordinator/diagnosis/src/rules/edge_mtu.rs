@@ -29,10 +29,12 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let with_hole: Vec<usize> = holes.iter().map(|(seat, _)| *seat).collect();
     let of_seats: Vec<&mtu::Hole<'_>> = holes.iter().map(|(_, hole)| hole).collect();
     let first = of_seats.first()?;
-    let cured = holes.iter().filter(|(seat, hole)| hole.small.passed.len() >= 3 && suspicion.failures(&[*seat]).len() >= 3).count();
+    let is_cured = |(seat, hole): &&(usize, mtu::Hole<'_>)| hole.small.passed.len() >= 3 && suspicion.failures(&[*seat]).len() >= 3;
+    let cured: Vec<usize> = holes.iter().filter(is_cured).map(|(seat, _)| *seat).collect();
     let enough = suspicion.scene.count_groups(&with_hole) >= 2;
     let inside_passes = suspicion.shape() == Shape::Outside;
-    let tier = if inside_passes && enough && cured >= 2 { Tier::Confirmed } else { Tier::Likely };
+    // Two networks may well have a narrow line each.
+    let tier = if inside_passes && suspicion.scene.count_groups(&cured) >= 3 { Tier::Confirmed } else { Tier::Likely };
     if !enough && !inside_passes {
         return None;
     }

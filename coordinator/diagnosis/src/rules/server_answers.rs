@@ -50,7 +50,7 @@ pub(super) const VERSION: Hypothesis = Hypothesis {
 
 pub(super) const NEGOTIATION: Hypothesis = Hypothesis {
     cause: Cause::ServerCipherSuites,
-    requires: "every group gets alert 40 or 71, or an answer with a suite or group that was not offered",
+    requires: "every group gets alert 40 or 71, or an answer with a suite or group that was not offered; a group is told where a retry leads nowhere, or where a server of TLS 1.3 alone turns down all of its usual suites",
     excluded_by: "a group that passes; another name that passes",
     counter: Cause::ServerKeyExchangeGroups,
     next: "send the legacy hello and read which suite and group the server picks (--deep)",
@@ -229,7 +229,7 @@ fn negotiation(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> 
     if !fits && !dead_retry {
         return None;
     }
-    let by_group = by_group || dead_retry;
+    let by_group = by_group || dead_retry || (answered.is_empty() && lacks_a_group(suspicion, seats));
     let uncommon = answered.iter().find_map(|(look, _)| suspicion.scene.chains[look.chain?].judgement.leaf.as_ref().filter(|leaf| leaf.key_is_uncommon()));
     let (cause, what) = if uncommon.is_some() {
         (Cause::ServerCertificateKeyType, "has a certificate with a kind of key that its clients do not accept")
@@ -266,6 +266,18 @@ fn negotiation(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> 
     Some(draft)
 }
 
+/// Tells whether a hello with all suites of TLS 1.3 that libraries have on is refused by a server that speaks nothing older: then a group is missing, or a scheme.
+fn lacks_a_group(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> bool {
+    let scene = suspicion.scene;
+    let offers_all =
+        suspicion.scene.recipe(suspicion.profile).is_some_and(|profile| TLS13_SUITES.iter().all(|suite| profile.hello.cipher_suites.contains(suite)));
+    let older = |look: &Look<'_>| scene.recipe(look.profile.unwrap_or(suspicion.profile)).is_some_and(|profile| !profile.hello.versions.contains(&TLS13));
+    let by_profile = seats.iter().flat_map(|seat| scene.looks_of(*seat, suspicion.place)).filter(|look| older(look));
+    let by_legacy = seats.iter().flat_map(|seat| scene.bench(*seat, Experiment::LegacyHello, suspicion.place));
+    let mut older = by_profile.chain(by_legacy).peekable();
+    offers_all && older.peek().is_some() && older.all(|look| look.reach == Outcome::TlsAlert(PROTOCOL_VERSION))
+}
+
 fn not_tls(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let failures = suspicion.failures(seats);
     let (shown, what) = match suspicion.class(seats)?.0 {
@@ -290,5 +302,8 @@ fn first_words(failures: &[Look<'_>]) -> String {
     first.map(|words| words.chars().take(MAX_SHOWN).collect()).unwrap_or_default()
 }
 
+const TLS13: u16 = 0x0304;
+const TLS13_SUITES: [u16; 3] = [0x1301, 0x1302, 0x1303];
+const PROTOCOL_VERSION: u8 = 70;
 /// How much of an answer that is not TLS is quoted.
 const MAX_SHOWN: usize = 24;

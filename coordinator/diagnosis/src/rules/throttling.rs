@@ -1,5 +1,6 @@
 use parallax_model::{
     assignment::Experiment,
+    facts::{Direction, TlsFacts},
     outcome::Outcome,
     verdict::{Cause, Tier},
 };
@@ -89,7 +90,7 @@ fn transfers<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Vec<(Look<'a>,
     let of = |look: &Look<'a>| {
         let tls = look.attempt.facts.tls.as_ref().filter(|_| look.passes(Layer::Tcp) && (look.reach.is_ok() || look.reach == Outcome::TlsTimeout))?;
         let segments = look.attempt.facts.tcp.as_ref().and_then(|tcp| tcp.at_end).map_or(0, |info| info.data_segments_in);
-        if !look.reach.is_ok() && segments < 3 {
+        if !look.reach.is_ok() && (segments < 3 || stalls(tls)) {
             return None;
         }
         let received = look.attempt.facts.tcp.as_ref().and_then(|tcp| tcp.at_end).map_or(tls.bytes_read, |info| info.bytes_received.max(tls.bytes_read));
@@ -133,6 +134,13 @@ pub(crate) fn is_late(look: &Look<'_>, others: &[Look<'_>]) -> bool {
     let mut times: Vec<u64> = others.iter().map(end_us).collect();
     times.sort_unstable();
     end_us(look) > SLOW_US && times.get(times.len() / 2).is_some_and(|median| median * 5 < end_us(look))
+}
+
+/// Tells whether the bytes stopped in the first half of the time and nothing trickled on; not known where the transcript was cut.
+fn stalls(tls: &TlsFacts) -> bool {
+    let received = || tls.transcript.iter().filter(|entry| entry.direction == Direction::Received);
+    let is_whole = received().map(|entry| entry.bytes.0.len() as u64).sum::<u64>() >= tls.bytes_read;
+    is_whole && received().next_back().is_some_and(|last| last.at_us * 2 < tls.end_us)
 }
 
 /// Tells whether nearly all of the time passed before the first byte, although the ClientHello was acknowledged at once: then the server thinks, and no path is full.
