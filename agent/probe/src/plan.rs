@@ -133,7 +133,7 @@ impl Plan {
             (Experiment::NonTls, _) => Payload::NotTls(SMALL_NOT_TLS),
             (Experiment::LargeNonTls, _) => Payload::NotTls(LARGE_NOT_TLS),
             (Experiment::LargeHello, _) => Payload::Crafted(recipe, LARGE_HELLO),
-            (Experiment::LegacyHello | Experiment::SmallHello, _) => Payload::Crafted(recipe, 0),
+            (Experiment::LegacyHello | Experiment::WideHello | Experiment::SmallHello, _) => Payload::Crafted(recipe, 0),
             (Experiment::NoAlpn | Experiment::Tls13Only, _) if answer_is_enough => Payload::Crafted(recipe, 0),
             (Experiment::NoAlpn | Experiment::Tls13Only, _) => Payload::Full(recipe),
             (_, Some(client)) => Payload::Client(client.hello.clone(), recipe),
@@ -144,7 +144,7 @@ impl Plan {
         let delivery = match self.experiment {
             Experiment::SplitName => Delivery::SplitInName,
             Experiment::SplitRecords => Delivery::SplitRecords,
-            Experiment::LegacyHello | Experiment::SmallHello | Experiment::LargeHello => Delivery::Whole,
+            Experiment::LegacyHello | Experiment::WideHello | Experiment::SmallHello | Experiment::LargeHello => Delivery::Whole,
             _ => self.profile.delivery,
         };
         Shape { payload, delivery, mss: (self.experiment == Experiment::SmallMss).then_some(SMALL_MSS) }
@@ -186,6 +186,7 @@ impl Plan {
             Experiment::NoName => recipe.server_name = false,
             Experiment::NoAlpn => recipe.alpn.clear(),
             Experiment::LegacyHello => recipe = HelloRecipe { server_name: recipe.server_name, ..HelloRecipe::legacy() },
+            Experiment::WideHello => recipe = HelloRecipe { server_name: recipe.server_name, ..HelloRecipe::wide() },
             Experiment::SmallHello => recipe = small(&recipe),
             Experiment::Tls13Only => recipe = tls13_only(recipe),
             _ => {}

@@ -100,6 +100,8 @@ experiments! {
     SmallMss = "small-mss",
     /// Everything from TLS 1.0 to 1.2, to see what the server can do (M7).
     LegacyHello = "legacy-hello",
+    /// Everything of TLS 1.3 without a key share: the server names its suite and group by HelloRetryRequest (M7).
+    WideHello = "wide-hello",
     /// The profile restricted to TLS 1.3 (M7).
     Tls13Only = "tls13-only",
     /// The profile without ALPN (M7).

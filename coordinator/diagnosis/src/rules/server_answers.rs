@@ -8,6 +8,8 @@ use parallax_model::{
 };
 
 use super::{Hypothesis, every_scheme};
+use parallax_tls::registry::{CipherSuite, NamedGroup, ProtocolVersion};
+
 use crate::{
     bench::tally_of,
     cell::{Layer, Look},
@@ -50,7 +52,7 @@ pub(super) const VERSION: Hypothesis = Hypothesis {
 
 pub(super) const NEGOTIATION: Hypothesis = Hypothesis {
     cause: Cause::ServerCipherSuites,
-    requires: "every group gets alert 40 or 71, or an answer with a suite or group that was not offered; a group is told where a retry leads nowhere, or where a server of TLS 1.3 alone turns down all of its usual suites",
+    requires: "every group gets alert 40 or 71, or an answer with a suite or group that was not offered; a group is told where a retry leads nowhere, or where the server names one that was not offered",
     excluded_by: "a group that passes; another name that passes",
     counter: Cause::ServerKeyExchangeGroups,
     next: "send the legacy hello and read which suite and group the server picks (--deep)",
@@ -160,10 +162,10 @@ fn application_protocol(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Optio
     Some(draft)
 }
 
-/// What the server picked in answer to the legacy hello, from these seats.
-fn legacy<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize]) -> Vec<(Look<'a>, &'a ServerAnswerFacts)> {
+/// What the server picked in answer to a hello that offers all that there is, from these seats.
+fn picked<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize], hello: Experiment) -> Vec<(Look<'a>, &'a ServerAnswerFacts)> {
     let scene = suspicion.scene;
-    let looks = seats.iter().flat_map(|seat| scene.bench(*seat, Experiment::LegacyHello, suspicion.place));
+    let looks = seats.iter().flat_map(|seat| scene.bench(*seat, hello, suspicion.place));
     looks.filter(|look| look.reach.is_ok()).filter_map(|look| Some((*look, &look.attempt.facts.tls.as_ref()?.answer))).collect()
 }
 
@@ -174,7 +176,7 @@ fn version(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let class = suspicion.class(seats)?.0;
     let failures = suspicion.failures(seats);
     let own = &suspicion.scene.recipe(suspicion.profile)?.hello;
-    let answered = legacy(suspicion, seats);
+    let answered = picked(suspicion, seats, Experiment::LegacyHello);
     let picked: BTreeSet<u16> = answered
         .iter()
         .filter_map(|(_, answer)| answer.version)
@@ -219,9 +221,11 @@ fn negotiation(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> 
     let class = suspicion.class(seats)?.0;
     let failures = suspicion.failures(seats);
     let own = &suspicion.scene.recipe(suspicion.profile)?.hello;
-    let answered = legacy(suspicion, seats);
-    let foreign_suite = answered.iter().any(|(_, answer)| answer.cipher_suite.is_some_and(|suite| !own.cipher_suites.contains(&suite)));
-    let foreign_group = answered.iter().any(|(_, answer)| answer.group.is_some_and(|group| !own.groups.contains(&group)));
+    let answered = picked(suspicion, seats, Experiment::LegacyHello);
+    let retried_to = if own.versions.contains(&ProtocolVersion::TLS13.0) { picked(suspicion, seats, Experiment::WideHello) } else { Vec::new() };
+    let picks = || answered.iter().chain(&retried_to);
+    let foreign_suite = picks().any(|(_, answer)| answer.cipher_suite.is_some_and(|suite| !own.cipher_suites.contains(&suite)));
+    let foreign_group = picks().any(|(_, answer)| answer.group.is_some_and(|group| !own.groups.contains(&group)));
     let by_group = all_refuse(&failures, &[LocalRefusal::Group]) || (foreign_group && !foreign_suite);
     let retried = failures.iter().any(|look| look.attempt.facts.tls.as_ref().is_some_and(|tls| tls.answer.hello_retry_requests > 0));
     let fits = matches!(class, Outcome::TlsAlert(40 | 71)) || all_refuse(&failures, &[LocalRefusal::CipherSuite, LocalRefusal::Group]);
@@ -229,7 +233,7 @@ fn negotiation(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> 
     if !fits && !dead_retry {
         return None;
     }
-    let by_group = by_group || dead_retry || (answered.is_empty() && lacks_a_group(suspicion, seats));
+    let by_group = by_group || dead_retry;
     let uncommon = answered.iter().find_map(|(look, _)| suspicion.scene.chains[look.chain?].judgement.leaf.as_ref().filter(|leaf| leaf.key_is_uncommon()));
     let (cause, what) = if uncommon.is_some() {
         (Cause::ServerCertificateKeyType, "has a certificate with a kind of key that its clients do not accept")
@@ -245,37 +249,21 @@ fn negotiation(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> 
     } else if by_group {
         draft = draft.unless(Cause::ServerCipherSuites, NEGOTIATION.next);
     }
-    if !answered.is_empty() {
-        let picks: BTreeSet<String> = answered
-            .iter()
-            .map(|(_, answer)| {
-                format!(
-                    "suite {:#06x}, group {}",
-                    answer.cipher_suite.unwrap_or(0),
-                    answer.group.map_or_else(|| "none".to_owned(), |group| format!("{group:#06x}"))
-                )
-            })
-            .collect();
+    for (answered, rule, what) in [(answered, "legacy-hello", "TLS 1.0 to 1.2"), (retried_to, "wide-hello", "TLS 1.3, and no key share")] {
+        if answered.is_empty() {
+            continue;
+        }
+        let picks: BTreeSet<String> = answered.iter().map(|(_, answer)| pick(answer)).collect();
         let looks: Vec<Look<'_>> = answered.into_iter().map(|(look, _)| look).collect();
-        draft.add(
-            "legacy-hello",
-            format!("offered everything from TLS 1.0 to 1.2, the server picks {}", picks.into_iter().collect::<Vec<_>>().join("; ")),
-            &looks,
-        );
+        draft.add(rule, format!("offered everything of {what}, the server picks {}", picks.into_iter().collect::<Vec<_>>().join("; ")), &looks);
     }
     Some(draft)
 }
 
-/// Tells whether a hello with all suites of TLS 1.3 that libraries have on is refused by a server that speaks nothing older: then a group is missing, or a scheme.
-fn lacks_a_group(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> bool {
-    let scene = suspicion.scene;
-    let offers_all =
-        suspicion.scene.recipe(suspicion.profile).is_some_and(|profile| TLS13_SUITES.iter().all(|suite| profile.hello.cipher_suites.contains(suite)));
-    let older = |look: &Look<'_>| scene.recipe(look.profile.unwrap_or(suspicion.profile)).is_some_and(|profile| !profile.hello.versions.contains(&TLS13));
-    let by_profile = seats.iter().flat_map(|seat| scene.looks_of(*seat, suspicion.place)).filter(|look| older(look));
-    let by_legacy = seats.iter().flat_map(|seat| scene.bench(*seat, Experiment::LegacyHello, suspicion.place));
-    let mut older = by_profile.chain(by_legacy).peekable();
-    offers_all && older.peek().is_some() && older.all(|look| look.reach == Outcome::TlsAlert(PROTOCOL_VERSION))
+fn pick(answer: &ServerAnswerFacts) -> String {
+    let suite = answer.cipher_suite.map_or_else(|| "none".to_owned(), |suite| CipherSuite(suite).to_string());
+    let group = answer.group.map_or_else(|| "none".to_owned(), |group| NamedGroup(group).to_string());
+    format!("suite {suite}, group {group}")
 }
 
 fn not_tls(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
@@ -302,8 +290,5 @@ fn first_words(failures: &[Look<'_>]) -> String {
     first.map(|words| words.chars().take(MAX_SHOWN).collect()).unwrap_or_default()
 }
 
-const TLS13: u16 = 0x0304;
-const TLS13_SUITES: [u16; 3] = [0x1301, 0x1302, 0x1303];
-const PROTOCOL_VERSION: u8 = 70;
 /// How much of an answer that is not TLS is quoted.
 const MAX_SHOWN: usize = 24;

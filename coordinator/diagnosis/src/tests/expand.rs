@@ -235,7 +235,7 @@ pub(super) fn facts(
         facts.tcp = Some(tcp);
         let asks_http =
             round.check.target.scheme == Scheme::Https && matches!(outcome, Outcome::Ok | Outcome::Http(_) | Outcome::HttpTimeout | Outcome::HttpClosed);
-        if asks_http && !matches!(experiment, Experiment::Responder | Experiment::LegacyHello) {
+        if asks_http && !matches!(experiment, Experiment::Responder | Experiment::LegacyHello | Experiment::WideHello) {
             let date = see.dated.map(|late| Timestamp::from_micros(round.started_at.as_micros() + late * 1_000_000));
             facts.http = Some(HttpFacts { body: body(&see.body), date, ..http(outcome, see.server.clone()) });
         }
@@ -332,7 +332,7 @@ fn tls_facts(facts: &mut Facts, tcp: &mut TcpFacts, see: &See, outcome: Outcome,
     let end = match outcome {
         Outcome::Ok | Outcome::Http(_) | Outcome::HttpTimeout | Outcome::HttpClosed => {
             bytes_read = see.answer_bytes.unwrap_or(3_597);
-            if see.experiment == "legacy-hello" {
+            if matches!(see.experiment.as_str(), "legacy-hello" | "wide-hello") {
                 TlsEnd::Answered
             } else {
                 handshake = Some(HandshakeFacts {

@@ -49,6 +49,7 @@ pub(super) fn failing(asks: &mut Asks<'_, '_>, drafts: &[Draft]) {
         if matches!(outcome, Outcome::TlsAlert(40 | 47 | 70 | 71 | 80) | Outcome::TlsUnsupported) {
             for seat in asks.one_of_each(&blamed, 2) {
                 asks.once(seat, Experiment::LegacyHello, profile, place, 1, "what the server can do is not known yet");
+                asks.once(seat, Experiment::WideHello, profile, place, 1, "what the server can do is not known yet");
                 asks.once(seat, Experiment::ControlName, profile, place, 2, "what the server can do is not known yet");
             }
         }

@@ -97,6 +97,8 @@ const LEGACY_SUITES: [u16; 22] = [
 const SCHEMES: [u16; 9] = [0x0403, 0x0503, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601];
 const LEGACY_SCHEMES: [u16; 2] = [0x0203, 0x0201];
 const CLASSIC_GROUPS: [u16; 3] = [0x001d, 0x0017, 0x0018];
+/// Curves, finite fields, the Brainpool curves of TLS 1.3 and the post-quantum hybrids.
+const TLS13_GROUPS: [u16; 16] = [29, 23, 24, 25, 30, 256, 257, 258, 259, 260, 31, 32, 33, 0x11ec, 0x11eb, 0x11ed];
 /// P-521, X448, secp256k1 and the Brainpool curves.
 const UNUSUAL_GROUPS: [u16; 6] = [0x0019, 0x001e, 0x0016, 0x001a, 0x001b, 0x001c];
 
@@ -133,6 +135,16 @@ impl HelloRecipe {
             signature_schemes: SCHEMES.iter().chain(&LEGACY_SCHEMES).copied().collect(),
             alpn: Vec::new(),
             server_name: true,
+        }
+    }
+
+    /// Offers the suites and groups that servers of TLS 1.3 can have, and no key share: the server names what it would take.
+    pub fn wide() -> Self {
+        Self {
+            versions: vec![0x0304],
+            cipher_suites: TLS13_SUITES.iter().chain(&[0x1304, 0x1305]).copied().collect(),
+            groups: TLS13_GROUPS.to_vec(),
+            ..Self::legacy()
         }
     }
 }
