@@ -1,6 +1,6 @@
 use parallax_model::{
     assignment::Experiment,
-    facts::{Direction, TlsFacts},
+    facts::Direction,
     outcome::Outcome,
     verdict::{Cause, Tier},
 };
@@ -39,7 +39,8 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, scored: &[usize]) -> Optio
     let trickles_in = |look: &Look<'_>| end_us(look) > SLOW_US && end_us(look) > 8 * rtt_us(look) && !waits(look);
     let slow: Vec<&(Look<'_>, f64)> = own.iter().filter(|(look, rate)| *rate < TRICKLE_BYTES_PER_SECOND && trickles_in(look)).collect();
     let nearly_all = slow.len() >= 4 && slow.len() * 5 >= own.len() * 4;
-    if slow.is_empty() || (!nearly_all && !only_slow_ones_get_through(scene, seat, place)) {
+    // A full path stops some of what it carries; a server that goes silent in the middle stops all.
+    if slow.iter().all(|(look, _)| stalls(look)) || (!nearly_all && !only_slow_ones_get_through(scene, seat, place)) {
         return None;
     }
     // A server that serves one after the other is slow to whom it pleases: then others wait in vain now and then.
@@ -90,7 +91,7 @@ fn transfers<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Vec<(Look<'a>,
     let of = |look: &Look<'a>| {
         let tls = look.attempt.facts.tls.as_ref().filter(|_| look.passes(Layer::Tcp) && (look.reach.is_ok() || look.reach == Outcome::TlsTimeout))?;
         let segments = look.attempt.facts.tcp.as_ref().and_then(|tcp| tcp.at_end).map_or(0, |info| info.data_segments_in);
-        if !look.reach.is_ok() && (segments < 3 || stalls(tls)) {
+        if !look.reach.is_ok() && segments < 3 {
             return None;
         }
         let received = look.attempt.facts.tcp.as_ref().and_then(|tcp| tcp.at_end).map_or(tls.bytes_read, |info| info.bytes_received.max(tls.bytes_read));
@@ -136,11 +137,12 @@ pub(crate) fn is_late(look: &Look<'_>, others: &[Look<'_>]) -> bool {
     end_us(look) > SLOW_US && times.get(times.len() / 2).is_some_and(|median| median * 5 < end_us(look))
 }
 
-/// Tells whether the bytes stopped in the first half of the time and nothing trickled on; not known where the transcript was cut.
-fn stalls(tls: &TlsFacts) -> bool {
+/// Tells whether a handshake failed whose bytes stopped in the first half of the time; what a transcript no longer holds came as fast as what it holds.
+fn stalls(look: &Look<'_>) -> bool {
+    let Some(tls) = look.attempt.facts.tls.as_ref().filter(|_| !look.reach.is_ok()) else { return false };
     let received = || tls.transcript.iter().filter(|entry| entry.direction == Direction::Received);
-    let is_whole = received().map(|entry| entry.bytes.0.len() as u64).sum::<u64>() >= tls.bytes_read;
-    is_whole && received().next_back().is_some_and(|last| last.at_us * 2 < tls.end_us)
+    let held: u64 = received().map(|entry| entry.bytes.0.len() as u64).sum();
+    received().next_back().is_some_and(|last| last.at_us * tls.bytes_read.max(held) / held.max(1) * 2 < tls.end_us)
 }
 
 /// Tells whether nearly all of the time passed before the first byte, although the ClientHello was acknowledged at once: then the server thinks, and no path is full.

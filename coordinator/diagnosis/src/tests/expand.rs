@@ -12,9 +12,10 @@ use parallax_model::{
     check::Check,
     clock::Timestamp,
     facts::{
-        AlertSeen, AuditAnswer, BodyFacts, CertificateAsk, CertificateFacts, ConnectEnd, DnsAnswer, DnsFacts, DnsRecord, DnsTransport, Facts, HandshakeFacts,
-        HelloSent, HttpEnd, HttpFacts, LocalRefusal, LookupEnd, NotCompleted, QuicEnd, QuicFacts, Reply, ReplyTtlFacts, ResolverKind, ServerAnswerFacts,
-        Sibling, StartTlsFacts, StepEnd, TcpFacts, TcpInfo, TlsEnd, TlsFacts, TtlRange, UpgradeEnd, WalkFacts, WalkPayload, WalkStep,
+        AlertSeen, AuditAnswer, BodyFacts, CertificateAsk, CertificateFacts, ConnectEnd, Direction, DnsAnswer, DnsFacts, DnsRecord, DnsTransport, Facts,
+        HandshakeFacts, HelloSent, HttpEnd, HttpFacts, LocalRefusal, LookupEnd, NotCompleted, QuicEnd, QuicFacts, Reply, ReplyTtlFacts, ResolverKind,
+        ServerAnswerFacts, Sibling, StartTlsFacts, StepEnd, TcpFacts, TcpInfo, TlsEnd, TlsFacts, TranscriptEntry, TtlRange, UpgradeEnd, WalkFacts, WalkPayload,
+        WalkStep,
     },
     id::{AttemptId, RoundId},
     outcome::Outcome,
@@ -375,7 +376,10 @@ fn tls_facts(facts: &mut Facts, tcp: &mut TcpFacts, see: &See, outcome: Outcome,
         match see.silence.as_str() {
             "unacked" => (info.unacked, info.bytes_acked, info.total_retransmissions) = (1, 1, 4),
             "gap" => info.out_of_order_in = 1,
-            "partial" => (bytes_read, info.bytes_received) = (1_200, 1_200),
+            "partial" => {
+                bytes_read = see.answer_bytes.unwrap_or(1_200);
+                (info.bytes_received, info.data_segments_in) = (bytes_read, bytes_read.div_ceil(1_448) as u32);
+            }
             "acked" => {}
             other => panic!("say how the silence looks, not {other:?}"),
         }
@@ -386,7 +390,9 @@ fn tls_facts(facts: &mut Facts, tcp: &mut TcpFacts, see: &See, outcome: Outcome,
     if let (Some(acknowledged_us), Some(info)) = (see.acknowledged_us, tcp.at_end.as_mut()) {
         info.rtt_us = acknowledged_us;
     }
-    facts.tls = Some(TlsFacts { hello, end, end_us, first_byte_us, bytes_read, answer, handshake, certificates, transcript: Vec::new() });
+    let heard = |until_ms: u64| TranscriptEntry { direction: Direction::Received, at_us: until_ms * 1_000, bytes: Bytes(vec![0; bytes_read as usize]) };
+    let transcript = see.heard_until_ms.map(heard).into_iter().collect();
+    facts.tls = Some(TlsFacts { hello, end, end_us, first_byte_us, bytes_read, answer, handshake, certificates, transcript });
 }
 
 fn picked(text: &str) -> ServerAnswerFacts {
