@@ -12,7 +12,7 @@ use parallax_tests::{
     device::{
         client::{Call, call},
         defect::Defect,
-        front::{End, Front},
+        front::{End, Front, Part},
         inject::{Forgery, Injector},
         intercept, measure,
         outrun::Outrunner,
@@ -62,9 +62,9 @@ enum Device {
         /// The certificates (PEM) that are shown with it.
         #[arg(long)]
         chain: Option<PathBuf>,
-        /// Hides TLS_FALLBACK_SCSV from the server.
-        #[arg(long)]
-        forgets_fallback: bool,
+        /// Hides this part of the ClientHello from the server.
+        #[arg(long, value_enum)]
+        takes_out: Option<Part>,
         /// How connections are ended: `reset`, `close`, `silence`, or the number of an alert.
         #[arg(long, default_value = "reset")]
         end: End,
@@ -154,9 +154,9 @@ fn main() -> anyhow::Result<()> {
             let contact = call(&Call { address, name, hello, mss });
             writeln!(std::io::stdout(), "{}", serde_json::to_string(&contact)?)?;
         }
-        Device::Front { listen, upstream, only_name, not_name, read_once, defect, relic, chain, forgets_fallback, end } => {
+        Device::Front { listen, upstream, only_name, not_name, read_once, defect, relic, chain, takes_out, end } => {
             let relics = relic.zip(chain).map(|(relic, chain)| Relics::new(relic, &chain)).transpose()?;
-            Front { listen, upstream, only_name, not_name, read_once, defect, relics, forgets_fallback, end }.serve()?;
+            Front { listen, upstream, only_name, not_name, read_once, defect, relics, takes_out, end }.serve()?;
         }
         Device::Wire { left, right, delay_ms, lost_per_million } => Wire { delay: Duration::from_millis(delay_ms), lost_per_million }.serve(&left, &right)?,
         Device::Inject { name, forge, ttl, least_ttl } => Injector { name, forge, ttl, least_ttl }.serve()?,

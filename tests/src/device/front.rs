@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
+use clap::ValueEnum;
 use parallax_tls::{
-    ClientHello,
+    ClientHello, Extension,
     record::HEADER_LEN,
     registry::{CipherSuite, ProtocolVersion},
 };
@@ -33,10 +34,19 @@ pub struct Front {
     pub defect: Option<Defect>,
     /// What the relay answers itself when the server turns it down.
     pub relics: Option<Relics>,
-    /// Takes TLS_FALLBACK_SCSV out of the ClientHello, so that the server does not see it.
-    pub forgets_fallback: bool,
+    /// What it takes out of the ClientHello, so that the server does not see it.
+    pub takes_out: Option<Part>,
     /// How connections are ended.
     pub end: End,
+}
+
+/// A part of a ClientHello that a server can do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// TLS_FALLBACK_SCSV (RFC 7507).
+    Fallback,
+    /// TLS 1.3 among the versions, as one who wants to break an older version does (RFC 8446, section 4.1.3).
+    Tls13,
 }
 
 /// How the relay ends a connection that it does not carry on.
@@ -100,7 +110,7 @@ impl Front {
             None => original_destination(&client, client.local_addr()?.ip())?,
         };
         let mut server = TcpStream::connect(upstream)?;
-        server.write_all(&if self.forgets_fallback { without_fallback(first) } else { first.to_vec() })?;
+        server.write_all(&self.takes_out.map_or_else(|| first.to_vec(), |part| part.taken_out_of(first)))?;
         if let Some(answer) = self.relics.as_ref().and_then(|relics| relics.answer(first))
             && is_refused(&server)?
         {
@@ -132,11 +142,18 @@ impl Front {
     }
 }
 
-/// Writes a ClientHello without the signal of RFC 7507; what is none stays as it is.
-fn without_fallback(first: &[u8]) -> Vec<u8> {
-    let Some(Ok(mut hello)) = first.get(HEADER_LEN..).map(ClientHello::decode) else { return first.to_vec() };
-    hello.cipher_suites.retain(|suite| *suite != CipherSuite::TLS_FALLBACK_SCSV);
-    hello.to_records(ProtocolVersion::TLS10)
+impl Part {
+    /// Writes a ClientHello without it; what is none stays as it is.
+    fn taken_out_of(self, first: &[u8]) -> Vec<u8> {
+        let Some(Ok(mut hello)) = first.get(HEADER_LEN..).map(ClientHello::decode) else { return first.to_vec() };
+        match self {
+            Self::Fallback => hello.cipher_suites.retain(|suite| *suite != CipherSuite::TLS_FALLBACK_SCSV),
+            Self::Tls13 => {
+                hello.extensions.retain(|extension| !matches!(extension, Extension::SupportedVersions(versions) if versions.contains(&ProtocolVersion::TLS13)))
+            }
+        }
+        hello.to_records(ProtocolVersion::TLS10)
+    }
 }
 
 /// Waits for the server's first word and tells whether it is no handshake.
@@ -159,14 +176,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_signal_of_a_fallback_is_taken_out_and_nothing_else() {
+    fn one_part_is_taken_out_and_nothing_else() {
         let hello = ClientHello { cipher_suites: vec![CipherSuite(0xc02f), CipherSuite(0xc030)], ..ClientHello::default() };
         let plain = hello.to_records(ProtocolVersion::TLS10);
         let mut signalled = hello;
         signalled.cipher_suites.push(CipherSuite::TLS_FALLBACK_SCSV);
-        assert_eq!(without_fallback(&signalled.to_records(ProtocolVersion::TLS10)), plain);
-        assert_eq!(without_fallback(&plain), plain);
-        assert_eq!(without_fallback(b"GET /"), b"GET /");
+        assert_eq!(Part::Fallback.taken_out_of(&signalled.to_records(ProtocolVersion::TLS10)), plain);
+        assert_eq!(Part::Fallback.taken_out_of(&plain), plain);
+        assert_eq!(Part::Fallback.taken_out_of(b"GET /"), b"GET /");
+        let modern = ClientHello { extensions: vec![Extension::SupportedVersions(vec![ProtocolVersion::TLS13])], ..signalled.clone() };
+        assert_eq!(Part::Tls13.taken_out_of(&modern.to_records(ProtocolVersion::TLS10)), signalled.to_records(ProtocolVersion::TLS10));
     }
 
     #[test]

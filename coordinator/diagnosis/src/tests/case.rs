@@ -127,6 +127,9 @@ pub(super) struct See {
     /// What ALPN settled on; empty for nothing.
     #[serde(default = "http1")]
     pub(super) alpn: String,
+    /// How long connecting took, milliseconds, the kernel's round trip with it.
+    #[serde(default)]
+    pub(super) connected_ms: Option<u32>,
     /// When the last byte came, milliseconds after the first was sent; the transcript then holds all of them.
     #[serde(default)]
     pub(super) heard_until_ms: Option<u64>,

@@ -390,6 +390,10 @@ fn tls_facts(facts: &mut Facts, tcp: &mut TcpFacts, see: &See, outcome: Outcome,
     if let (Some(acknowledged_us), Some(info)) = (see.acknowledged_us, tcp.at_end.as_mut()) {
         info.rtt_us = acknowledged_us;
     }
+    if let Some(ms) = see.connected_ms {
+        tcp.connect_us = u64::from(ms) * 1_000;
+        tcp.at_connect = tcp.at_connect.map(|info| TcpInfo { min_rtt_us: ms * 1_000, ..info });
+    }
     let heard = |until_ms: u64| TranscriptEntry { direction: Direction::Received, at_us: until_ms * 1_000, bytes: Bytes(vec![0; bytes_read as usize]) };
     let transcript = see.heard_until_ms.map(heard).into_iter().collect();
     facts.tls = Some(TlsFacts { hello, end, end_us, first_byte_us, bytes_read, answer, handshake, certificates, transcript });
