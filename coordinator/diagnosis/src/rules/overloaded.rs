@@ -13,7 +13,7 @@ use crate::{
     suspicion::Suspicion,
 };
 
-/// `server.overloaded`, and a fault of one backend of several that shows as a share: successes and failures mix in two groups or more, at similar rates.
+/// `server.overloaded`, and a fault of one backend of several that shows as a share: successes and failures mix in two groups or more and in more than half of all, at similar rates.
 ///
 /// Excluded by groups that pass too often for that rate, by a pause that cures it (then a limit on rate explains it), by failures in one group only, and by failures that all came first. Counter: `undetermined.flaky`; more attempts separate the two.
 pub(super) fn run(board: &mut Board<'_, '_>) {
@@ -121,7 +121,7 @@ impl<'m, 's, 'a> Mixture<'m, 's, 'a> {
     }
 }
 
-/// Tells whether the groups that pass every time may do so by luck: what hits some groups only sits on their way, or minds where they come from, and what spares the
+/// Tells whether the groups that pass every time are the fewer ones and may do so by luck: what hits some groups only sits on their way, or minds where they come from, and what spares the
 /// inside vantage sits before the server.
 fn is_alike_everywhere(mixture: &Mixture<'_, '_, '_>, blamed: &[usize]) -> bool {
     let suspicion = mixture.suspicion;
@@ -133,6 +133,9 @@ fn is_alike_everywhere(mixture: &Mixture<'_, '_, '_>, blamed: &[usize]) -> bool 
     };
     let is_other = |seat: &usize| !groups.contains_key(&scene.seats[*seat].group);
     let others: Vec<usize> = suspicion.passing.iter().copied().filter(is_other).collect();
+    if groups.len() <= scene.count_groups(&others) {
+        return false;
+    }
     let among: Vec<usize> = blamed.iter().chain(suspicion.passing.iter().filter(|seat| groups.contains_key(&scene.seats[**seat].group))).copied().collect();
     fisher(count(&among, true), count(&among, false), count(&others, true), count(&others, false)) > ALIKE
 }
