@@ -59,6 +59,20 @@ impl Ask {
     }
 }
 
+/// Says what the end of a stream without a ServerHello is as an answer.
+pub(super) fn answer_of(end: TlsEnd) -> AuditAnswer {
+    match end {
+        TlsEnd::Alert(number) => AuditAnswer::Alert(number),
+        TlsEnd::Closed => AuditAnswer::Closed,
+        TlsEnd::Reset => AuditAnswer::Reset,
+        TlsEnd::TimedOut => AuditAnswer::Silence,
+        TlsEnd::NotTls => AuditAnswer::NotTls,
+        TlsEnd::OverCap => AuditAnswer::OverCap,
+        TlsEnd::Unreachable(_) | TlsEnd::LocalError(_) => AuditAnswer::Broken,
+        TlsEnd::Malformed | TlsEnd::LocalRefusal(_) | TlsEnd::Established | TlsEnd::Answered => AuditAnswer::Malformed,
+    }
+}
+
 /// What came back for one hello.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reply {
@@ -75,14 +89,7 @@ impl Reply {
         let end = match (chosen, end) {
             (Some(version), _) if offered.contains(&version) => AuditAnswer::Hello,
             (Some(version), _) => AuditAnswer::OtherVersion(version.0),
-            (None, TlsEnd::Alert(number)) => AuditAnswer::Alert(number),
-            (None, TlsEnd::Closed) => AuditAnswer::Closed,
-            (None, TlsEnd::Reset) => AuditAnswer::Reset,
-            (None, TlsEnd::TimedOut) => AuditAnswer::Silence,
-            (None, TlsEnd::NotTls) => AuditAnswer::NotTls,
-            (None, TlsEnd::OverCap) => AuditAnswer::OverCap,
-            (None, TlsEnd::Unreachable(_) | TlsEnd::LocalError(_)) => AuditAnswer::Broken,
-            (None, TlsEnd::Malformed | TlsEnd::LocalRefusal(_) | TlsEnd::Established | TlsEnd::Answered) => AuditAnswer::Malformed,
+            (None, end) => answer_of(end),
         };
         Self { end, answer, bytes_sent: 0, elapsed_us: 0 }
     }

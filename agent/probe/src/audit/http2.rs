@@ -1,35 +1,33 @@
 //! Whether the server behind `h2` speaks HTTP/2: a balancer agrees on a protocol that its backend may not know.
 
-use parallax_model::facts::{Http2Answer, TlsEnd, VersionFacts};
-use parallax_tls::registry::ProtocolVersion;
+use parallax_model::{
+    facts::{Http2Answer, TlsEnd, VersionFacts},
+    profile::HelloRecipe,
+};
 use tokio::time::Instant;
 
-use super::{
-    driver::Driver,
-    sessions::{self, Open},
-};
+use super::{driver::Driver, sessions};
 use crate::{
     net::Net,
-    tls::{self, Channel, ReadEnd},
+    tls::{self, ReadEnd},
 };
 
 /// Agrees on `h2`, sends the client's preface and reads what comes first; none where `h2` is not agreed on.
 pub(super) async fn ask<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts) -> Option<Http2Answer> {
-    let mut recipe = sessions::recipe(version, if version.version == ProtocolVersion::TLS13.0 { "modern" } else { "tls12" })?;
-    recipe.alpn = vec!["h2".to_owned()];
+    let recipe = HelloRecipe { alpn: vec!["h2".to_owned()], ..sessions::recipe(version)? };
     let session = tls::session(&recipe, driver.plan.name_in(&recipe), driver.plan.address.ip())?;
-    let Open { mut session, mut exchange, patience, .. } = sessions::open(driver, driver.plan.address, session, 0).await?.ok()?;
-    let mut channel = Channel::new(&mut session, &mut exchange);
+    let mut open = sessions::open(driver, driver.plan.address, session, 0).await?.ok()?;
+    let until = Instant::now() + open.patience;
+    let mut channel = open.channel();
     channel.has_protocol().then_some(())?;
     channel.write(PREFACE).await;
-    let until = Instant::now() + patience;
     let mut ended = None;
     while ended.is_none() && channel.plaintext().len() < FRAME_HEADER {
         ended = channel.read(until).await.err();
     }
     let answer = read(channel.plaintext(), ended);
     channel.close().await;
-    driver.note_bytes(exchange.finish().bytes_read);
+    open.finish(driver);
     Some(answer)
 }
 

@@ -17,8 +17,8 @@ use tokio::{sync::SemaphorePermit, time::Instant};
 use super::{caller::Caller, certificates, driver::Driver};
 use crate::{
     http,
-    net::Net,
-    tls::{self, Channel, Exchange, Resumable, Seen, Session},
+    net::{Connection, Net},
+    tls::{self, Channel, Exchange, Noted, Resumable, Seen, Session},
 };
 
 /// One finished handshake.
@@ -46,7 +46,7 @@ struct Twice {
 /// Asks for sessions of TLS 1.2 with what the server accepts; nothing where the library cannot speak with it.
 pub(super) async fn tls12<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts) -> SessionFacts {
     let mut facts = SessionFacts::default();
-    let Some(recipe) = recipe(version, "tls12") else { return facts };
+    let Some(recipe) = recipe(version) else { return facts };
     if let Some(two) = twice(driver, &recipe, true).await {
         if let Some(NewSessionTicket { lifetime_seconds, ticket }) = two.first.ticket {
             facts.tls12_ticket = two.resumption;
@@ -73,7 +73,7 @@ pub(super) async fn tls12<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts
 
 /// Asks for sessions of TLS 1.3, and returns what the first handshake showed of the server.
 pub(super) async fn tls13<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts) -> Option<(SessionFacts, Full)> {
-    let recipe = recipe(version, "modern")?;
+    let recipe = recipe(version)?;
     let twice = twice(driver, &recipe, true).await?;
     let facts = SessionFacts {
         tls13_psk: twice.resumption,
@@ -90,9 +90,8 @@ pub(super) async fn tls13<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts
 /// certificate: resumed is what it then serves.
 pub(super) async fn across_names<N: Net>(driver: &Driver<'_, N>, caller: &Caller, version: &VersionFacts) -> Option<Resumption> {
     let name = caller.name.as_deref()?;
-    let recipe = recipe(version, if version.version == ProtocolVersion::TLS13.0 { "modern" } else { "tls12" })?;
-    let own = Resumable::of(&recipe, Some(name), driver.plan.address.ip(), true)?;
-    if served(driver, own.session()?).await?.is_some() {
+    let recipe = recipe(version)?;
+    if served(driver, tls::session(&recipe, Some(name), driver.plan.address.ip())?).await?.is_some() {
         return None;
     }
     for other in [Some(caller.other_name.as_str()), None] {
@@ -113,14 +112,14 @@ pub(super) async fn across_names<N: Net>(driver: &Driver<'_, N>, caller: &Caller
 
 /// Makes a handshake and returns of which kind it was where the server then serves the client; the inner none is an alert, an end, or a refusal by HTTP.
 async fn served<N: Net>(driver: &Driver<'_, N>, session: Session) -> Option<Option<HandshakeKind>> {
-    let Ok(Open { mut session, mut exchange, patience, _place }) = open(driver, driver.plan.address, session, 0).await? else { return Some(None) };
-    let kind = session.kind();
-    let mut channel = Channel::new(&mut session, &mut exchange);
-    let deadline = Instant::now() + patience;
+    let Ok(mut open) = open(driver, driver.plan.address, session, 0).await? else { return Some(None) };
+    let kind = open.session.kind();
+    let deadline = Instant::now() + open.patience;
+    let mut channel = open.channel();
     let said =
         if driver.plan.http { http::ask(&mut channel, &driver.plan.target, 0, deadline).await } else { http::first_read(&mut channel, true, deadline).await };
     channel.close().await;
-    driver.note_bytes(exchange.finish().bytes_read);
+    open.finish(driver);
     let is_served = match said.end {
         HttpEnd::Answered => !said.status.is_some_and(|status| (400..500).contains(&status)),
         HttpEnd::Quiet => true,
@@ -132,7 +131,7 @@ async fn served<N: Net>(driver: &Driver<'_, N>, session: Session) -> Option<Opti
 /// Makes one handshake of TLS 1.3 with the name and the signature schemes of an ask; none when the server does not finish it.
 pub(super) async fn tls13_certificate<N: Net>(driver: &Driver<'_, N>, caller: &Caller, version: &VersionFacts, ask: CertificateAsk) -> Option<Full> {
     let name = certificates::server_name(caller, ask);
-    let mut recipe = HelloRecipe { server_name: name.is_some(), ..recipe(version, "modern")? };
+    let mut recipe = HelloRecipe { server_name: name.is_some(), ..recipe(version)? };
     recipe.signature_schemes.retain(|scheme| certificates::is_for(SignatureScheme(*scheme), ask));
     let session = tls::session(&recipe, name.as_deref(), driver.plan.address.ip())?;
     handshake(driver, driver.plan.address, session, || true).await?.ok()
@@ -140,7 +139,7 @@ pub(super) async fn tls13_certificate<N: Net>(driver: &Driver<'_, N>, caller: &C
 
 /// Makes one handshake of TLS 1.3 that offers these protocols, and returns the server's choice or how it ended; none without a connection.
 pub(super) async fn tls13_protocol<N: Net>(driver: &Driver<'_, N>, version: &VersionFacts, offer: Vec<String>) -> Option<Result<Option<String>, TlsEnd>> {
-    let recipe = HelloRecipe { alpn: offer, ..recipe(version, "modern")? };
+    let recipe = HelloRecipe { alpn: offer, ..recipe(version)? };
     let session = tls::session(&recipe, driver.plan.name_in(&recipe), driver.plan.address.ip())?;
     Some(handshake(driver, driver.plan.address, session, || true).await?.map(|full| full.alpn))
 }
@@ -195,12 +194,27 @@ fn all_tickets(resumable: &Resumable) -> impl FnMut() -> bool + Send {
     }
 }
 
-/// A finished handshake on a connection that is still open.
+/// A finished handshake on a connection that is still open, and holds one of the places that the plan allows at a time.
 pub(super) struct Open<'d, C> {
     pub(super) session: Session,
     pub(super) exchange: Exchange<C>,
     pub(super) patience: Duration,
-    _place: SemaphorePermit<'d>,
+    place: SemaphorePermit<'d>,
+}
+
+impl<C: Connection> Open<'_, C> {
+    /// Returns the stream of application data.
+    pub(super) fn channel(&mut self) -> Channel<'_, C> {
+        Channel::new(&mut self.session, &mut self.exchange)
+    }
+
+    /// Closes the connection, gives its place back and gives out what was noted.
+    pub(super) fn finish<N: Net>(self, driver: &Driver<'_, N>) -> Noted {
+        let noted = self.exchange.finish();
+        driver.note_bytes(noted.bytes_read);
+        drop(self.place);
+        noted
+    }
 }
 
 /// Makes a full handshake at an address of the target, keeping so many bytes of it; the error is its other end.
@@ -216,7 +230,7 @@ pub(super) async fn open<'d, N: Net>(
     if done.end != TlsEnd::Established {
         return Some(Err(done.end));
     }
-    Some(Ok(Open { session: done.session, exchange, patience, _place: place }))
+    Some(Ok(Open { session: done.session, exchange, patience, place }))
 }
 
 /// Makes a full handshake and waits a moment for what follows it, unless `has_all` says that everything has come; the error is its other end.
@@ -226,35 +240,36 @@ async fn handshake<N: Net>(
     session: Session,
     mut has_all: impl FnMut() -> bool + Send,
 ) -> Option<Result<Full, TlsEnd>> {
-    let Open { mut session, mut exchange, patience, _place } = match open(driver, address, session, 0).await? {
+    let mut open = match open(driver, address, session, 0).await? {
         Ok(open) => open,
         Err(end) => return Some(Err(end)),
     };
-    let is_resumed = session.kind() == Some(HandshakeKind::Resumed);
-    let seen = session.seen();
-    let negotiated = session.negotiated(&seen, 0);
+    let is_resumed = open.session.kind() == Some(HandshakeKind::Resumed);
+    let seen = open.session.seen();
+    let negotiated = open.session.negotiated(&seen, 0);
     let cipher_suite = negotiated.as_ref().and_then(|negotiated| negotiated.cipher_suite);
     // Before TLS 1.3 everything has come with Finished.
     let is_open = negotiated.as_ref().is_some_and(|negotiated| negotiated.version == Some(ProtocolVersion::TLS13.0));
     let alpn = negotiated.and_then(|negotiated| negotiated.alpn);
-    let mut channel = Channel::new(&mut session, &mut exchange);
+    let patience = open.patience;
+    let mut channel = open.channel();
     let until = Instant::now() + (channel.round_trip() * 3 + FOR_TICKETS).min(patience);
     while is_open && !has_all() && Instant::now() < until {
         let _ = channel.read(until.min(Instant::now() + STEP)).await;
     }
     channel.close().await;
-    let noted = exchange.finish();
-    driver.note_bytes(noted.bytes_read);
+    let noted = open.finish(driver);
     Some(Ok(Full { seen, cipher_suite, alpn, bytes_read: noted.bytes_read, is_resumed, ticket: noted.answer.session_ticket }))
 }
 
-/// Makes a recipe of what both the library and the server can do; none when that is nothing.
-pub(super) fn recipe(version: &VersionFacts, profile: &str) -> Option<HelloRecipe> {
-    let wide = Profile::builtin(profile)?.hello;
+/// Makes a recipe of what both the library and the server can do in a version; none when that is nothing.
+pub(super) fn recipe(version: &VersionFacts) -> Option<HelloRecipe> {
+    let is_tls13 = version.version == ProtocolVersion::TLS13.0;
+    let wide = Profile::builtin(if is_tls13 { "modern" } else { "tls12" })?.hello;
     let in_common = |known: &[u16], accepted: &[u16]| known.iter().copied().filter(|number| accepted.contains(number)).collect::<Vec<u16>>();
     let cipher_suites = in_common(&wide.cipher_suites, &version.suites.numbers);
     let groups = in_common(&LIBRARY_GROUPS, &version.groups.numbers);
-    let key_shares = if version.version == ProtocolVersion::TLS13.0 { groups.first().copied().into_iter().collect() } else { Vec::new() };
+    let key_shares = if is_tls13 { groups.first().copied().into_iter().collect() } else { Vec::new() };
     let can_speak = !cipher_suites.is_empty() && !groups.is_empty();
     can_speak.then(|| HelloRecipe { versions: vec![version.version], cipher_suites, groups, key_shares, alpn: Vec::new(), ..wide })
 }
@@ -290,11 +305,11 @@ mod tests {
 
     #[test]
     fn a_recipe_is_what_both_sides_can_do() {
-        let tls12 = recipe(&version(0x0303, &[0x002f, 0xc030], &[0x0018, 0x001d]), "tls12").unwrap();
+        let tls12 = recipe(&version(0x0303, &[0x002f, 0xc030], &[0x0018, 0x001d])).unwrap();
         assert_eq!((tls12.versions, tls12.cipher_suites, tls12.groups, tls12.key_shares), (vec![0x0303], vec![0xc030], vec![0x001d, 0x0018], vec![]));
-        let tls13 = recipe(&version(0x0304, &[0x1301], &[0x11ec, 0x0017]), "modern").unwrap();
+        let tls13 = recipe(&version(0x0304, &[0x1301], &[0x11ec, 0x0017])).unwrap();
         assert_eq!((tls13.cipher_suites, tls13.key_shares), (vec![0x1301], vec![0x0017]));
-        assert_eq!(recipe(&version(0x0303, &[0x002f], &[0x001d]), "tls12"), None);
-        assert_eq!(recipe(&version(0x0304, &[0x1301], &[0x0019]), "modern"), None);
+        assert_eq!(recipe(&version(0x0303, &[0x002f], &[0x001d])), None);
+        assert_eq!(recipe(&version(0x0304, &[0x1301], &[0x0019])), None);
     }
 }

@@ -11,7 +11,7 @@ mod resume;
 mod template;
 
 pub(crate) use craft::{craft, imitate, public_key, random};
-pub(crate) use exchange::Exchange;
+pub(crate) use exchange::{Exchange, Noted};
 pub(crate) use full::{Channel, Parts, ReadEnd, Session, handshake, session};
 pub(crate) use recorder::Seen;
 pub(crate) use renegotiate::{Renegotiable, Said};

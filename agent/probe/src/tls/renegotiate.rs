@@ -68,12 +68,12 @@ impl Renegotiable {
     /// Derives the keys of the finished handshake (RFC 5246 section 6.3); none unless the whole of it stands in the transcript.
     pub(crate) fn keys(&self, cipher_suite: u16, transcript: &[TranscriptEntry]) -> Option<Keys> {
         let ciphers = Ciphers::of(cipher_suite)?;
-        let said = Said12::of(transcript)?;
+        let clear = ClearPart::of(transcript)?;
         let secret = self.secret.take();
         let derive = |label: &str, seed: &[u8], length| tls_prf::Secret::new(ciphers.prf, &secret).ok()?.derive(label.as_bytes(), seed, length).ok();
-        let verify_data = derive("client finished", digest(ciphers.hash, &said.messages).as_ref(), VERIFY_DATA_LEN)?;
+        let verify_data = derive("client finished", digest(ciphers.hash, &clear.messages).as_ref(), VERIFY_DATA_LEN)?;
         let key_len = ciphers.aead.key_len();
-        let block = derive("key expansion", &[said.server_random, said.client_random].concat(), 2 * (key_len + SALT_LEN))?;
+        let block = derive("key expansion", &[clear.server_random, clear.client_random].concat(), 2 * (key_len + SALT_LEN))?;
         let (keys, salts) = block.as_ref().split_at(2 * key_len);
         let side = |at: usize| {
             let key = UnboundKey::new(ciphers.aead, &keys[at * key_len..][..key_len]).ok()?;
@@ -152,14 +152,14 @@ impl Ciphers {
 }
 
 /// What both sides said in clear up to the client's Finished.
-struct Said12 {
+struct ClearPart {
     client_random: [u8; 32],
     server_random: [u8; 32],
     /// ClientHello, the server's flight, and the client's second flight (RFC 5246 section 7.4.9).
     messages: Vec<u8>,
 }
 
-impl Said12 {
+impl ClearPart {
     fn of(transcript: &[TranscriptEntry]) -> Option<Self> {
         let (client, server) = (messages(transcript, Direction::Sent)?, messages(transcript, Direction::Received)?);
         let (hello, second_flight) = client.split_first()?;
