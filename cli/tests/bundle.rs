@@ -28,18 +28,7 @@ fn attempt(verdict: &Verdict, vantage: &str, experiment: Experiment, address: &s
         at_end: Some(Default::default()),
         ack_ttl: Some(58),
     };
-    let http = HttpFacts {
-        end: HttpEnd::Answered,
-        status: Some(200),
-        server: Some(HOSTILE.to_owned()),
-        location: None,
-        alt_svc: None,
-        date: None,
-        age_seconds: None,
-        bytes_read: 1,
-        elapsed_us: 1,
-        body: None,
-    };
+    let http = HttpFacts { status: Some(200), server: Some(HOSTILE.to_owned()), bytes_read: 1, elapsed_us: 1, ..HttpFacts::ended(HttpEnd::Answered) };
     Attempt {
         id: AttemptId::new(),
         round: verdict.round,

@@ -39,9 +39,11 @@ pub(crate) async fn ask<C: Connection>(channel: &mut Channel<'_, C>, target: &Ta
     let facts = read_head(received).unwrap_or_else(|| {
         // The end of a connection that was given up says nothing.
         if told && received.is_empty() {
-            return empty(HttpEnd::Quiet);
+            return HttpFacts::ended(HttpEnd::Quiet);
         }
-        empty(stopped.filter(|_| received.is_empty() || b"HTTP/1.".starts_with(&received[..received.len().min(7)])).map_or(HttpEnd::NotHttp, http_end))
+        HttpFacts::ended(
+            stopped.filter(|_| received.is_empty() || b"HTTP/1.".starts_with(&received[..received.len().min(7)])).map_or(HttpEnd::NotHttp, http_end),
+        )
     });
     let facts = HttpFacts { bytes_read: received.len() as u64, elapsed_us: micros(started.elapsed()), ..facts };
     if body_bytes == 0 || facts.end != HttpEnd::Answered {
@@ -60,7 +62,7 @@ pub(crate) fn read_head(received: &[u8]) -> Option<HttpFacts> {
         date: header(received, "date", MAX_DATE_CHARS).as_deref().and_then(date),
         age_seconds: header(received, "age", MAX_DATE_CHARS).and_then(|age| age.parse().ok()),
         location: header(received, "location", MAX_LOCATION_CHARS),
-        ..empty(HttpEnd::Answered)
+        ..HttpFacts::ended(HttpEnd::Answered)
     })
 }
 
@@ -78,7 +80,7 @@ pub(crate) async fn first_read<C: Connection>(channel: &mut Channel<'_, C>, cert
         Err(ReadEnd::Notified | ReadEnd::Stream(TlsEnd::Closed)) if !certificate_requested => HttpEnd::Quiet,
         Err(end) => http_end(end),
     };
-    HttpFacts { bytes_read: channel.plaintext().len() as u64, elapsed_us: micros(started.elapsed()), ..empty(end) }
+    HttpFacts { bytes_read: channel.plaintext().len() as u64, elapsed_us: micros(started.elapsed()), ..HttpFacts::ended(end) }
 }
 
 /// Reads the line in which a fleet responder says what arrived of the hello.
@@ -96,10 +98,6 @@ fn request(target: &Target, method: &str) -> String {
     let host = if target.port == 443 { target.host.to_string() } else { target.authority() };
     let version = env!("CARGO_PKG_VERSION");
     format!("{method} {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: parallax/{version}\r\nAccept: */*\r\nConnection: close\r\n\r\n", target.path)
-}
-
-fn empty(end: HttpEnd) -> HttpFacts {
-    HttpFacts { end, status: None, server: None, location: None, alt_svc: None, date: None, age_seconds: None, bytes_read: 0, elapsed_us: 0, body: None }
 }
 
 fn http_end(end: ReadEnd) -> HttpEnd {

@@ -74,16 +74,11 @@ pub(crate) fn typical_attempt() -> Attempt {
                 transcript: vec![entry(Direction::Sent, 30, 245), entry(Direction::Received, 20_700, 3_851)],
             }),
             http: Some(HttpFacts {
-                end: HttpEnd::Answered,
                 status: Some(200),
                 server: Some("nginx".into()),
-                alt_svc: None,
-                date: None,
-                age_seconds: None,
-                location: None,
                 bytes_read: 240,
                 elapsed_us: 20_800,
-                body: None,
+                ..HttpFacts::ended(HttpEnd::Answered)
             }),
             ..Facts::default()
         },

@@ -198,18 +198,7 @@ fn an_end_that_comes_late_is_waited_for() {
 }
 
 fn gateway_error_after(elapsed_us: u64) -> HttpFacts {
-    HttpFacts {
-        end: HttpEnd::Answered,
-        status: Some(503),
-        server: None,
-        location: None,
-        alt_svc: None,
-        date: None,
-        age_seconds: None,
-        bytes_read: 126,
-        elapsed_us,
-        body: None,
-    }
+    HttpFacts { status: Some(503), bytes_read: 126, elapsed_us, ..HttpFacts::ended(HttpEnd::Answered) }
 }
 
 #[test]
@@ -306,18 +295,7 @@ fn what_passes_and_fails_is_tried_from_fixed_ports_and_slowly() {
 fn the_servers_own_word_and_the_librarys_limits_need_no_walk() {
     let authenticated = planned(|_, _| connected(TlsEnd::Alert(116)));
     assert_eq!(order(&authenticated), [Experiment::Baseline]);
-    let http = HttpFacts {
-        end: HttpEnd::Answered,
-        status: Some(502),
-        server: None,
-        location: None,
-        alt_svc: None,
-        date: None,
-        age_seconds: None,
-        bytes_read: 0,
-        elapsed_us: 0,
-        body: None,
-    };
+    let http = HttpFacts { status: Some(502), ..HttpFacts::ended(HttpEnd::Answered) };
     let upstream = planned(|_, _| Facts { http: Some(http.clone()), ..connected(TlsEnd::Established) });
     assert_eq!(order(&upstream), [Experiment::Baseline]);
     let refusal = planned(|_, _| connected(TlsEnd::LocalRefusal(LocalRefusal::Version)));

@@ -162,8 +162,8 @@ fn application_protocol(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Optio
     Some(draft)
 }
 
-/// What the server picked in answer to a hello that offers all that there is, from these seats.
-fn picked<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize], hello: Experiment) -> Vec<(Look<'a>, &'a ServerAnswerFacts)> {
+/// What the server picked in answer to a hello that offers all there is, from these seats.
+fn answers_to<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize], hello: Experiment) -> Vec<(Look<'a>, &'a ServerAnswerFacts)> {
     let scene = suspicion.scene;
     let looks = seats.iter().flat_map(|seat| scene.bench(*seat, hello, suspicion.place));
     looks.filter(|look| look.reach.is_ok()).filter_map(|look| Some((*look, &look.attempt.facts.tls.as_ref()?.answer))).collect()
@@ -176,7 +176,7 @@ fn version(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let class = suspicion.class(seats)?.0;
     let failures = suspicion.failures(seats);
     let own = &suspicion.scene.recipe(suspicion.profile)?.hello;
-    let answered = picked(suspicion, seats, Experiment::LegacyHello);
+    let answered = answers_to(suspicion, seats, Experiment::LegacyHello);
     let picked: BTreeSet<u16> = answered
         .iter()
         .filter_map(|(_, answer)| answer.version)
@@ -221,8 +221,8 @@ fn negotiation(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> 
     let class = suspicion.class(seats)?.0;
     let failures = suspicion.failures(seats);
     let own = &suspicion.scene.recipe(suspicion.profile)?.hello;
-    let answered = picked(suspicion, seats, Experiment::LegacyHello);
-    let retried_to = if own.versions.contains(&ProtocolVersion::TLS13.0) { picked(suspicion, seats, Experiment::WideHello) } else { Vec::new() };
+    let answered = answers_to(suspicion, seats, Experiment::LegacyHello);
+    let retried_to = if own.versions.contains(&ProtocolVersion::TLS13.0) { answers_to(suspicion, seats, Experiment::WideHello) } else { Vec::new() };
     let picks = || answered.iter().chain(&retried_to);
     let foreign_suite = picks().any(|(_, answer)| answer.cipher_suite.is_some_and(|suite| !own.cipher_suites.contains(&suite)));
     let foreign_group = picks().any(|(_, answer)| answer.group.is_some_and(|group| !own.groups.contains(&group)));

@@ -435,7 +435,7 @@ fn http(outcome: Outcome, server: Option<String>) -> HttpFacts {
         Outcome::HttpClosed => (HttpEnd::Closed, None),
         _ => (HttpEnd::Answered, Some(200)),
     };
-    HttpFacts { end, status, server, location: None, alt_svc: None, date: None, age_seconds: None, bytes_read: 120, elapsed_us: 9_000, body: None }
+    HttpFacts { status, server, bytes_read: 120, elapsed_us: 9_000, ..HttpFacts::ended(end) }
 }
 
 fn reply_ttl(text: &str, own: IpAddr) -> ReplyTtlFacts {

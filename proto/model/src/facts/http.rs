@@ -31,6 +31,13 @@ pub struct HttpFacts {
     pub body: Option<BodyFacts>,
 }
 
+impl HttpFacts {
+    /// Makes facts of a request that ended like this and brought nothing.
+    pub fn ended(end: HttpEnd) -> Self {
+        Self { end, status: None, server: None, location: None, alt_svc: None, date: None, age_seconds: None, bytes_read: 0, elapsed_us: 0, body: None }
+    }
+}
+
 /// The body of an answer, as far as it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BodyFacts {

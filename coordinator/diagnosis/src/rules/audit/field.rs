@@ -1,6 +1,5 @@
 //! Whether a finite field is fit for Diffie-Hellman: a prime modulus, and a generator whose powers cannot be told one by one.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use crypto_bigint::{
     BoxedUint, Odd,
     modular::{BoxedMontyForm, BoxedMontyParams},
@@ -8,7 +7,7 @@ use crypto_bigint::{
 use crypto_primes::{Flavor, is_prime};
 use std::{
     collections::HashMap,
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
 /// What is wrong with a field.
@@ -26,13 +25,22 @@ pub(super) fn flaw(modulus: &[u8], generator: &[u8]) -> Option<Flaw> {
         return None;
     }
     // The same field comes with every audit of a server, and takes longer than all the rest of a judgement.
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let field = (modulus.to_vec(), generator.to_vec());
+    if let Some(flaw) = known().get(&field) {
+        return *flaw;
+    }
+    let flaw = look(modulus, generator);
+    let mut known = known();
     if known.len() >= MOST_KNOWN {
         known.clear();
     }
-    let mut key = [0; 32];
-    key.copy_from_slice(digest(&SHA256, &[modulus, &[0], generator].concat()).as_ref());
-    *known.entry(key).or_insert_with(|| look(modulus, generator))
+    known.insert(field, flaw);
+    flaw
+}
+
+fn known() -> MutexGuard<'static, Known> {
+    static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn look(modulus: &[u8], generator: &[u8]) -> Option<Flaw> {
@@ -55,7 +63,8 @@ fn powers_of_small_primes() -> impl Iterator<Item = u16> {
     (2..1_024).filter(is_prime).map(|prime| std::iter::successors(Some(prime), |power| power.checked_mul(prime)).last().unwrap_or(prime))
 }
 
-static KNOWN: LazyLock<Mutex<HashMap<[u8; 32], Option<Flaw>>>> = LazyLock::new(Mutex::default);
+/// Fields by modulus and generator.
+type Known = HashMap<(Vec<u8>, Vec<u8>), Option<Flaw>>;
 const MOST_KNOWN: usize = 256;
 const MOST_BYTES: usize = 512;
 
