@@ -61,6 +61,7 @@ pub(crate) fn read_head(received: &[u8]) -> Option<HttpFacts> {
         alt_svc: header(received, "alt-svc", MAX_ALT_SVC_CHARS),
         date: header(received, "date", MAX_DATE_CHARS).as_deref().and_then(date),
         age_seconds: header(received, "age", MAX_DATE_CHARS).and_then(|age| age.parse().ok()),
+        strict_transport_security: header(received, "strict-transport-security", MAX_SERVER_CHARS),
         location: header(received, "location", MAX_LOCATION_CHARS),
         ..HttpFacts::ended(HttpEnd::Answered)
     })

@@ -379,6 +379,7 @@ causes! {
         ServerChainOversized = Server "server.chain-oversized",
         ServerClientCertificateOptional = Server "server.client-certificate-optional",
         ServerClock = Server "server.clock",
+        ServerHsts = Server "server.hsts",
         ServerClientAuthorities = Server "server.client-authorities",
         ServerNameNeeded = Server "server.name-needed",
         ServerOldVersions = Server "server.old-versions",

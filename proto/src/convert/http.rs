@@ -32,6 +32,7 @@ impl From<&HttpFacts> for v1::HttpFacts {
             body: facts.body.as_ref().map(Into::into),
             date_us: facts.date.map(Timestamp::as_micros),
             age_seconds: facts.age_seconds,
+            strict_transport_security: facts.strict_transport_security.as_deref().map(cut_text),
         }
     }
 }
@@ -60,6 +61,7 @@ impl TryFrom<v1::HttpFacts> for HttpFacts {
             body: inner(message.body, "body")?,
             date: message.date_us.map(Timestamp::from_micros),
             age_seconds: message.age_seconds,
+            strict_transport_security: text_option(message.strict_transport_security, "strict_transport_security")?,
         })
     }
 }

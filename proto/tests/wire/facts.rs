@@ -270,9 +270,9 @@ fn http() -> impl Strategy<Value = HttpFacts> {
     let plain = vec![HttpEnd::Answered, HttpEnd::Closed, HttpEnd::Reset, HttpEnd::TimedOut, HttpEnd::NotHttp, HttpEnd::Quiet];
     let end = prop_oneof![4 => select(plain), 1 => any::<u8>().prop_map(HttpEnd::Alert)];
     let headers = (option::of(text()), option::of(text()), option::of(text()));
-    let ages = (option::of(any::<i64>().prop_map(parallax_model::clock::Timestamp::from_micros)), option::of(any::<u32>()));
+    let ages = (option::of(any::<i64>().prop_map(parallax_model::clock::Timestamp::from_micros)), option::of(any::<u32>()), option::of(text()));
     let parts = (end, option::of(any::<u16>()), headers, any::<u64>(), any::<u64>(), option::of(body()), ages);
-    parts.prop_map(|(end, status, (server, location, alt_svc), bytes_read, elapsed_us, body, (date, age_seconds))| HttpFacts {
+    parts.prop_map(|(end, status, (server, location, alt_svc), bytes_read, elapsed_us, body, (date, age_seconds, strict_transport_security))| HttpFacts {
         end,
         status,
         server,
@@ -283,6 +283,7 @@ fn http() -> impl Strategy<Value = HttpFacts> {
         body,
         date,
         age_seconds,
+        strict_transport_security,
     })
 }
 

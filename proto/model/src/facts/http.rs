@@ -22,6 +22,9 @@ pub struct HttpFacts {
     /// The `age` header, seconds: how long the answer has lain in caches (RFC 9111 section 5.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age_seconds: Option<u32>,
+    /// The `strict-transport-security` header (RFC 6797), at most 128 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strict_transport_security: Option<String>,
     /// Bytes of the answer that were read, those of a body not counted.
     pub bytes_read: u64,
     /// From the request to the status line or the end, microseconds.
@@ -34,7 +37,19 @@ pub struct HttpFacts {
 impl HttpFacts {
     /// Makes facts of a request that ended like this and brought nothing.
     pub fn ended(end: HttpEnd) -> Self {
-        Self { end, status: None, server: None, location: None, alt_svc: None, date: None, age_seconds: None, bytes_read: 0, elapsed_us: 0, body: None }
+        Self {
+            end,
+            status: None,
+            server: None,
+            location: None,
+            alt_svc: None,
+            date: None,
+            age_seconds: None,
+            strict_transport_security: None,
+            bytes_read: 0,
+            elapsed_us: 0,
+            body: None,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod client_certificate;
 mod clock;
 mod drift;
 mod expiring;
+mod hsts;
 mod lifetime;
 mod oversized;
 mod surplus;
@@ -39,12 +40,20 @@ struct Hint {
 }
 
 /// `server.certificate-expiring`, `server.certificate-lifetime`, `server.chain-surplus`, `server.chain-oversized`, `server.client-certificate-optional`,
-/// `server.clock`, `server.certificate-drift`.
+/// `server.clock`, `server.hsts`, `server.certificate-drift`.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
     let served = served(scene);
     for one in &served {
-        let hints = [expiring::test(one), lifetime::test(one), surplus::test(one), oversized::test(one), client_certificate::test(one), clock::test(one)];
+        let hints = [
+            expiring::test(one),
+            lifetime::test(one),
+            surplus::test(one),
+            oversized::test(one),
+            client_certificate::test(one),
+            clock::test(one),
+            hsts::test(one),
+        ];
         board.drafts.extend(hints.into_iter().flatten().map(|hint| one.draft(hint)));
     }
     board.drafts.extend(drift::test(scene, &served));

@@ -115,6 +115,7 @@ fn http() -> impl Strategy<Value = HttpFacts> {
         alt_svc: location.clone(),
         date: Some(Timestamp::from_micros(1_764_000_000_000_000)),
         age_seconds: Some(7),
+        strict_transport_security: Some("max-age=63072000".to_owned()),
         location,
         bytes_read: elapsed_us,
         elapsed_us,
