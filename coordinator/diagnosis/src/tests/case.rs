@@ -127,6 +127,9 @@ pub(super) struct See {
     /// What ALPN settled on; empty for nothing.
     #[serde(default = "http1")]
     pub(super) alpn: String,
+    /// The `strict-transport-security` header; a good one by default.
+    #[serde(default)]
+    pub(super) stays: Option<String>,
     /// How long connecting took, milliseconds, the kernel's round trip with it.
     #[serde(default)]
     pub(super) connected_ms: Option<u32>,

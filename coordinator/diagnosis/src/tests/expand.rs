@@ -238,7 +238,8 @@ pub(super) fn facts(
             round.check.target.scheme == Scheme::Https && matches!(outcome, Outcome::Ok | Outcome::Http(_) | Outcome::HttpTimeout | Outcome::HttpClosed);
         if asks_http && !matches!(experiment, Experiment::Responder | Experiment::LegacyHello | Experiment::WideHello) {
             let date = see.dated.map(|late| Timestamp::from_micros(round.started_at.as_micros() + late * 1_000_000));
-            facts.http = Some(HttpFacts { body: body(&see.body), date, ..http(outcome, see.server.clone()) });
+            let strict_transport_security = Some(see.stays.clone().unwrap_or_else(|| "max-age=63072000".to_owned()));
+            facts.http = Some(HttpFacts { body: body(&see.body), date, strict_transport_security, ..http(outcome, see.server.clone()) });
         }
     }
     if !see.ttl.is_empty() {
