@@ -407,6 +407,10 @@ impl<'s, 'a> Board<'s, 'a> {
 
 /// Worst first: what the owner can mend, then what others do, then the open questions.
 fn rank(cause: Cause) -> u8 {
+    if cause == Cause::ServerHsts {
+        // A header of HTTP comes behind what the handshake itself shows.
+        return 10;
+    }
     if cause.is_informational() {
         return 9;
     }
