@@ -225,23 +225,7 @@ fn the_sender_keeps_the_bounds_whatever_a_server_sent() {
     seen.answer.extensions = vec![1; 30_000];
     seen.answer.alpn = Some(long.clone());
     seen.handshake.as_mut().unwrap().echo_sha256 = Some(Bytes(vec![1; 500]));
-<<<<<<< HEAD
     attempt.facts.http = Some(HttpFacts { server: Some(long.clone()), ..HttpFacts::ended(HttpEnd::Answered) });
-=======
-    attempt.facts.http = Some(HttpFacts {
-        end: HttpEnd::Answered,
-        status: None,
-        server: Some(long.clone()),
-        location: None,
-        alt_svc: None,
-        date: None,
-        age_seconds: None,
-        strict_transport_security: None,
-        bytes_read: 0,
-        elapsed_us: 0,
-        body: None,
-    });
->>>>>>> 7e45987 (Say of an audited https target that its answers do not tell clients to stay with TLS: row 100)
     let steps = vec![WalkStep { hop_limit: 1, end: StepEnd::Silent, elapsed_us: 0 }; 300];
     attempt.facts.walk = Some(WalkFacts { payload: WalkPayload::Hello(Some(long)), source_port: 0, steps });
 

@@ -76,14 +76,6 @@ pub(crate) fn typical_attempt() -> Attempt {
             http: Some(HttpFacts {
                 status: Some(200),
                 server: Some("nginx".into()),
-<<<<<<< HEAD
-=======
-                alt_svc: None,
-                date: None,
-                age_seconds: None,
-                strict_transport_security: None,
-                location: None,
->>>>>>> 7e45987 (Say of an audited https target that its answers do not tell clients to stay with TLS: row 100)
                 bytes_read: 240,
                 elapsed_us: 20_800,
                 ..HttpFacts::ended(HttpEnd::Answered)
