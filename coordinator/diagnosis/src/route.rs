@@ -72,6 +72,11 @@ fn read<'a>(scene: &Scene<'a>, seat: usize, place: usize, look: &Look<'a>, facts
         return Some(Author::Nearer { reply, server, look: *look });
     }
     let tight = |range: TtlRange| range.most - range.least <= 1;
+    // A SYN proxy answers SYNs in the server's stead; what comes from farther away, and as far as the server, is no word of the proxy's.
+    let passes_the_proxy = reply.hops() > server.hops() + 1 && expected_distance(scene, seat, place).is_some_and(|distance| reply.hops() + 1 >= distance);
+    if passes_the_proxy && tight(reply) {
+        return Some(Author::AsFarAsServer { ttl: reply, look: *look });
+    }
     (reply.gap(server) == 0 && tight(reply) && tight(server)).then_some(Author::AsFarAsServer { ttl: reply, look: *look })
 }
 
@@ -290,7 +295,7 @@ pub(crate) struct Ending<'a> {
     pub(crate) control_goes_on: bool,
     pub(crate) looks: Vec<Look<'a>>,
     /// The last hop limit at which a router answered the wanted name.
-    heard: u8,
+    pub(crate) heard: u8,
     /// The first and last hop at which that is made.
     between: (u8, u8),
 }
@@ -422,6 +427,18 @@ pub(crate) fn is_at_the_edge(hop: u8, server: u8) -> bool {
     hop + 1 >= server
 }
 
+/// Tells whether the way from this hop on may be the owner's: the router there is met by the answered walks of all other outside groups too, of two or more. A device at an
+/// access network or in transit would stand before the ways meet.
+pub(crate) fn is_on_common_ground(scene: &Scene<'_>, seat: usize, place: usize, hop: u8) -> bool {
+    let Some(router) = walks(scene, seat, place, Experiment::SynWalk).find_map(|(_, walk)| router_at(walk, hop)) else { return false };
+    let others: Vec<usize> =
+        (0..scene.seats.len()).filter(|other| !scene.seats[*other].inside && scene.seats[*other].group != scene.seats[seat].group).collect();
+    let answered = |other: &usize| walks(scene, *other, place, Experiment::SynWalk).map(|(_, walk)| walk).find(|walk| answered_at(walk).is_some());
+    let told: Vec<(usize, &WalkFacts)> = others.into_iter().filter_map(|other| Some((other, answered(&other)?))).collect();
+    let seats: Vec<usize> = told.iter().map(|(other, _)| *other).collect();
+    scene.count_groups(&seats) > 1 && told.iter().all(|(_, walk)| routers(walk).any(|met| met == router))
+}
+
 /// Tells whether the walk with the wanted name heard every router up to the one before the server, which may be mute: then nothing on the way minds the name.
 pub(crate) fn hello_reaches_server(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
     let Some(server) = distance(scene, seat, place).filter(|server| *server > 1) else { return false };
@@ -443,9 +460,18 @@ pub(crate) fn is_last_router(scene: &Scene<'_>, place: usize, router: IpAddr) ->
     last_routers(scene, place).contains(&router)
 }
 
+/// How it shows that the peer at a place answers from nearer than the server stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Nearer<'a> {
+    pub(crate) text: String,
+    pub(crate) looks: Vec<Look<'a>>,
+    /// Whether another port of the same address answers from farther away: then it is no other site of the owner's, nor a shorter way to the same one.
+    pub(crate) beside_another_port: bool,
+}
+
 /// Tells how the peer at a place answers from nearer than the server stands: its SYN-ACK against another port of the same address, or a walk that ends before the
 /// server's last router.
-pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<(String, Vec<Look<'a>>)> {
+pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Nearer<'a>> {
     let own = scene.places[place];
     for look in scene.bench(seat, Experiment::ReplyTtl, place) {
         let Some(facts) = &look.attempt.facts.reply_ttl else { continue };
@@ -458,7 +484,7 @@ pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usi
                 server.least,
                 own.port()
             );
-            return Some((text, vec![*look]));
+            return Some(Nearer { text, looks: vec![*look], beside_another_port: true });
         }
     }
     let (look, hop, farthest) = answered_early(scene, seat, place)?;
@@ -466,7 +492,7 @@ pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usi
         "the walk of {WHO} is answered at hop {hop}, before it meets the server's last router, which stands {} hops away or more from the others",
         farthest.saturating_sub(1)
     );
-    Some((text, vec![look]))
+    Some(Nearer { text, looks: vec![look], beside_another_port: false })
 }
 
 /// Returns the walk of a seat that is answered before it meets the server's last router, the hop where it is, and how far the server is from the others.
@@ -532,7 +558,7 @@ pub(crate) fn stopped<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Optio
 #[derive(Debug, Clone)]
 pub(crate) enum Answerer<'a> {
     /// Somebody nearer than the server: a proxy.
-    Proxy(String, Vec<Look<'a>>),
+    Proxy(Nearer<'a>),
     /// Somebody beyond the server's last router.
     Server,
     /// The walks do not tell.
@@ -541,8 +567,8 @@ pub(crate) enum Answerer<'a> {
 
 /// Returns who answers a seat's SYNs at a place: what a proxy answers says nothing about the server.
 pub(crate) fn answerer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Answerer<'a> {
-    if let Some((text, looks)) = answers_from_nearer(scene, seat, place) {
-        return Answerer::Proxy(text, looks);
+    if let Some(nearer) = answers_from_nearer(scene, seat, place) {
+        return Answerer::Proxy(nearer);
     }
     let own: BTreeSet<IpAddr> = walks(scene, seat, place, Experiment::SynWalk).flat_map(|(_, walk)| routers(walk)).collect();
     let group = scene.seats[seat].group;
@@ -560,6 +586,19 @@ pub(crate) fn is_answered_by_the_server(scene: &Scene<'_>, seat: usize, place: u
             own.is_some_and(|own| expected_distance(scene, seat, place).is_some_and(|server| own + 1 >= server))
         }
     }
+}
+
+/// Tells whether what a seat hears on its connections comes from as far away as the server is expected to stand: who answers its SYNs from nearer does no more than that.
+pub(crate) fn hears_the_server(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
+    let heard = scene.looks_of(seat, place).filter_map(acknowledged).min();
+    heard.is_some_and(|heard| expected_distance(scene, seat, place).is_some_and(|server| heard >= server))
+}
+
+/// Tells whether the box that answers a seat's SYNs from nearer also stands before a responder, and lets the wanted name pass there.
+pub(crate) fn proxy_passes_the_name(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
+    let Some(proxy) = scene.looks_of(seat, place).find_map(acknowledged) else { return false };
+    let named = scene.everywhere(seat, Experiment::NameAtResponder);
+    named.len() > 1 && named.iter().all(|look| look.reach.is_ok() && acknowledged(look) == Some(proxy))
 }
 
 /// Where every payload stops although SYNs go on.

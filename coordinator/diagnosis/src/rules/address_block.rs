@@ -76,7 +76,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
 fn refused_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Artefact<'a>> {
     let Author::Nearer { reply, server, look } = route::author(scene, seat, place, &[Reply::Refusal, Reply::Reset])? else { return None };
     let hop = reply.hops() + 1;
-    if route::is_at_the_edge(hop, server.hops() + 1) {
+    if route::is_at_the_edge(hop, server.hops() + 1) || route::is_on_common_ground(scene, seat, place, hop) {
         return None;
     }
     let text = format!(

@@ -20,11 +20,12 @@ use crate::{
 
 /// `dns.tampering`: a vantage's resolver gives addresses where nobody authenticates the server, while those that other groups are given authenticate.
 ///
-/// Excluded by any vantage that authenticates the server there (then it is geo-DNS), by a certificate for another name of the same domain, or by a group whose resolver gives the address beside one that authenticates. Counter:
+/// Excluded by any vantage that authenticates the server there (then it is geo-DNS), by a certificate for another name of the same domain, or by a resolver that gives the address beside one that authenticates. Counter:
 /// `server.default-certificate`; a handshake at the address from another network separates the two.
 pub(super) fn test(scene: &Scene<'_>) -> Vec<Draft> {
     // A vantage whose policy refuses an address has resolved the name all the same.
     let heard = |seat: &usize| scene.health[*seat].discarded.as_deref().is_none_or(|reason| reason == NotCompletedKind::PolicyDenied.as_str());
+    let proven = Proven::of(scene);
     let asked: Vec<usize> = (0..scene.seats.len()).filter(|seat| heard(seat) && !scene.seats[*seat].resolved.is_empty()).collect();
     let mut givers: BTreeMap<IpAddr, BTreeSet<usize>> = BTreeMap::new();
     let mut well_served: BTreeSet<usize> = BTreeSet::new();
@@ -32,18 +33,41 @@ pub(super) fn test(scene: &Scene<'_>) -> Vec<Draft> {
         for address in &seat.resolved {
             givers.entry(*address).or_default().insert(seat.group);
         }
-        if seat.resolved.iter().any(|address| is_authentic_at(scene, *address)) {
+        if seat.resolved.iter().any(|address| proven.is_served_at(scene, *address)) {
             well_served.insert(seat.group);
         }
     }
     let may_be_false = |address: &&IpAddr| givers[address].len() == 1 || givers[address].is_disjoint(&well_served);
     let suspects = |seat: usize| scene.seats[seat].resolved.iter().filter(may_be_false).copied().collect::<BTreeSet<IpAddr>>();
-    asked.iter().filter_map(|seat| lies(scene, &asked, *seat, &suspects(*seat))).collect()
+    asked.iter().filter_map(|seat| lies(scene, proven, &asked, *seat, &suspects(*seat))).collect()
 }
 
-/// Tells whether anybody authenticates the server at an address.
-fn is_authentic_at(scene: &Scene<'_>, address: IpAddr) -> bool {
-    scene.place_at(address).is_some_and(|place| scene.is_authenticated_at(place))
+/// By what the target is known at an address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proven {
+    /// A trusted authority vouches for it at one address at least: nothing less will do.
+    ByAuthority,
+    /// It has a fault of its own at every address, and a proven key whose certificate is for its name: the most that a lie cannot have by chance.
+    ByName,
+}
+
+impl Proven {
+    fn of(scene: &Scene<'_>) -> Self {
+        if (0..scene.places.len()).any(|place| scene.is_authenticated_at(place)) { Self::ByAuthority } else { Self::ByName }
+    }
+
+    /// Tells whether anybody finds the target at an address.
+    fn is_served_at(self, scene: &Scene<'_>, address: IpAddr) -> bool {
+        let Some(place) = scene.place_at(address) else { return false };
+        let is_for_the_name = |look: &Look<'_>| {
+            let leaf = look.chain.filter(|_| look.authenticated).and_then(|at| scene.chains[at].judgement.leaf.as_ref());
+            leaf.is_some_and(|leaf| leaf.covers(&scene.round.check.target.host.to_string()))
+        };
+        match self {
+            Self::ByAuthority => scene.is_authenticated_at(place),
+            Self::ByName => scene.looks_at(place).any(is_for_the_name),
+        }
+    }
 }
 
 /// Tells whether a trusted authority vouches at an address for another name of the target's own domain: then it is another host of the same owner.
@@ -59,8 +83,8 @@ fn is_the_owners(scene: &Scene<'_>, address: IpAddr) -> bool {
     scene.place_at(address).is_some_and(|place| scene.looks_at(place).any(vouched))
 }
 
-fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize, suspects: &BTreeSet<IpAddr>) -> Option<Draft> {
-    let nobody_vouches = |address: &IpAddr| !is_authentic_at(scene, *address) && !is_the_owners(scene, *address);
+fn lies(scene: &Scene<'_>, proven: Proven, asked: &[usize], seat: usize, suspects: &BTreeSet<IpAddr>) -> Option<Draft> {
+    let nobody_vouches = |address: &IpAddr| !proven.is_served_at(scene, *address) && !is_the_owners(scene, *address);
     let unproven: Vec<IpAddr> = suspects.iter().copied().filter(nobody_vouches).collect();
     if unproven.is_empty() {
         return None;
@@ -75,7 +99,7 @@ fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize, suspects: &BTreeSet<IpA
     }
     let given_to_others: BTreeSet<IpAddr> = others.iter().flat_map(|other| scene.seats[*other].resolved.iter().copied()).collect();
     let place_of = |address: &IpAddr| scene.place_at(*address);
-    let good: Vec<usize> = given_to_others.iter().filter(|address| is_authentic_at(scene, **address)).filter_map(place_of).collect();
+    let good: Vec<usize> = given_to_others.iter().filter(|address| proven.is_served_at(scene, **address)).filter_map(place_of).collect();
     let false_ones: Vec<IpAddr> = unproven.into_iter().filter(|address| !given_to_others.contains(address)).collect();
     if false_ones.is_empty() || good.is_empty() {
         return None;
@@ -91,6 +115,11 @@ fn lies(scene: &Scene<'_>, asked: &[usize], seat: usize, suspects: &BTreeSet<IpA
     let strangers: Vec<usize> = others.iter().copied().filter(|other| places.iter().any(|place| scene.looks_of(*other, *place).next().is_some())).collect();
     let reaches: Vec<Look<'_>> = good.iter().flat_map(|place| scene.looks_of(seat, *place)).filter(|look| scene.is_authentic(look)).copied().collect();
     let injected = race(scene, seat, &false_ones, &given_to_others);
+    // Who lies does not give the truth beside it: an address too many is the zone's, left over or not in every cache yet.
+    let is_told_the_truth = scene.seats[seat].resolved.iter().any(|address| proven.is_served_at(scene, *address));
+    if is_told_the_truth && injected.is_none() {
+        return None;
+    }
     // An address at which nobody can even connect from elsewhere may be a dead or distant site of the owner's: only an answer that proves to be a stranger's settles it.
     let stranger_answers = tried.iter().any(|look| look.passes(Layer::Tcp));
     let groups = scene.count_groups(&others);

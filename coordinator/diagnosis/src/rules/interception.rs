@@ -101,6 +101,8 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, sightings: &Sightings<'_, 
         (false, _) if !unanchored || neighbour_sees_server || p > BEYOND_CHANCE => return None,
         // Beyond the server's last router a balancer may choose by source.
         (false, _) if matches!(route::answerer(scene, seat, place), Answerer::Server) => return None,
+        // So may it where SYNs alone are answered early, or go on against their hop limit.
+        (false, _) if scene.walks_mislead(seat) && route::hears_the_server(scene, seat, place) => return None,
         (_, 1) => Tier::Suspected,
         (false, _) => Tier::Likely,
         (true, _) => return None,
@@ -146,7 +148,7 @@ fn keys_of<'s>(scene: &'s Scene<'_>, looks: &[Look<'_>]) -> BTreeSet<&'s Bytes> 
     looks.iter().filter_map(|look| scene.chains[look.chain?].key()).collect()
 }
 
-/// Adds what shows by itself that somebody on the path terminates TLS.
+/// Adds what shows that somebody on the path terminates TLS, and tells whether it does so by itself: a nearer site of the same address answers from nearer too.
 fn artefacts(scene: &Scene<'_>, seat: usize, place: usize, own_issuer: &str, draft: &mut Draft) -> bool {
     let before = draft.evidence.len();
     let signed_alike = |look: &&Look<'_>| look.chain.and_then(|at| scene.chains[at].judgement.leaf.as_ref()).is_some_and(|leaf| leaf.issuer == own_issuer);
@@ -186,11 +188,13 @@ fn artefacts(scene: &Scene<'_>, seat: usize, place: usize, own_issuer: &str, dra
     if !echoes.is_empty() {
         draft.add("echo", format!("the fleet's responder received another ClientHello than {WHO} sent"), &echoes);
     }
-    if let Some((text, looks)) = route::answers_from_nearer(scene, seat, place) {
-        draft.add("nearer-answer", text, &looks);
-    }
     if let Some(testimony) = testimony::of_successes(scene, seat, place) {
         draft.add(testimony.rule, testimony.text, &testimony.looks);
     }
-    draft.evidence.len() > before
+    let nearer = route::answers_from_nearer(scene, seat, place);
+    let by_itself = draft.evidence.len() > before || nearer.as_ref().is_some_and(|nearer| nearer.beside_another_port);
+    if let Some(nearer) = nearer {
+        draft.add("nearer-answer", nearer.text, &nearer.looks);
+    }
+    by_itself
 }

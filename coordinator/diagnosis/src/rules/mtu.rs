@@ -18,7 +18,7 @@ use crate::{
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::PathMtuBlackhole,
     requires: "silence after the ClientHello, with the answer begun or lost, or with a large ClientHello unacknowledged; a small MSS cures it; others pass at full size",
-    excluded_by: "a failure under the small MSS; 1,440 bytes that are not TLS and are acknowledged, when the large ClientHello is what is lost",
+    excluded_by: "a failure under the small MSS; full segments that every router on the way heard; 1,440 bytes that are not TLS and are acknowledged, when the large ClientHello is what is lost",
     counter: Cause::PathHelloSize,
     next: "send 1,440 bytes that are not TLS in one segment: lost in a hole, acknowledged by a size filter (--deep)",
     concerns: every_scheme,
@@ -35,6 +35,10 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         return None;
     }
     let hole = hole(suspicion, seat)?;
+    // A hole on the way would have eaten the full segments that every router on it heard.
+    if hole.direction == OUTWARD && route::full_hello_reaches_server(suspicion.scene, seat, suspicion.place) {
+        return None;
+    }
     let artefact = hole.small.passed.len() >= 3 && suspicion.failures(seats).len() >= 3;
     let tier = suspicion.tier(seats, artefact)?;
     let mut draft = draft(suspicion, seats, &[&hole], Cause::PathMtuBlackhole, tier);

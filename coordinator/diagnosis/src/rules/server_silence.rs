@@ -33,7 +33,14 @@ pub(super) const REFUSED: Hypothesis = Hypothesis {
     counter: Cause::EdgeBlocked,
     next: "look from a vantage on the server's own segment (role=inside)",
     concerns: every_scheme,
-    test: |suspicion, seats| everywhere(suspicion, seats, Cause::ServerRefused, |class| class == Outcome::TcpRefused && suspicion.layer == Layer::Tcp),
+    test: |suspicion, seats| {
+        everywhere(suspicion, seats, Cause::ServerRefused, |class| match class {
+            Outcome::TcpRefused => suspicion.layer == Layer::Tcp,
+            // The host itself says that nothing listens there (RFC 1122, ICMP port unreachable).
+            Outcome::QuicRefused => true,
+            _ => false,
+        })
+    },
 };
 
 pub(super) const SLOW: Hypothesis = Hypothesis {

@@ -132,8 +132,8 @@ fn answer_is_lost(suspicion: &Suspicion<'_, '_>, seat: usize) -> bool {
     !silences.is_empty() && silences.iter().all(|silence| *silence != Silence::Unacknowledged)
 }
 
-/// What tells how the name is looked for, and not by whom.
-const SETTLES_NOTHING: [&str; 4] = ["split-name", "name-case", "name-prefixed", "name-dotted"];
+/// What tells how the name is looked for, and not by whom; and a nearer answer, which another site of the same address gives too.
+const SETTLES_NOTHING: [&str; 5] = ["split-name", "name-case", "name-prefixed", "name-dotted", "nearer-answer"];
 const NEXT_WHEN_SETTLED: &str = "look with a second address behind the same path: what sits on the path cuts both";
 
 fn contrast(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Option<Tier> {
@@ -201,14 +201,20 @@ impl<'a> Artefacts<'a> {
         // Where everybody outside fails, whoever stands within two hops of the server is its own edge.
         let edge = if suspicion.passes_outside() { 1 } else { 2 };
         // Where nobody passes, a nearer answer may be the server's own front, met on another way.
-        let proxied = if let (Answerer::Proxy(text, looks), Shape::Some) = (route::answerer(scene, seat, place), suspicion.shape()) {
-            self.evidence.push(("nearer-answer", text, looks));
+        let proxied = if let (Answerer::Proxy(nearer), Shape::Some) = (route::answerer(scene, seat, place), suspicion.shape()) {
+            let rule = if nearer.beside_another_port { "nearer-port" } else { "nearer-answer" };
+            self.evidence.push((rule, nearer.text, nearer.looks));
+            self.is_server = route::proxy_passes_the_name(scene, seat, place);
             true
         } else {
             false
         };
         match route::author(scene, seat, place, &[Reply::Reset, Reply::Close, Reply::Alert]) {
-            Some(Author::Nearer { reply, server, .. }) if server.hops() - reply.hops() <= edge => self.at_the_edge = true,
+            Some(Author::Nearer { reply, server, .. })
+                if server.hops() - reply.hops() <= edge || route::is_on_common_ground(scene, seat, place, reply.hops() + 1) =>
+            {
+                self.at_the_edge = true;
+            }
             Some(Author::Nearer { reply, server, look }) => {
                 let (hop, nearer) = (reply.hops() + 1, server.hops() - reply.hops());
                 let text = format!(
@@ -224,17 +230,18 @@ impl<'a> Artefacts<'a> {
                 let text = format!("with packets of the reply's TTL filtered out, the handshake of {WHO} went on: somebody else had sent it");
                 self.evidence.push(("reply-ttl", text, vec![look]));
             }
-            Some(Author::AsFarAsServer { .. }) => self.is_server = !proxied,
+            Some(Author::AsFarAsServer { .. }) => self.is_server |= !proxied,
             Some(Author::Witnessed { by_server, testimony }) => {
                 self.is_server = by_server;
                 if !by_server {
                     self.evidence.push((testimony.rule, testimony.text, testimony.looks));
                 }
             }
-            None => self.is_server = testimony::of(scene, seat, place).is_some_and(|testimony| testimony.fate == Fate::Mute),
+            None => self.is_server |= testimony::of(scene, seat, place).is_some_and(|testimony| testimony.fate == Fate::Mute),
         }
         let cleared = self.evidence.iter().any(|(rule, ..)| *rule == "witness") || (reads_single_packets && answer_is_lost(suspicion, seat));
         if let Some(ending) = route::ending(scene, seat, place).filter(|ending| ending.server - ending.hop >= edge) {
+            self.at_the_edge |= route::is_on_common_ground(scene, seat, place, ending.heard);
             let came = match ending.end {
                 StepEnd::Silent => "nothing came".to_owned(),
                 StepEnd::Closed => "a close came".to_owned(),

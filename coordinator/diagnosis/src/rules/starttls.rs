@@ -63,6 +63,11 @@ fn is_unknown_command(reply: &str) -> bool {
     ["500 ", "502 "].iter().any(|code| reply.starts_with(code))
 }
 
+/// Tells whether a reply holds letters that firewalls write over a command.
+fn quotes_another_command(reply: &str) -> bool {
+    reply.as_bytes().windows("STARTTL".len()).any(|window| window.iter().all(|byte| *byte == b'X'))
+}
+
 fn words<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize]) -> impl Iterator<Item = &'a StartTlsFacts> + use<'a> {
     suspicion.failures(seats).into_iter().filter_map(|look| look.attempt.facts.starttls.as_ref())
 }
@@ -139,13 +144,14 @@ fn hand<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize]) -> Option<(&'static 
         let text = format!("a line of the server's list reached {who} as \"{line}\", which inspecting firewalls write over STARTTLS");
         return Some(("overwritten", text, failures));
     }
-    if words(suspicion, seats).all(|facts| facts.offered == Some(true)) {
-        let text = format!("STARTTLS is listed for {who}, and the server does not know the command that arrived");
+    // A server may refuse in so many words what it lists; what it quotes in its answer is what arrived.
+    if words(suspicion, seats).all(|facts| facts.offered == Some(true) && facts.reply.as_deref().is_some_and(quotes_another_command)) {
+        let text = format!("STARTTLS is listed for {who}, and the server quotes another command than was sent");
         return Some(("overwritten", text, failures));
     }
     let nearer = seats.iter().find_map(|seat| match route::answerer(suspicion.scene, *seat, suspicion.place) {
-        Answerer::Proxy(text, looks) => Some((text, looks)),
+        Answerer::Proxy(nearer) => Some(nearer),
         Answerer::Server | Answerer::Unknown => None,
     })?;
-    Some(("answered-from-nearer", nearer.0, nearer.1))
+    Some(("answered-from-nearer", nearer.text, nearer.looks))
 }

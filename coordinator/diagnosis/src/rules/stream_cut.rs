@@ -45,6 +45,10 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     }
     let tier = suspicion.tier(seats, false).map(|tier| tier.min(Tier::Likely))?;
     let (_, outcome) = suspicion.class(seats)?;
+    // A backend that dies ends the stream just as well; who ends it says nothing of himself, and who swallows it stands on the way.
+    if outcome != Outcome::HttpTimeout {
+        return None;
+    }
     let who = named(scene, seats);
     let how = if outcome == Outcome::HttpTimeout { "fell silent" } else { "was cut" };
     let seen = format!(

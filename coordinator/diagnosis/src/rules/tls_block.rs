@@ -77,7 +77,7 @@ fn at_this_server(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>,
             ("hello-walk", text, stop.looks, stop.hop, stop.server, stop.hop.saturating_sub(1))
         }
     };
-    if route::is_at_the_edge(hop, server) {
+    if route::is_at_the_edge(hop, server) || route::is_on_common_ground(scene, seat, place, heard) {
         return None;
     }
     let tier = suspicion.tier(&[seat], true)?;
