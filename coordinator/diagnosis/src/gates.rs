@@ -14,7 +14,7 @@ use parallax_model::{
     outcome::NotCompletedKind,
     verdict::{Cause, Discarded, Participation},
 };
-pub(crate) use responder::{Contact, contacts};
+pub(crate) use responder::{Contact, contact, contacts};
 
 use crate::{draft::Draft, scene::Scene};
 

@@ -69,7 +69,10 @@ fn read<'a>(scene: &Scene<'a>, seat: usize, place: usize, look: &Look<'a>, facts
     let reply = facts.reply_ttl?;
     let server = facts.syn_ack.or_else(|| server_ttl(scene, seat, place, facts)).or_else(|| farther_refusal(scene, place, facts, reply))?;
     if reply.is_nearer_than(server) {
-        return Some(Author::Nearer { reply, server, look: *look });
+        // A host may start its own packets and its firewall's with different hop limits: where the walk says that the server is no farther than the reply came from,
+        // the two TTLs do not tell.
+        let contradicted = walked_to_the_server(scene, seat, place).is_some_and(|distance| reply.hops() + 1 >= distance);
+        return (!contradicted).then_some(Author::Nearer { reply, server, look: *look });
     }
     let tight = |range: TtlRange| range.most - range.least <= 1;
     // A SYN proxy answers SYNs in the server's stead; what comes from farther away, and as far as the server, is no word of the proxy's.
@@ -81,17 +84,20 @@ fn read<'a>(scene: &Scene<'a>, seat: usize, place: usize, look: &Look<'a>, facts
 }
 
 /// Returns the TTL that the server's own packets arrive with, where no SYN-ACK came: from another port of the address, from an attempt that got through, from
-/// another address of the target, or from a neighbour behind the same path.
+/// another address of the target in the same network, or from a neighbour behind the same path.
 ///
 /// Only a SYN-ACK is the server's own word: whoever refuses one port may refuse the others too.
 fn server_ttl(scene: &Scene<'_>, seat: usize, place: usize, facts: &ReplyTtlFacts) -> Option<TtlRange> {
     let own = scene.places[place].ip();
-    let same_family = |address: IpAddr| address.is_ipv4() == own.is_ipv4();
+    // An address of another network may stand anywhere.
+    let is_beside = |address: IpAddr| same_network(address, own);
     let acknowledged = |seat: usize, place: usize| {
         let passed = scene.looks_of(seat, place).filter(|look| look.reach.is_ok());
         passed.filter_map(|look| look.attempt.facts.tcp.as_ref()?.ack_ttl).map(TtlRange::exactly).next()
     };
-    let of_target = |address: IpAddr| scene.places.iter().any(|place| place.ip() == address);
+    // Where a resolver lies, the stranger's distance is not the server's.
+    let is_ignored = |place: usize| scene.ignored.contains(&place);
+    let of_target = |address: IpAddr| (0..scene.places.len()).any(|place| scene.places[place].ip() == address && !is_ignored(place));
     let is_responder = |address: IpAddr| scene.round.responders.iter().flat_map(|responder| &responder.addresses).any(|known| known.ip() == address);
     let accepting = || facts.siblings.iter().filter(|sibling| sibling.reply == Reply::SynAck);
     let same_address = accepting().find(|sibling| sibling.address == own && sibling.port != scene.places[place].port()).map(|sibling| sibling.ttl);
@@ -99,14 +105,23 @@ fn server_ttl(scene: &Scene<'_>, seat: usize, place: usize, facts: &ReplyTtlFact
     same_address
         .or_else(|| acknowledged(seat, place))
         .or_else(|| {
-            let is_other = |address: IpAddr| address != own && same_family(address) && of_target(address) && !is_responder(address);
+            let is_other = |address: IpAddr| address != own && is_beside(address) && of_target(address) && !is_responder(address);
             accepting().find(|sibling| is_other(sibling.address)).map(|sibling| sibling.ttl)
         })
         .or_else(|| {
-            let places = (0..scene.places.len()).filter(|other| *other != place && same_family(scene.places[*other].ip()));
+            let places = (0..scene.places.len()).filter(|other| *other != place && is_beside(scene.places[*other].ip()) && !is_ignored(*other));
             places.into_iter().find_map(|other| acknowledged(seat, other))
         })
         .or_else(|| neighbours().find_map(|other| acknowledged(other, place)))
+}
+
+/// Tells whether two addresses are of one network of the usual size: 24 bits of IPv4, 64 of IPv6.
+fn same_network(one: IpAddr, other: IpAddr) -> bool {
+    match (one, other) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => one.octets()[..3] == other.octets()[..3],
+        (IpAddr::V6(one), IpAddr::V6(other)) => one.segments()[..4] == other.segments()[..4],
+        _ => false,
+    }
 }
 
 /// Returns the TTL of a refusal by another port of the same address that was sent from farther away: whoever refuses this port then stands before that one.
@@ -205,17 +220,26 @@ fn walks<'s, 'a>(scene: &'s Scene<'a>, seat: usize, place: usize, experiment: Ex
 }
 
 /// Tells whether a seat's walks say nothing: one was answered at a hop from where the answer cannot have come, by its TTL. A device that sets the hop limit of what leaves
-/// anew lets short-lived packets go on.
+/// anew lets short-lived packets go on; a server that starts with a small hop limit of its own looks as far too far from everywhere.
 pub(crate) fn walks_mislead(scene: &Scene<'_>, seat: usize) -> bool {
+    let others = || (0..scene.seats.len()).filter(|other| scene.seats[*other].group != scene.seats[seat].group);
+    let is_the_servers = |address: SocketAddr, excess: u8| {
+        others().flat_map(|other| farther_than_walked(scene, other)).any(|(elsewhere, alike)| elsewhere == address && alike > 1 && alike.abs_diff(excess) <= 1)
+    };
+    farther_than_walked(scene, seat).into_iter().any(|(address, excess)| excess > 1 && !is_the_servers(address, excess))
+}
+
+/// Returns how many hops farther than it was walked each address is by the TTL of what it sends to a seat.
+fn farther_than_walked(scene: &Scene<'_>, seat: usize) -> Vec<(SocketAddr, u8)> {
     let walked =
         scene.everywhere(seat, Experiment::SynWalk).iter().filter_map(|look| Some((look.attempt.address?, answered_at(look.attempt.facts.walk.as_ref()?)?)));
     let responders = || scene.everywhere(seat, Experiment::Responder).iter();
-    let acknowledged_at = |address| {
+    let farthest = |address| {
         let places = (0..scene.places.len()).filter(move |place| scene.places[*place] == address);
         let looks = places.flat_map(|place| scene.looks_of(seat, place));
-        looks.chain(responders().filter(move |look| look.attempt.address == Some(address))).filter_map(acknowledged)
+        looks.chain(responders().filter(move |look| look.attempt.address == Some(address))).filter_map(acknowledged).max()
     };
-    walked.into_iter().any(|(address, hop)| acknowledged_at(address).any(|distance| distance > hop + 1))
+    walked.filter_map(|(address, hop)| Some((address, farthest(address)?.saturating_sub(hop)))).collect()
 }
 
 fn answered_at(walk: &WalkFacts) -> Option<u8> {
@@ -269,6 +293,15 @@ fn own_router(scene: &Scene<'_>, seat: usize, place: usize, hop: u8) -> Option<I
     here.or_else(|| {
         (0..scene.places.len()).filter(same_family).flat_map(|other| walks(scene, seat, other, Experiment::SynWalk)).find_map(|(_, walk)| router_at(walk, hop))
     })
+}
+
+/// Returns the hop at which a seat's walk was answered, or refused beyond the server's last router.
+fn walked_to_the_server(scene: &Scene<'_>, seat: usize, place: usize) -> Option<u8> {
+    // What sets hop limits anew does so on every way.
+    let is_believed = || !scene.walks_mislead(seat) || farther_than_walked(scene, seat).iter().any(|(_, excess)| *excess <= 1);
+    let walked = [Experiment::SynWalk, Experiment::ControlWalk].into_iter().flat_map(|experiment| scene.bench(seat, experiment, place));
+    let answered = walked.filter_map(|look| answered_at(look.attempt.facts.walk.as_ref()?)).next().filter(|_| is_believed());
+    answered.or_else(|| stopped(scene, seat, place).filter(|stopped| stopped.past_last_router).map(|stopped| stopped.hop))
 }
 
 /// Returns how many hops away the server answers a seat's SYN: by the walk, or by the arrival TTL of its packets.
@@ -460,18 +493,9 @@ pub(crate) fn is_last_router(scene: &Scene<'_>, place: usize, router: IpAddr) ->
     last_routers(scene, place).contains(&router)
 }
 
-/// How it shows that the peer at a place answers from nearer than the server stands.
-#[derive(Debug, Clone)]
-pub(crate) struct Nearer<'a> {
-    pub(crate) text: String,
-    pub(crate) looks: Vec<Look<'a>>,
-    /// Whether another port of the same address answers from farther away: then it is no other site of the owner's, nor a shorter way to the same one.
-    pub(crate) beside_another_port: bool,
-}
-
 /// Tells how the peer at a place answers from nearer than the server stands: its SYN-ACK against another port of the same address, or a walk that ends before the
-/// server's last router.
-pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Nearer<'a>> {
+/// server's last router. It proves no hand in TLS: another site of the address, a private line, or a box that only ends TCP answer so too.
+pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<(String, Vec<Look<'a>>)> {
     let own = scene.places[place];
     for look in scene.bench(seat, Experiment::ReplyTtl, place) {
         let Some(facts) = &look.attempt.facts.reply_ttl else { continue };
@@ -484,7 +508,7 @@ pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usi
                 server.least,
                 own.port()
             );
-            return Some(Nearer { text, looks: vec![*look], beside_another_port: true });
+            return Some((text, vec![*look]));
         }
     }
     let (look, hop, farthest) = answered_early(scene, seat, place)?;
@@ -492,7 +516,7 @@ pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usi
         "the walk of {WHO} is answered at hop {hop}, before it meets the server's last router, which stands {} hops away or more from the others",
         farthest.saturating_sub(1)
     );
-    Some(Nearer { text, looks: vec![look], beside_another_port: false })
+    Some((text, vec![look]))
 }
 
 /// Returns the walk of a seat that is answered before it meets the server's last router, the hop where it is, and how far the server is from the others.
@@ -558,7 +582,7 @@ pub(crate) fn stopped<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Optio
 #[derive(Debug, Clone)]
 pub(crate) enum Answerer<'a> {
     /// Somebody nearer than the server: a proxy.
-    Proxy(Nearer<'a>),
+    Proxy(String, Vec<Look<'a>>),
     /// Somebody beyond the server's last router.
     Server,
     /// The walks do not tell.
@@ -567,8 +591,8 @@ pub(crate) enum Answerer<'a> {
 
 /// Returns who answers a seat's SYNs at a place: what a proxy answers says nothing about the server.
 pub(crate) fn answerer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Answerer<'a> {
-    if let Some(nearer) = answers_from_nearer(scene, seat, place) {
-        return Answerer::Proxy(nearer);
+    if let Some((text, looks)) = answers_from_nearer(scene, seat, place) {
+        return Answerer::Proxy(text, looks);
     }
     let own: BTreeSet<IpAddr> = walks(scene, seat, place, Experiment::SynWalk).flat_map(|(_, walk)| routers(walk)).collect();
     let group = scene.seats[seat].group;
@@ -596,9 +620,14 @@ pub(crate) fn hears_the_server(scene: &Scene<'_>, seat: usize, place: usize) -> 
 
 /// Tells whether the box that answers a seat's SYNs from nearer also stands before a responder, and lets the wanted name pass there.
 pub(crate) fn proxy_passes_the_name(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
-    let Some(proxy) = scene.looks_of(seat, place).find_map(acknowledged) else { return false };
-    let named = scene.everywhere(seat, Experiment::NameAtResponder);
-    named.len() > 1 && named.iter().all(|look| look.reach.is_ok() && acknowledged(look) == Some(proxy))
+    let named = behind_the_same_box(scene, seat, place, Experiment::NameAtResponder);
+    named.len() > 1 && named.len() == scene.everywhere(seat, Experiment::NameAtResponder).len() && named.iter().all(|look| look.reach.is_ok())
+}
+
+/// Returns a seat's attempts at responders whose answers come from as near as those at the place.
+pub(crate) fn behind_the_same_box<'a>(scene: &Scene<'a>, seat: usize, place: usize, experiment: Experiment) -> Vec<Look<'a>> {
+    let Some(nearest) = scene.looks_of(seat, place).find_map(acknowledged) else { return Vec::new() };
+    scene.everywhere(seat, experiment).iter().filter(|look| acknowledged(look) == Some(nearest)).copied().collect()
 }
 
 /// Where every payload stops although SYNs go on.

@@ -135,6 +135,7 @@ impl<'a> Scene<'a> {
             seat.opinions = Opinion::of_seat(seat, others, &trust, now);
         }
         scene.forgive_common_denials();
+        scene.count_unanswered_requests();
         scene.states = scene.cells.iter().map(|cell| [Layer::Tcp, Layer::Tls, Layer::Http].map(|layer| state(cell.iter(), layer))).collect();
         scene.doubtful = doubt::of(&scene);
         scene.foreign = foreign::of(&scene);
@@ -204,6 +205,28 @@ impl<'a> Scene<'a> {
             }
             for at in indices {
                 self.cells[at].iter_mut().filter(|look| look.outcome == Outcome::Http(403)).for_each(|look| look.outcome = Outcome::Ok);
+            }
+        }
+    }
+
+    /// Where two other groups are answered over HTTP, a request that is never answered has failed, whatever ALPN left open.
+    fn count_unanswered_requests(&mut self) {
+        if self.round.check.target.scheme != Scheme::Https {
+            return;
+        }
+        let is_answered = |look: &Look<'_>| look.attempt.facts.http.as_ref().is_some_and(|http| http.status.is_some());
+        let is_unanswered = |look: &Look<'_>| look.outcome.is_ok() && matches!(Outcome::of(look.attempt), Outcome::HttpClosed | Outcome::HttpTimeout);
+        for place in 0..self.places.len() {
+            let answered: BTreeSet<usize> =
+                (0..self.seats.len()).filter(|seat| self.looks_of(*seat, place).any(is_answered)).map(|seat| self.seats[seat].group).collect();
+            if answered.len() < 2 {
+                continue;
+            }
+            for seat in (0..self.seats.len()).filter(|seat| !answered.contains(&self.seats[*seat].group)) {
+                for profile in 0..self.profiles.len() {
+                    let at = self.cell_index(seat, place, profile);
+                    self.cells[at].iter_mut().filter(|look| is_unanswered(look)).for_each(|look| look.outcome = Outcome::of(look.attempt));
+                }
             }
         }
     }
@@ -335,10 +358,10 @@ impl<'a> Scene<'a> {
         order
     }
 
-    /// Tells whether a path leads from the chain to a trusted anchor and it covers the wanted name, dates aside.
+    /// Tells whether a path leads from the chain to a trusted anchor and it covers the wanted name, dates aside; whatever came after its key was proven.
     pub(crate) fn is_authentic(&self, look: &Look<'_>) -> bool {
         let judged = look.chain.map(|at| &self.chains[at].judgement);
-        look.reach.is_ok() && judged.is_some_and(|judged| judged.anchored && !judged.faults.contains(&CertificateFault::NameMismatch))
+        (look.reach.is_ok() || look.authenticated) && judged.is_some_and(|judged| judged.anchored && !judged.faults.contains(&CertificateFault::NameMismatch))
     }
 
     /// Tells whether anybody authenticates the server at a place.

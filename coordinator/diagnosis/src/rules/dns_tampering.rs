@@ -11,21 +11,22 @@ use parallax_model::{
 };
 
 use crate::{
-    cell::{Layer, Look},
+    cell::Look,
     draft::Draft,
     explain::{COUNT, WHO, count, row, seats as named},
     opinion::Opinion,
     scene::Scene,
 };
 
-/// `dns.tampering`: a vantage's resolver gives addresses where nobody authenticates the server, while those that other groups are given authenticate.
+/// `dns.tampering`: a vantage's resolver gives addresses where nobody authenticates the server, while those that other groups are given authenticate, or are at
+/// least all the same and not a stranger's.
 ///
 /// Excluded by any vantage that authenticates the server there (then it is geo-DNS), by a certificate for another name of the same domain, or by a resolver that gives the address beside one that authenticates. Counter:
 /// `server.default-certificate`; a handshake at the address from another network separates the two.
 pub(super) fn test(scene: &Scene<'_>) -> Vec<Draft> {
     // A vantage whose policy refuses an address has resolved the name all the same.
     let heard = |seat: &usize| scene.health[*seat].discarded.as_deref().is_none_or(|reason| reason == NotCompletedKind::PolicyDenied.as_str());
-    let proven = Proven::of(scene);
+    let proof = Proof::of(scene);
     let asked: Vec<usize> = (0..scene.seats.len()).filter(|seat| heard(seat) && !scene.seats[*seat].resolved.is_empty()).collect();
     let mut givers: BTreeMap<IpAddr, BTreeSet<usize>> = BTreeMap::new();
     let mut well_served: BTreeSet<usize> = BTreeSet::new();
@@ -33,41 +34,72 @@ pub(super) fn test(scene: &Scene<'_>) -> Vec<Draft> {
         for address in &seat.resolved {
             givers.entry(*address).or_default().insert(seat.group);
         }
-        if seat.resolved.iter().any(|address| proven.is_served_at(scene, *address)) {
+        if seat.resolved.iter().any(|address| proof.is_served_at(scene, *address)) {
             well_served.insert(seat.group);
         }
     }
     let may_be_false = |address: &&IpAddr| givers[address].len() == 1 || givers[address].is_disjoint(&well_served);
     let suspects = |seat: usize| scene.seats[seat].resolved.iter().filter(may_be_false).copied().collect::<BTreeSet<IpAddr>>();
-    asked.iter().filter_map(|seat| lies(scene, proven, &asked, *seat, &suspects(*seat))).collect()
+    asked.iter().filter_map(|seat| lies(scene, proof, &asked, *seat, &suspects(*seat))).collect()
 }
 
 /// By what the target is known at an address.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Proven {
+enum Proof {
     /// A trusted authority vouches for it at one address at least: nothing less will do.
-    ByAuthority,
+    Authority,
     /// It has a fault of its own at every address, and a proven key whose certificate is for its name: the most that a lie cannot have by chance.
-    ByName,
+    Name,
+    /// It shows no certificate anywhere: all that is left is how many networks are given an address, and that a stranger answers at the other.
+    Agreement,
 }
 
-impl Proven {
+impl Proof {
     fn of(scene: &Scene<'_>) -> Self {
-        if (0..scene.places.len()).any(|place| scene.is_authenticated_at(place)) { Self::ByAuthority } else { Self::ByName }
-    }
-
-    /// Tells whether anybody finds the target at an address.
-    fn is_served_at(self, scene: &Scene<'_>, address: IpAddr) -> bool {
-        let Some(place) = scene.place_at(address) else { return false };
-        let is_for_the_name = |look: &Look<'_>| {
-            let leaf = look.chain.filter(|_| look.authenticated).and_then(|at| scene.chains[at].judgement.leaf.as_ref());
-            leaf.is_some_and(|leaf| leaf.covers(&scene.round.check.target.host.to_string()))
-        };
-        match self {
-            Self::ByAuthority => scene.is_authenticated_at(place),
-            Self::ByName => scene.looks_at(place).any(is_for_the_name),
+        let places = || 0..scene.places.len();
+        if places().any(|place| scene.is_authenticated_at(place)) {
+            Self::Authority
+        } else if places().any(|place| is_certified_at(scene, place, |leaf_covers| leaf_covers)) {
+            Self::Name
+        } else {
+            Self::Agreement
         }
     }
+
+    /// Tells whether the target is found at an address.
+    fn is_served_at(self, scene: &Scene<'_>, address: IpAddr) -> bool {
+        let Some(place) = scene.place_at(address) else { return false };
+        let given_to: BTreeSet<usize> = scene.seats.iter().filter(|seat| seat.resolved.contains(&address)).map(|seat| seat.group).collect();
+        match self {
+            Self::Authority => scene.is_authenticated_at(place),
+            Self::Name => is_certified_at(scene, place, |leaf_covers| leaf_covers),
+            Self::Agreement => given_to.len() > 1 && !is_certified_at(scene, place, |leaf_covers| !leaf_covers),
+        }
+    }
+
+    /// Tells whether an address that others are not given may be a lie.
+    fn may_be_false(self, scene: &Scene<'_>, address: IpAddr) -> bool {
+        let is_a_strangers = || scene.place_at(address).is_some_and(|place| is_certified_at(scene, place, |leaf_covers| !leaf_covers));
+        self != Self::Agreement || is_a_strangers()
+    }
+
+    /// Says what is known of the addresses that the others are given.
+    fn of_the_others(self) -> &'static str {
+        match self {
+            Self::Authority => "the others' addresses work",
+            Self::Name => "the others' addresses lead to a certificate for it",
+            Self::Agreement => "the others are all given another address",
+        }
+    }
+}
+
+/// Tells whether anybody at a place proves the key of a certificate that does, or does not, cover the target's name.
+fn is_certified_at(scene: &Scene<'_>, place: usize, wanted: impl Fn(bool) -> bool) -> bool {
+    let host = scene.round.check.target.host.to_string();
+    scene.looks_at(place).filter(|look| look.authenticated).any(|look| {
+        let leaf = look.chain.and_then(|at| scene.chains[at].judgement.leaf.as_ref());
+        leaf.is_some_and(|leaf| wanted(leaf.covers(&host)))
+    })
 }
 
 /// Tells whether a trusted authority vouches at an address for another name of the target's own domain: then it is another host of the same owner.
@@ -83,8 +115,8 @@ fn is_the_owners(scene: &Scene<'_>, address: IpAddr) -> bool {
     scene.place_at(address).is_some_and(|place| scene.looks_at(place).any(vouched))
 }
 
-fn lies(scene: &Scene<'_>, proven: Proven, asked: &[usize], seat: usize, suspects: &BTreeSet<IpAddr>) -> Option<Draft> {
-    let nobody_vouches = |address: &IpAddr| !proven.is_served_at(scene, *address) && !is_the_owners(scene, *address);
+fn lies(scene: &Scene<'_>, proof: Proof, asked: &[usize], seat: usize, suspects: &BTreeSet<IpAddr>) -> Option<Draft> {
+    let nobody_vouches = |address: &IpAddr| proof.may_be_false(scene, *address) && !proof.is_served_at(scene, *address) && !is_the_owners(scene, *address);
     let unproven: Vec<IpAddr> = suspects.iter().copied().filter(nobody_vouches).collect();
     if unproven.is_empty() {
         return None;
@@ -99,7 +131,7 @@ fn lies(scene: &Scene<'_>, proven: Proven, asked: &[usize], seat: usize, suspect
     }
     let given_to_others: BTreeSet<IpAddr> = others.iter().flat_map(|other| scene.seats[*other].resolved.iter().copied()).collect();
     let place_of = |address: &IpAddr| scene.place_at(*address);
-    let good: Vec<usize> = given_to_others.iter().filter(|address| proven.is_served_at(scene, **address)).filter_map(place_of).collect();
+    let good: Vec<usize> = given_to_others.iter().filter(|address| proof.is_served_at(scene, **address)).filter_map(place_of).collect();
     let false_ones: Vec<IpAddr> = unproven.into_iter().filter(|address| !given_to_others.contains(address)).collect();
     if false_ones.is_empty() || good.is_empty() {
         return None;
@@ -116,12 +148,12 @@ fn lies(scene: &Scene<'_>, proven: Proven, asked: &[usize], seat: usize, suspect
     let reaches: Vec<Look<'_>> = good.iter().flat_map(|place| scene.looks_of(seat, *place)).filter(|look| scene.is_authentic(look)).copied().collect();
     let injected = race(scene, seat, &false_ones, &given_to_others);
     // Who lies does not give the truth beside it: an address too many is the zone's, left over or not in every cache yet.
-    let is_told_the_truth = scene.seats[seat].resolved.iter().any(|address| proven.is_served_at(scene, *address));
+    let is_told_the_truth = scene.seats[seat].resolved.iter().any(|address| proof.is_served_at(scene, *address));
     if is_told_the_truth && injected.is_none() {
         return None;
     }
-    // An address at which nobody can even connect from elsewhere may be a dead or distant site of the owner's: only an answer that proves to be a stranger's settles it.
-    let stranger_answers = tried.iter().any(|look| look.passes(Layer::Tcp));
+    // An address that is dead, distant or out of order may be a site of the owner's: only a certificate that proves to be a stranger's settles it.
+    let stranger_answers = places.iter().any(|place| is_certified_at(scene, *place, |leaf_covers| !leaf_covers));
     let groups = scene.count_groups(&others);
     let settled = injected.is_some() || (!reaches.is_empty() && !strangers.is_empty() && (stranger_answers || is_bogus));
     let other_words: Vec<&Opinion<'_>> = scene.seats[seat].opinions.iter().filter(|opinion| agrees(opinion, &false_ones, &given_to_others)).collect();
@@ -129,6 +161,7 @@ fn lies(scene: &Scene<'_>, proven: Proven, asked: &[usize], seat: usize, suspect
     let tier = match (settled, groups) {
         (true, _) => Tier::Confirmed,
         (false, 0) => return None,
+        (false, _) if proof == Proof::Agreement => Tier::Suspected,
         (false, 1) if !same_server => Tier::Suspected,
         (false, _) => Tier::Likely,
     };
@@ -163,7 +196,8 @@ fn lies(scene: &Scene<'_>, proven: Proven, asked: &[usize], seat: usize, suspect
         draft.add_opinion(opinion, host, "as the others are given");
     }
     let draft = draft.unless(Cause::ServerDefaultCertificate, "ask the zone's own servers whether the address is theirs");
-    Some(draft.in_words(format!("the resolver of {WHO} gives {} for {host}, where nobody authenticates the server; the others' addresses work", row(&shown))))
+    let others = proof.of_the_others();
+    Some(draft.in_words(format!("the resolver of {WHO} gives {} for {host}, where nobody authenticates the server; {others}", row(&shown))))
 }
 
 /// Tells whether somebody beside the vantage's own resolver gives it what the others are given, and nothing of the lie.

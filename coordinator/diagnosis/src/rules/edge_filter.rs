@@ -58,5 +58,7 @@ pub(super) fn before(scene: &Scene<'_>, suspicion: &Suspicion<'_, '_>) -> String
 }
 
 fn another_profile_passes(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> bool {
-    (0..scene.profiles.len()).any(|other| other != profile && scene.state(seat, place, other, Layer::Tls) == State::Pass)
+    // What is cut after the handshake passes no further than what is cut within.
+    let passes = |other: usize| scene.state(seat, place, other, Layer::Tls) == State::Pass && scene.state(seat, place, other, Layer::Http) != State::Fail;
+    (0..scene.profiles.len()).any(|other| other != profile && passes(other))
 }

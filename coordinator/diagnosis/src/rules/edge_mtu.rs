@@ -29,21 +29,18 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let with_hole: Vec<usize> = holes.iter().map(|(seat, _)| *seat).collect();
     let of_seats: Vec<&mtu::Hole<'_>> = holes.iter().map(|(_, hole)| hole).collect();
     let first = of_seats.first()?;
-    let is_cured = |(seat, hole): &&(usize, mtu::Hole<'_>)| hole.small.passed.len() >= 3 && suspicion.failures(&[*seat]).len() >= 3;
-    let cured: Vec<usize> = holes.iter().filter(is_cured).map(|(seat, _)| *seat).collect();
     let enough = suspicion.scene.count_groups(&with_hole) >= 2;
     let inside_passes = suspicion.shape() == Shape::Outside;
-    // Two networks may well have a narrow line each.
-    let tier = if inside_passes && suspicion.scene.count_groups(&cured) >= 3 { Tier::Confirmed } else { Tier::Likely };
     if !enough && !inside_passes {
         return None;
     }
     let scene = suspicion.scene;
+    // A cure shows a hole, and not where: each network may have a narrow line of its own.
     let gist = format!(
         "packets over some size are lost, {}, on the server's own link at {WHERE}: every outside vantage fails and small packets pass",
         first.direction
     );
-    let mut draft = mtu::draft(suspicion, seats, &of_seats, Cause::EdgeMtuBlackhole, tier).in_words(gist);
+    let mut draft = mtu::draft(suspicion, seats, &of_seats, Cause::EdgeMtuBlackhole, Tier::Likely).in_words(gist);
     let text = format!("{} fail alike ({WHO})", groups_outside(scene.count_groups(seats), suspicion.groups_outside()));
     draft.add("groups", text, &suspicion.failures(seats));
     if inside_passes {

@@ -12,7 +12,7 @@ use crate::{
     contrast::{BEYOND_CHANCE, fisher},
     draft::Draft,
     explain::{COUNT, WHERE, WHO, count, row, seats as named, whereabouts},
-    gates::{Contact, contacts},
+    gates::{Contact, contact, contacts},
     route::{self, Answerer},
     scene::Scene,
     testimony,
@@ -99,10 +99,7 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, sightings: &Sightings<'_, 
     let tier = match (artefacts, other_groups) {
         (true, _) if !others_issuers.contains(&own_issuer) => Tier::Confirmed,
         (false, _) if !unanchored || neighbour_sees_server || p > BEYOND_CHANCE => return None,
-        // Beyond the server's last router a balancer may choose by source.
-        (false, _) if matches!(route::answerer(scene, seat, place), Answerer::Server) => return None,
-        // So may it where SYNs alone are answered early, or go on against their hop limit.
-        (false, _) if scene.walks_mislead(seat) && route::hears_the_server(scene, seat, place) => return None,
+        (false, _) if reaches_the_server(scene, seat, place) => return None,
         (_, 1) => Tier::Suspected,
         (false, _) => Tier::Likely,
         (true, _) => return None,
@@ -191,10 +188,23 @@ fn artefacts(scene: &Scene<'_>, seat: usize, place: usize, own_issuer: &str, dra
     if let Some(testimony) = testimony::of_successes(scene, seat, place) {
         draft.add(testimony.rule, testimony.text, &testimony.looks);
     }
-    let nearer = route::answers_from_nearer(scene, seat, place);
-    let by_itself = draft.evidence.len() > before || nearer.as_ref().is_some_and(|nearer| nearer.beside_another_port);
-    if let Some(nearer) = nearer {
-        draft.add("nearer-answer", nearer.text, &nearer.looks);
+    // Beyond the server's last router the server's own host may make certificates on demand.
+    let is_the_servers = draft.evidence[before..].iter().all(|evidence| evidence.rule == "made-up-certificate") && reaches_the_server(scene, seat, place);
+    let by_itself = draft.evidence.len() > before && !is_the_servers;
+    if let Some((text, looks)) = route::answers_from_nearer(scene, seat, place) {
+        draft.add("nearer-answer", text, &looks);
     }
     by_itself
+}
+
+/// Tells whether a seat's connections get to the server itself, whatever its certificate: a balancer there may choose by source.
+fn reaches_the_server(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
+    let untouched = || route::behind_the_same_box(scene, seat, place, Experiment::Responder);
+    match route::answerer(scene, seat, place) {
+        Answerer::Server => true,
+        // A box that only ends TCP leaves a responder's key as it is.
+        Answerer::Proxy(..) => untouched().iter().any(|look| contact(scene, look) == Contact::Good),
+        // So may it where SYNs alone are answered early, or go on against their hop limit.
+        Answerer::Unknown => scene.walks_mislead(seat) && route::hears_the_server(scene, seat, place),
+    }
 }

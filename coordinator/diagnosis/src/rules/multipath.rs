@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use parallax_model::{assignment::Experiment, outcome::Outcome, verdict::Cause};
+use parallax_model::{assignment::Experiment, facts::Reply, outcome::Outcome, verdict::Cause};
 
 use super::Board;
 use crate::{
@@ -9,12 +9,13 @@ use crate::{
     contrast::{BEYOND_CHANCE, at_least, row_by_chance, tier_beside},
     draft::Draft,
     explain::{WHERE, WHO, count, fate, seats as named},
+    route::{self, Author},
     scene::Scene,
 };
 
 /// `path.multipath-leg`: from one group each source port gives always the same, some pass and some fail, and other groups pass.
 ///
-/// Excluded by ports that give both as often as chance would, and by other groups that fail at times too, which a backend explains. Counter: `server.overloaded`; the same ports from another group
+/// Excluded by ports that give both as often as chance would, by an end that comes from the server's own distance, and by other groups that fail at times too, which a backend explains. Counter: `server.overloaded`; the same ports from another group
 /// separate the two.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
@@ -97,6 +98,10 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
         scene.looks_of(seat, place).filter(|look| look.profile.is_some_and(|profile| scene.is_required(profile))).all(|look| look.passes(Layer::Tls))
     };
     if others.iter().any(|other| !passes(*other)) {
+        return None;
+    }
+    // A leg of the path does not speak from where the server stands: then it is a backend that is chosen by source.
+    if matches!(route::author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close, Reply::Alert]), Some(Author::AsFarAsServer { .. })) {
         return None;
     }
     let tier = tier_beside(scene.count_groups(&others))?;

@@ -201,9 +201,8 @@ impl<'a> Artefacts<'a> {
         // Where everybody outside fails, whoever stands within two hops of the server is its own edge.
         let edge = if suspicion.passes_outside() { 1 } else { 2 };
         // Where nobody passes, a nearer answer may be the server's own front, met on another way.
-        let proxied = if let (Answerer::Proxy(nearer), Shape::Some) = (route::answerer(scene, seat, place), suspicion.shape()) {
-            let rule = if nearer.beside_another_port { "nearer-port" } else { "nearer-answer" };
-            self.evidence.push((rule, nearer.text, nearer.looks));
+        let proxied = if let (Answerer::Proxy(text, looks), Shape::Some) = (route::answerer(scene, seat, place), suspicion.shape()) {
+            self.evidence.push(("nearer-answer", text, looks));
             self.is_server = route::proxy_passes_the_name(scene, seat, place);
             true
         } else {

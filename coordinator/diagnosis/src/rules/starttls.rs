@@ -150,8 +150,8 @@ fn hand<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize]) -> Option<(&'static 
         return Some(("overwritten", text, failures));
     }
     let nearer = seats.iter().find_map(|seat| match route::answerer(suspicion.scene, *seat, suspicion.place) {
-        Answerer::Proxy(nearer) => Some(nearer),
+        Answerer::Proxy(text, looks) => Some((text, looks)),
         Answerer::Server | Answerer::Unknown => None,
     })?;
-    Some(("answered-from-nearer", nearer.text, nearer.looks))
+    Some(("answered-from-nearer", nearer.0, nearer.1))
 }

@@ -11,6 +11,7 @@ use crate::{
     cell::{Layer, Look, State},
     draft::Draft,
     explain::{WHO, count, fate, seats as named},
+    route::{self, Answerer},
     suspicion::{Shape, Suspicion},
 };
 
@@ -30,6 +31,11 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
         return None;
     }
     if got_to_the_server(suspicion, seat) {
+        return None;
+    }
+    // A box that ends TCP and lets TLS 1.3 pass to a responder minds no version.
+    let box_passes = || route::behind_the_same_box(suspicion.scene, seat, suspicion.place, Experiment::Responder).iter().any(|look| look.reach.is_ok());
+    if matches!(route::answerer(suspicion.scene, seat, suspicion.place), Answerer::Proxy(..)) && box_passes() {
         return None;
     }
     if is_about_the_answers_size(suspicion, seat) {
