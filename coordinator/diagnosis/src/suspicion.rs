@@ -61,7 +61,19 @@ impl<'s, 'a> Suspicion<'s, 'a> {
             };
             list.push(seat);
         }
+        suspicion.leave_out_proxies();
         suspicion
+    }
+
+    /// Where the inside vantage and another group do not connect and nobody gets a word of TLS, whoever connects met something that answers SYNs in the server's stead: it
+    /// is no contrast.
+    fn leave_out_proxies(&mut self) {
+        let (scene, place) = (self.scene, self.place);
+        let gets_a_word = |seat: usize| scene.looks_of(seat, place).any(|look| look.passes(Layer::Tls));
+        let inside_fails = self.failing.iter().any(|seat| scene.seats[*seat].inside);
+        if self.layer == Layer::Tcp && inside_fails && scene.count_groups(&self.failing) > 1 && !(0..scene.seats.len()).any(gets_a_word) {
+            self.explained.append(&mut self.passing);
+        }
     }
 
     pub(crate) fn shape(&self) -> Shape {

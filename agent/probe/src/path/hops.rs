@@ -34,7 +34,13 @@ pub(crate) async fn syn_walk<N: Net>(plan: &Plan, net: &N) -> Facts {
         let at_once = if silent < SILENT_BEFORE_HURRY { 1 } else { HURRY };
         let limits = hop_limit..(hop_limit + at_once).min(MAX_HOPS + 1);
         hop_limit = limits.end;
-        let steps = join_all(limits.enumerate().map(|(offset, limit)| walk.syn(limit, offset))).await;
+        let mut steps = join_all(limits.enumerate().map(|(offset, limit)| walk.syn(limit, offset))).await;
+        if let [only] = steps.as_mut_slice()
+            && only.end == StepEnd::Silent
+            && walk.takes_longer_than_waited().await
+        {
+            *only = walk.syn(only.hop_limit, 0).await;
+        }
         for step in steps {
             silent = if step.end == StepEnd::Silent { silent + 1 } else { 0 };
             walk.note(step);
@@ -67,13 +73,15 @@ struct Walk<'a, N> {
     payload: WalkPayload,
     steps: Vec<WalkStep>,
     slowest: Duration,
+    /// Whether the way to the target was timed.
+    is_timed: bool,
     started: Instant,
 }
 
 impl<'a, N: Net> Walk<'a, N> {
     fn new(plan: &'a Plan, net: &'a N, payload: WalkPayload) -> Self {
         let source_port = AtomicU16::new(plan.source_port.unwrap_or_else(any_port));
-        Self { plan, net, source_port, payload, steps: Vec::new(), slowest: Duration::ZERO, started: Instant::now() }
+        Self { plan, net, source_port, payload, steps: Vec::new(), slowest: Duration::ZERO, is_timed: false, started: Instant::now() }
     }
 
     /// Connects from the walk's port; while there is no step yet, a port that the host refuses is changed for another.
@@ -115,8 +123,26 @@ impl<'a, N: Net> Walk<'a, N> {
         self.has_answer() || self.tail(stopped) >= SAME_AT_END || self.started.elapsed() > WALK_TIME
     }
 
+    fn wait(&self) -> Duration {
+        STEP_WAIT.max(self.slowest * 2 + STEP_MARGIN)
+    }
+
+    /// Times the whole way once, at the first silence: behind a slow link (a satellite's takes 600 ms) routers answer later than the nearer ones let expect.
+    async fn takes_longer_than_waited(&mut self) -> bool {
+        if std::mem::replace(&mut self.is_timed, true) {
+            return false;
+        }
+        let waited = self.wait();
+        let dialled = self.net.dial(&Dial::to(self.plan.address, WHOLE_WAY)).await;
+        if let Some(connection) = &dialled.connection {
+            connection.reset_on_close();
+            self.slowest = self.slowest.max(dialled.elapsed);
+        }
+        dialled.connection.is_some() && dialled.elapsed > waited
+    }
+
     async fn syn(&self, hop_limit: u8, port_offset: usize) -> WalkStep {
-        let wait = STEP_WAIT.max(self.slowest * 2 + STEP_MARGIN);
+        let wait = self.wait();
         let dial = Dial { hop_limit: Some(hop_limit), ..Dial::to(self.plan.address, wait) };
         let dialled = self.dial(dial, u16::try_from(port_offset).unwrap_or(0)).await;
         if let Some(connection) = &dialled.connection {
@@ -221,6 +247,7 @@ const HELLO_WAIT: Duration = Duration::from_millis(300);
 /// A program that injects takes longer than a router's ICMP; on a busy host, this much.
 const LATE_WORD: Duration = Duration::from_millis(50);
 const CONNECT_WAIT: Duration = Duration::from_millis(1_500);
+const WHOLE_WAY: Duration = Duration::from_millis(1_000);
 const WALK_TIME: Duration = Duration::from_secs(10);
 const SILENT_BEFORE_HURRY: usize = 3;
 const HURRY: u8 = 6;

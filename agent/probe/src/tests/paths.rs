@@ -187,7 +187,19 @@ async fn a_syn_walk_into_silence_ends() {
     let (facts, dials) = walk(Experiment::SynWalk, |dial| path(dial, 2)).await;
     assert_eq!(facts.steps.iter().rposition(|step| matches!(step.end, StepEnd::Expired(_))), Some(1));
     assert!(facts.steps[2..].iter().all(|step| step.end == StepEnd::Silent));
-    assert!(dials.len() == 20 && started.elapsed() < millis(3_500), "{} in {:?}", dials.len(), started.elapsed());
+    let whole_ways = dials.iter().filter(|dial| dial.hop_limit.is_none()).count();
+    assert!((dials.len(), whole_ways) == (21, 1) && started.elapsed() < millis(3_500), "{} in {:?}", dials.len(), started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_syn_walk_waits_for_routers_behind_a_slow_link() {
+    let behind_a_satellite = |dial: &Dial| {
+        let slow = dial.hop_limit.is_none_or(|limit| limit > 2);
+        Peer { after: if slow { millis(560) } else { millis(5) }, ..path(dial, 9) }
+    };
+    let (facts, _) = walk(Experiment::SynWalk, behind_a_satellite).await;
+    let routers: Vec<StepEnd> = (1..=4).map(|hop| StepEnd::Expired(Some(router(hop)))).chain([StepEnd::Answered]).collect();
+    assert_eq!(ends(&facts), routers);
 }
 
 /// Expires before hop 5; a device behind hop 2 answers hellos with the name.
