@@ -36,7 +36,8 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, scored: &[usize]) -> Optio
         return None;
     }
     let own = transfers(scene, seat, place);
-    let trickles_in = |look: &Look<'_>| end_us(look) > SLOW_US && end_us(look) > 8 * rtt_us(look) && !waits(look);
+    let round_trip = least_rtt_us(scene, seat, place);
+    let trickles_in = |look: &Look<'_>| end_us(look) > SLOW_US && end_us(look) > 8 * round_trip && !waits(look);
     let slow: Vec<&(Look<'_>, f64)> = own.iter().filter(|(look, rate)| *rate < TRICKLE_BYTES_PER_SECOND && trickles_in(look)).collect();
     let nearly_all = slow.len() >= 4 && slow.len() * 5 >= own.len() * 4;
     // A full path stops some of what it carries; a server that goes silent in the middle stops all.
@@ -127,7 +128,8 @@ fn slow_and_quick(scene: &Scene<'_>, seat: usize, place: usize) -> (usize, usize
     let experiments = COMPARABLE.into_iter().flat_map(|experiment| scene.bench(seat, experiment, place));
     let passed = scene.looks_of(seat, place).chain(experiments).filter(|look| look.reach.is_ok());
     let (late, quick): (Vec<&Look<'_>>, Vec<&Look<'_>>) = passed.partition(|look| end_us(look) > SLOW_US);
-    (late.iter().filter(|look| end_us(look) > 8 * rtt_us(look)).count(), quick.len())
+    let round_trip = least_rtt_us(scene, seat, place);
+    (late.iter().filter(|look| end_us(look) > 8 * round_trip).count(), quick.len())
 }
 
 /// Tells whether a handshake took far longer than others: where the path is full, what gets through is a matter of luck.
@@ -154,6 +156,11 @@ fn waits(look: &Look<'_>) -> bool {
 
 fn end_us(look: &Look<'_>) -> u64 {
     look.attempt.facts.tls.as_ref().map_or(0, |tls| tls.end_us)
+}
+
+/// The shortest round trip of a seat's attempts at a place: what is longer only at times waits in a queue.
+fn least_rtt_us(scene: &Scene<'_>, seat: usize, place: usize) -> u64 {
+    scene.looks_of(seat, place).filter(|look| look.passes(Layer::Tcp)).map(rtt_us).filter(|rtt| *rtt > 0).min().unwrap_or(0)
 }
 
 /// The smaller of what connecting took and what the kernel measured.
