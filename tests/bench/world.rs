@@ -204,7 +204,8 @@ impl<'p> World<'p> {
         let is_lost = bytes > 1_300 && experiment != Experiment::SmallMss && has(&|fault| matches!(fault, Fault::Size(by) if *by == site));
         let is_mute = has(&|fault| matches!(fault, Fault::Mute(at) if *at == place));
         if let Experiment::SynWalk | Experiment::HelloWalk | Experiment::ControlWalk = experiment {
-            let fault = if is_cut { Some(StepEnd::Silent) } else { is_reset.then_some(StepEnd::Reset) }.filter(|_| is_cut || experiment != Experiment::SynWalk);
+            let ends_hellos = if is_reset { Some(StepEnd::Reset) } else { is_lost.then_some(StepEnd::Silent) };
+            let fault = if is_cut { Some(StepEnd::Silent) } else { ends_hellos.filter(|_| experiment != Experiment::SynWalk) };
             return walk(site, experiment, name, fault);
         }
         if is_cut {

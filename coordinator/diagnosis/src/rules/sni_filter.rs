@@ -210,7 +210,8 @@ impl<'a> Artefacts<'a> {
         };
         match route::author(scene, seat, place, &[Reply::Reset, Reply::Close, Reply::Alert]) {
             Some(Author::Nearer { reply, server, .. })
-                if server.hops() - reply.hops() <= edge || route::is_on_common_ground(scene, seat, place, reply.hops() + 1) =>
+                // A TTL tells the hop to within one.
+                if server.hops() - reply.hops() <= edge || route::is_on_common_ground(scene, seat, place, reply.hops()) =>
             {
                 self.at_the_edge = true;
             }
