@@ -5,10 +5,10 @@ use std::{collections::BTreeSet, net::IpAddr};
 use parallax_model::{assignment::Experiment, verdict::Location};
 
 use super::{
-    distance::{acknowledged, expected_distance, walks_elsewhere},
+    distance::{acknowledged, expected_distance},
     extent::last_routers_of,
     location::location,
-    walk::{answered_at, routers, walks},
+    walk::{answered_at, answered_elsewhere, routers, walks},
 };
 use crate::{cell::Look, explain::WHO, scene::Scene};
 
@@ -39,14 +39,14 @@ pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usi
 }
 
 /// Returns the walk of a seat that is answered before it meets the server's last router, the hop where it is, and how far the server is from the others.
-pub(super) fn answered_early<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<(Look<'a>, u8, u8)> {
+fn answered_early<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<(Look<'a>, u8, u8)> {
     // A vantage on the server's own segment has no router between, and is near by right.
     if scene.seats[seat].inside {
         return None;
     }
     let group = scene.seats[seat].group;
     let (look, walk, hop) = walks(scene, seat, place, Experiment::SynWalk).find_map(|(look, walk)| Some((look, walk, answered_at(walk)?)))?;
-    let farthest = walks_elsewhere(scene, place, seat).min()?;
+    let farthest = answered_elsewhere(scene, seat, place).map(|(.., hop)| hop).min()?;
     if hop + 1 >= farthest || (routers(walk).next().is_none() && hop != 1) {
         return None;
     }

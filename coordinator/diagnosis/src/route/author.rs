@@ -39,7 +39,7 @@ pub(crate) fn author<'a>(scene: &Scene<'a>, seat: usize, place: usize, replies: 
     told_author(scene, seat, place, replies).filter(|author| !matches!(author, Author::AsFarAsServer { .. }) || !is_copy())
 }
 
-pub(super) fn told_author<'a>(scene: &Scene<'a>, seat: usize, place: usize, replies: &[Reply]) -> Option<Author<'a>> {
+fn told_author<'a>(scene: &Scene<'a>, seat: usize, place: usize, replies: &[Reply]) -> Option<Author<'a>> {
     let testimony = testimony::of(scene, seat, place);
     if let Some(testimony) = testimony.filter(|testimony| testimony.fate.clears_the_server() || testimony.fate.is_the_servers_will()) {
         return Some(Author::Witnessed { by_server: !testimony.fate.clears_the_server(), testimony });
@@ -60,7 +60,7 @@ pub(super) fn told_author<'a>(scene: &Scene<'a>, seat: usize, place: usize, repl
     first.filter(|author| !conflicting || matches!(author, Author::AsFarAsServer { .. }))
 }
 
-pub(super) fn read<'a>(scene: &Scene<'a>, seat: usize, place: usize, look: &Look<'a>, facts: &ReplyTtlFacts) -> Option<Author<'a>> {
+fn read<'a>(scene: &Scene<'a>, seat: usize, place: usize, look: &Look<'a>, facts: &ReplyTtlFacts) -> Option<Author<'a>> {
     if facts.passed_when_filtered == Some(true) {
         return Some(Author::Injector { look: *look });
     }
@@ -85,7 +85,7 @@ pub(super) fn read<'a>(scene: &Scene<'a>, seat: usize, place: usize, look: &Look
 /// another address of the target in the same network, or from a neighbour behind the same path.
 ///
 /// Only a SYN-ACK is the server's own word: whoever refuses one port may refuse the others too.
-pub(super) fn server_ttl(scene: &Scene<'_>, seat: usize, place: usize, facts: &ReplyTtlFacts) -> Option<TtlRange> {
+fn server_ttl(scene: &Scene<'_>, seat: usize, place: usize, facts: &ReplyTtlFacts) -> Option<TtlRange> {
     let own = scene.places[place].ip();
     // An address of another network may stand anywhere.
     let is_beside = |address: IpAddr| same_network(address, own);
@@ -114,7 +114,7 @@ pub(super) fn server_ttl(scene: &Scene<'_>, seat: usize, place: usize, facts: &R
 }
 
 /// Tells whether two addresses are of one network of the usual size: 24 bits of IPv4, 64 of IPv6.
-pub(super) fn same_network(one: IpAddr, other: IpAddr) -> bool {
+fn same_network(one: IpAddr, other: IpAddr) -> bool {
     match (one, other) {
         (IpAddr::V4(one), IpAddr::V4(other)) => one.octets()[..3] == other.octets()[..3],
         (IpAddr::V6(one), IpAddr::V6(other)) => one.segments()[..4] == other.segments()[..4],
@@ -123,7 +123,7 @@ pub(super) fn same_network(one: IpAddr, other: IpAddr) -> bool {
 }
 
 /// Returns the TTL of a refusal by another port of the same address that was sent from farther away: whoever refuses this port then stands before that one.
-pub(super) fn farther_refusal(scene: &Scene<'_>, place: usize, facts: &ReplyTtlFacts, reply: TtlRange) -> Option<TtlRange> {
+fn farther_refusal(scene: &Scene<'_>, place: usize, facts: &ReplyTtlFacts, reply: TtlRange) -> Option<TtlRange> {
     let own = scene.places[place].ip();
     let refused = facts.siblings.iter().filter(|sibling| sibling.address == own && sibling.reply == Reply::Refusal);
     refused.map(|sibling| sibling.ttl).find(|ttl| reply.is_nearer_than(*ttl))

@@ -55,10 +55,3 @@ pub(super) fn expected_distance(scene: &Scene<'_>, seat: usize, place: usize) ->
 pub(super) fn acknowledged(look: &Look<'_>) -> Option<u8> {
     look.attempt.facts.tcp.as_ref()?.ack_ttl.map(|ttl| TtlRange::exactly(ttl).hops() + 1)
 }
-
-/// Returns how far the server is from the outside seats of other groups, by their walks.
-pub(super) fn walks_elsewhere<'s>(scene: &'s Scene<'_>, place: usize, seat: usize) -> impl Iterator<Item = u8> + use<'s> {
-    let group = scene.seats[seat].group;
-    let others = (0..scene.seats.len()).filter(move |other| !scene.seats[*other].inside && scene.seats[*other].group != group);
-    others.flat_map(move |other| walks(scene, other, place, Experiment::SynWalk)).filter_map(|(_, walk)| answered_at(walk))
-}

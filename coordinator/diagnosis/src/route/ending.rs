@@ -55,7 +55,7 @@ pub(crate) fn size_ending<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> O
 }
 
 /// A reset, close or alert below the server's distance is proof by itself where other hellos live on or die silently; a silence counts where the control's walk goes on.
-pub(super) fn ending_of<'a>(scene: &Scene<'a>, seat: usize, place: usize, counts: impl Fn(&Look<'a>) -> bool) -> Option<Ending<'a>> {
+fn ending_of<'a>(scene: &Scene<'a>, seat: usize, place: usize, counts: impl Fn(&Look<'a>) -> bool) -> Option<Ending<'a>> {
     let control = walks(scene, seat, place, Experiment::ControlWalk).find_map(|(look, walk)| Some((look, walk, answered_at(walk)?)));
     let server = control.as_ref().map(|(.., hop)| *hop).or_else(|| distance(scene, seat, place))?;
     for (look, walk) in walks(scene, seat, place, Experiment::HelloWalk).filter(|(look, _)| counts(look)) {

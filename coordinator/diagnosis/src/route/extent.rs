@@ -76,7 +76,7 @@ pub(crate) fn extent<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option
 }
 
 /// Returns the routers just before the server, as walks that were answered saw them (of the same family).
-pub(super) fn last_routers(scene: &Scene<'_>, place: usize) -> BTreeSet<IpAddr> {
+fn last_routers(scene: &Scene<'_>, place: usize) -> BTreeSet<IpAddr> {
     last_routers_of(scene, place, |_| true)
 }
 
@@ -89,7 +89,7 @@ pub(super) fn last_routers_of(scene: &Scene<'_>, place: usize, from: impl Fn(usi
 }
 
 /// Tells whether the seat's walks to other addresses, responders included, heard a router beyond this hop.
-pub(super) fn own_walks_hear_more(scene: &Scene<'_>, seat: usize, place: usize, heard: u8) -> bool {
+fn own_walks_hear_more(scene: &Scene<'_>, seat: usize, place: usize, heard: u8) -> bool {
     let others = scene.everywhere(seat, Experiment::SynWalk).iter().filter(|look| look.attempt.address != Some(scene.places[place]));
     others.filter_map(|look| look.attempt.facts.walk.as_ref()).any(|walk| last_heard(walk) > heard)
 }

@@ -1,10 +1,12 @@
 //! Where on the path it is, and whether that may be the owner's edge.
 
-use parallax_model::{assignment::Experiment, facts::WalkFacts, verdict::Location};
+use std::{collections::BTreeSet, net::IpAddr};
+
+use parallax_model::{assignment::Experiment, verdict::Location};
 
 use super::{
     distance::expected_distance,
-    walk::{answered_at, router, router_at, routers, walks},
+    walk::{answered_elsewhere, router, router_at, routers, walks},
 };
 use crate::scene::Scene;
 
@@ -34,14 +36,15 @@ pub(crate) fn is_at_the_edge(hop: u8, server: u8) -> bool {
     hop + 1 >= server
 }
 
-/// Tells whether the way from this hop on may be the owner's: the router there is met by the answered walks of all other outside groups too, of two or more. A device at an
-/// access network or in transit would stand before the ways meet.
+/// Tells whether the way from this hop on may be the owner's: the router there is common. A device at an access network or in transit would stand before the ways meet.
 pub(crate) fn is_on_common_ground(scene: &Scene<'_>, seat: usize, place: usize, hop: u8) -> bool {
-    let Some(router) = walks(scene, seat, place, Experiment::SynWalk).find_map(|(_, walk)| router_at(walk, hop)) else { return false };
-    let others: Vec<usize> =
-        (0..scene.seats.len()).filter(|other| !scene.seats[*other].inside && scene.seats[*other].group != scene.seats[seat].group).collect();
-    let answered = |other: &usize| walks(scene, *other, place, Experiment::SynWalk).map(|(_, walk)| walk).find(|walk| answered_at(walk).is_some());
-    let told: Vec<(usize, &WalkFacts)> = others.into_iter().filter_map(|other| Some((other, answered(&other)?))).collect();
-    let seats: Vec<usize> = told.iter().map(|(other, _)| *other).collect();
-    scene.count_groups(&seats) > 1 && told.iter().all(|(_, walk)| routers(walk).any(|met| met == router))
+    let router = walks(scene, seat, place, Experiment::SynWalk).find_map(|(_, walk)| router_at(walk, hop));
+    router.is_some_and(|router| is_common(scene, seat, place, router))
+}
+
+/// Tells whether a router is met by the answered walks of all other outside groups too, of two or more.
+pub(crate) fn is_common(scene: &Scene<'_>, seat: usize, place: usize, router: IpAddr) -> bool {
+    let walked: BTreeSet<usize> = answered_elsewhere(scene, seat, place).map(|(other, ..)| other).collect();
+    let meet_it = answered_elsewhere(scene, seat, place).filter(|(_, walk, _)| routers(walk).any(|met| met == router)).map(|(other, ..)| other);
+    walked == meet_it.collect() && scene.count_groups(&walked.into_iter().collect::<Vec<usize>>()) > 1
 }

@@ -68,6 +68,13 @@ pub(super) fn forbidding(walk: &WalkFacts) -> impl Iterator<Item = IpAddr> + '_ 
     })
 }
 
+/// Returns the walks of the outside seats of other groups that a place answered: the seat, its walk, and the hop of the answer.
+pub(super) fn answered_elsewhere<'s, 'a>(scene: &'s Scene<'a>, seat: usize, place: usize) -> impl Iterator<Item = (usize, &'a WalkFacts, u8)> + use<'s, 'a> {
+    let group = scene.seats[seat].group;
+    let others = (0..scene.seats.len()).filter(move |other| !scene.seats[*other].inside && scene.seats[*other].group != group);
+    others.flat_map(move |other| walks(scene, other, place, Experiment::SynWalk).filter_map(move |(_, walk)| Some((other, walk, answered_at(walk)?))))
+}
+
 /// Returns the routers that a seat's SYN walks met, wherever they went.
 pub(crate) fn met<'s, 'a>(scene: &'s Scene<'a>, seat: usize) -> impl Iterator<Item = (IpAddr, Look<'a>)> + use<'s, 'a> {
     let walks = scene.everywhere(seat, Experiment::SynWalk).iter().filter_map(|look| Some((*look, look.attempt.facts.walk.as_ref()?)));
@@ -88,7 +95,7 @@ pub(crate) fn router(scene: &Scene<'_>, seat: usize, place: usize, hop: u8) -> O
     own_router(scene, seat, place, hop).or_else(|| as_far.find_map(|other| own_router(scene, other, place, hop)))
 }
 
-pub(super) fn own_router(scene: &Scene<'_>, seat: usize, place: usize, hop: u8) -> Option<IpAddr> {
+fn own_router(scene: &Scene<'_>, seat: usize, place: usize, hop: u8) -> Option<IpAddr> {
     let here = walks(scene, seat, place, Experiment::SynWalk).find_map(|(_, walk)| router_at(walk, hop));
     let same_family = |other: &usize| scene.places[*other].is_ipv4() == scene.places[place].is_ipv4();
     here.or_else(|| {

@@ -20,7 +20,7 @@ use crate::{
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::PathAddressBlock,
     requires: "every name fails to the address from some groups, an artefact places the author before the server (a walk that ends short, a refusal from nearer, a router's own word), and others pass, or the author speaks from more than two hops before it",
-    excluded_by: "a refusal from as far away as the server; a walk that reaches the server's last router",
+    excluded_by: "a refusal from as far away as the server; a walk that reaches the server's last router; a router that speaks where the ways of all networks have met",
     counter: Cause::PolicySourceBlocked,
     next: "look with a second address behind the same path: a path's block hits both, a server's list only one",
     concerns: every_scheme,
@@ -117,7 +117,7 @@ fn said_by_router<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Ar
     let sayer = |look: &&Look<'a>| look.attempt.facts.tcp.as_ref().is_some_and(|tcp| tcp.icmp_from.is_some_and(|router| router != own));
     let look = scene.looks_of(seat, place).find(sayer)?;
     let router = look.attempt.facts.tcp.as_ref()?.icmp_from?;
-    if route::is_last_router(scene, place, router) {
+    if route::is_last_router(scene, place, router) || route::is_common(scene, seat, place, router) {
         return None;
     }
     let hop = (1..=u8::MAX).take(MAX_HOPS).find(|hop| route::router(scene, seat, place, *hop) == Some(router));
