@@ -212,7 +212,7 @@ impl<'p> World<'p> {
             facts::unconnected(address)
         } else if is_reset {
             let facts = facts::ended(address, &hello, TlsEnd::Reset, true);
-            if experiment == Experiment::ReplyTtl { facts::with_reply_ttl(facts, Reply::Reset, 64 - FAULTY) } else { facts }
+            if experiment == Experiment::ReplyTtl { facts::with_reply_ttl(facts, Reply::Reset, 65 - FAULTY) } else { facts }
         } else if is_lost {
             facts::ended(address, &hello, TlsEnd::TimedOut, false)
         } else if is_mute || matches!(experiment, Experiment::NonTls | Experiment::LargeNonTls) {

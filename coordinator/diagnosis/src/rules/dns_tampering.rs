@@ -59,7 +59,7 @@ impl Proof {
         let places = || 0..scene.places.len();
         if places().any(|place| scene.is_authenticated_at(place)) {
             Self::Authority
-        } else if places().any(|place| is_certified_at(scene, place, |leaf_covers| leaf_covers)) {
+        } else if places().any(|place| shows_a_certificate(scene, place, Whose::Targets)) {
             Self::Name
         } else {
             Self::Agreement
@@ -69,18 +69,17 @@ impl Proof {
     /// Tells whether the target is found at an address.
     fn is_served_at(self, scene: &Scene<'_>, address: IpAddr) -> bool {
         let Some(place) = scene.place_at(address) else { return false };
-        let given_to: BTreeSet<usize> = scene.seats.iter().filter(|seat| seat.resolved.contains(&address)).map(|seat| seat.group).collect();
+        let given_to = || scene.seats.iter().filter(|seat| seat.resolved.contains(&address)).map(|seat| seat.group).collect::<BTreeSet<usize>>();
         match self {
             Self::Authority => scene.is_authenticated_at(place),
-            Self::Name => is_certified_at(scene, place, |leaf_covers| leaf_covers),
-            Self::Agreement => given_to.len() > 1 && !is_certified_at(scene, place, |leaf_covers| !leaf_covers),
+            Self::Name => shows_a_certificate(scene, place, Whose::Targets),
+            Self::Agreement => given_to().len() > 1 && !shows_a_certificate(scene, place, Whose::Strangers),
         }
     }
 
-    /// Tells whether an address that others are not given may be a lie.
-    fn may_be_false(self, scene: &Scene<'_>, address: IpAddr) -> bool {
-        let is_a_strangers = || scene.place_at(address).is_some_and(|place| is_certified_at(scene, place, |leaf_covers| !leaf_covers));
-        self != Self::Agreement || is_a_strangers()
+    /// Tells whether this is enough to call an address a lie that others are not given: agreement alone also takes a stranger there.
+    fn suffices_against(self, scene: &Scene<'_>, address: IpAddr) -> bool {
+        self != Self::Agreement || scene.place_at(address).is_some_and(|place| shows_a_certificate(scene, place, Whose::Strangers))
     }
 
     /// Says what is known of the addresses that the others are given.
@@ -93,12 +92,19 @@ impl Proof {
     }
 }
 
-/// Tells whether anybody at a place proves the key of a certificate that does, or does not, cover the target's name.
-fn is_certified_at(scene: &Scene<'_>, place: usize, wanted: impl Fn(bool) -> bool) -> bool {
+/// Whose name a certificate is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Targets,
+    Strangers,
+}
+
+/// Tells whether anybody at a place proves the key of a certificate for the target's name, or for others alone.
+fn shows_a_certificate(scene: &Scene<'_>, place: usize, whose: Whose) -> bool {
     let host = scene.round.check.target.host.to_string();
     scene.looks_at(place).filter(|look| look.authenticated).any(|look| {
         let leaf = look.chain.and_then(|at| scene.chains[at].judgement.leaf.as_ref());
-        leaf.is_some_and(|leaf| wanted(leaf.covers(&host)))
+        leaf.is_some_and(|leaf| leaf.covers(&host) == (whose == Whose::Targets))
     })
 }
 
@@ -116,7 +122,7 @@ fn is_the_owners(scene: &Scene<'_>, address: IpAddr) -> bool {
 }
 
 fn lies(scene: &Scene<'_>, proof: Proof, asked: &[usize], seat: usize, suspects: &BTreeSet<IpAddr>) -> Option<Draft> {
-    let nobody_vouches = |address: &IpAddr| proof.may_be_false(scene, *address) && !proof.is_served_at(scene, *address) && !is_the_owners(scene, *address);
+    let nobody_vouches = |address: &IpAddr| proof.suffices_against(scene, *address) && !proof.is_served_at(scene, *address) && !is_the_owners(scene, *address);
     let unproven: Vec<IpAddr> = suspects.iter().copied().filter(nobody_vouches).collect();
     if unproven.is_empty() {
         return None;
@@ -153,7 +159,7 @@ fn lies(scene: &Scene<'_>, proof: Proof, asked: &[usize], seat: usize, suspects:
         return None;
     }
     // An address that is dead, distant or out of order may be a site of the owner's: only a certificate that proves to be a stranger's settles it.
-    let stranger_answers = places.iter().any(|place| is_certified_at(scene, *place, |leaf_covers| !leaf_covers));
+    let stranger_answers = places.iter().any(|place| shows_a_certificate(scene, *place, Whose::Strangers));
     let groups = scene.count_groups(&others);
     let settled = injected.is_some() || (!reaches.is_empty() && !strangers.is_empty() && (stranger_answers || is_bogus));
     let other_words: Vec<&Opinion<'_>> = scene.seats[seat].opinions.iter().filter(|opinion| agrees(opinion, &false_ones, &given_to_others)).collect();

@@ -24,7 +24,7 @@ use crate::{
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::PathSniFilter,
     requires: "the wanted name fails every time while another name, or none, passes at the same address; and other groups pass with the wanted name, or an artefact places the author before the server",
-    excluded_by: "a reply from as far away as the server, a walk with the wanted name that reaches the server, or the wanted name refused by the server everywhere",
+    excluded_by: "a reply from as far away as the server, a walk with the wanted name that reaches the server, an author where the ways of all networks have met, or the wanted name refused by the server everywhere",
     counter: Cause::PolicySourceBlocked,
     next: "measure the arrival TTL of the reply and walk with the wanted name (--deep), or look with a second address behind the same path",
     concerns: every_scheme,
@@ -210,8 +210,7 @@ impl<'a> Artefacts<'a> {
         };
         match route::author(scene, seat, place, &[Reply::Reset, Reply::Close, Reply::Alert]) {
             Some(Author::Nearer { reply, server, .. })
-                // A TTL tells the hop to within one.
-                if server.hops() - reply.hops() <= edge || route::is_on_common_ground(scene, seat, place, reply.hops()) =>
+                if server.hops() - reply.hops() <= edge || route::is_on_common_ground(scene, seat, place, reply.hops() + 1) =>
             {
                 self.at_the_edge = true;
             }

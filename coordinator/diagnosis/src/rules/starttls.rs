@@ -63,20 +63,18 @@ fn is_unknown_command(reply: &str) -> bool {
     ["500 ", "502 "].iter().any(|code| reply.starts_with(code))
 }
 
-/// Tells whether a reply holds letters that firewalls write over a command.
-fn quotes_another_command(reply: &str) -> bool {
-    reply.as_bytes().windows("STARTTL".len()).any(|window| window.iter().all(|byte| *byte == b'X'))
-}
-
 fn words<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize]) -> impl Iterator<Item = &'a StartTlsFacts> + use<'a> {
     suspicion.failures(seats).into_iter().filter_map(|look| look.attempt.facts.starttls.as_ref())
 }
 
 /// Returns a line of the server's list that somebody has overwritten: inspecting firewalls keep its length.
 fn overwritten<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize]) -> Option<&'a str> {
-    let is_mask = |line: &&str| line.len() >= "STARTTLS".len() && line.bytes().take("STARTTL".len()).all(|byte| byte == b'X');
+    let is_mask = |line: &&str| line.len() >= "STARTTLS".len() && line.starts_with(MASK);
     words(suspicion, seats).flat_map(|facts| &facts.capabilities).map(String::as_str).find(is_mask)
 }
+
+/// What inspecting firewalls write over STARTTLS; they add a letter of their own.
+const MASK: &str = "XXXXXXX";
 
 fn not_offered(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let (family, outcome) = suspicion.class(seats)?;
@@ -145,7 +143,7 @@ fn hand<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize]) -> Option<(&'static 
         return Some(("overwritten", text, failures));
     }
     // A server may refuse in so many words what it lists; what it quotes in its answer is what arrived.
-    if words(suspicion, seats).all(|facts| facts.offered == Some(true) && facts.reply.as_deref().is_some_and(quotes_another_command)) {
+    if words(suspicion, seats).all(|facts| facts.offered == Some(true) && facts.reply.as_deref().is_some_and(|reply| reply.contains(MASK))) {
         let text = format!("STARTTLS is listed for {who}, and the server quotes another command than was sent");
         return Some(("overwritten", text, failures));
     }

@@ -15,8 +15,8 @@ use crate::{
 
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::PathStateLoss,
-    requires: "a body under way falls silent, is reset or closed without the server's word in every attempt of one group, and comes whole to two other groups",
-    excluded_by: "an end that the server itself announced; a second vantage of the group that gets the whole body; bytes that trickle on",
+    requires: "a body under way falls silent in every attempt of one group, and comes whole to two other groups",
+    excluded_by: "an end that somebody announces (a reset, a close); a second vantage of the group that gets the whole body; bytes that trickle on",
     counter: Cause::PolicyRateLimited,
     next: "read the same body from a second address of the same network, or ask a witness on the server's host who ended the stream",
     concerns: every_scheme,
@@ -45,14 +45,13 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     }
     let tier = suspicion.tier(seats, false).map(|tier| tier.min(Tier::Likely))?;
     let (_, outcome) = suspicion.class(seats)?;
-    // A backend that dies ends the stream just as well; who ends it says nothing of himself, and who swallows it stands on the way.
+    // A backend that dies ends the stream just as well: who ends it says nothing of himself.
     if outcome != Outcome::HttpTimeout {
         return None;
     }
     let who = named(scene, seats);
-    let how = if outcome == Outcome::HttpTimeout { "fell silent" } else { "was cut" };
     let seen = format!(
-        "from {who} the body {how} after {} bytes in {}, without a word of the server's",
+        "from {who} the body fell silent after {} bytes in {}, without a word of the server's",
         if least == most { most.to_string() } else { format!("{least} to {most}") },
         count(bodies.len(), "attempt")
     );

@@ -14,7 +14,7 @@ use crate::{
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::PathTlsBlock,
     requires: "TCP connects and no ClientHello gets through, whatever its name; bytes that are not TLS arrive; and other groups pass and it is so at the responders too, or the hello ends short or is answered from nearer than the server",
-    excluded_by: "bytes that are not TLS and fail as well; a version or name that passes; an end at the server's own distance",
+    excluded_by: "bytes that are not TLS and fail as well; a version or name that passes; an end at the server's own distance, or where the ways of all networks have met",
     counter: Cause::PathAddressBlock,
     next: "try a responder on the same port as the target",
     concerns: every_scheme,

@@ -18,7 +18,7 @@ use crate::{
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::PathVersionFilter,
     requires: "one protocol version or extension fails from some groups and passes from others, while another version passes from the failing ones",
-    excluded_by: "the same failure with every version; a large or split ClientHello as the difference; a small MSS that cures it without cutting the ClientHello; a ClientHello that gets to the server; another version that is cut as well, only later",
+    excluded_by: "the same failure with every version; a large or split ClientHello as the difference; a small MSS that cures it without cutting the ClientHello; a ClientHello that gets to the server; another version that is cut as well, only later; a box on the way that lets TLS 1.3 pass to a responder",
     counter: Cause::PathHelloSize,
     next: "send a large ClientHello without the extension, and a small one with TLS 1.3 alone (--deep)",
     concerns: every_scheme,
