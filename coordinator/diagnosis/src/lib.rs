@@ -14,6 +14,7 @@
 //! | `testimony` | what does a witness on the server's host say of a vantage's attempts? |
 //! | `doubt` | who passes and yet proves nothing? |
 //! | `foreign` | whom does an address not concern? |
+//! | `interruption` | are failures of one moment? |
 //! | `suspicion` | who fails, who passes, and how independent are they? |
 //! | `rules` | the hypotheses, one per file |
 //! | `excluded` | which hypotheses were tried and did not hold? |
@@ -48,6 +49,7 @@ mod excluded;
 mod explain;
 mod foreign;
 mod gates;
+mod interruption;
 mod matrix;
 mod opinion;
 mod reason;
@@ -81,7 +83,7 @@ pub use wanted::{Wanted, wanted};
 /// The version of the rules; stored with every verdict.
 ///
 /// Raised by one whenever the same facts may get another cause, tier or scope than before, so that `parallax verdict rejudge` tells what a new build sees in old rounds.
-pub const RULES: &str = "13";
+pub const RULES: &str = "14";
 
 /// Computes what a round means; `now` is the coordinator's clock, by which certificates are judged, and the moment of closing.
 pub fn judge(round: &RoundView, history: &History, trust: &Trust, now: Timestamp) -> Verdict {

@@ -30,11 +30,11 @@ pub(crate) async fn reply_ttl<N: Net>(plan: &Plan, net: &N) -> Facts {
         Stage::Connected => {
             let agreed = probe.at_the_acknowledgements_ttl(&first).await;
             let syn_ack = match agreed {
-                Some(Agreed { ttl, .. }) => TtlRange::exactly(ttl),
+                Some(Agreed { ttl, .. }) => Some(TtlRange::exactly(ttl)),
                 None => probe.connect_ttl(plan.address, &first, ConnectEnd::Connected).await,
             };
-            found.syn_ack = Some(syn_ack);
-            if let Some(reply) = first.reply {
+            found.syn_ack = syn_ack;
+            if let Some((reply, syn_ack)) = first.reply.zip(syn_ack) {
                 let (ttl, passed) = probe.answer_ttl(reply, syn_ack, &first, agreed).await;
                 if !probe.overtaken.load(Relaxed) {
                     found.reply_ttl = ttl;
@@ -42,7 +42,7 @@ pub(crate) async fn reply_ttl<N: Net>(plan: &Plan, net: &N) -> Facts {
                 }
             }
         }
-        Stage::Refused => found.reply_ttl = Some(probe.connect_ttl(plan.address, &first, ConnectEnd::Refused).await),
+        Stage::Refused => found.reply_ttl = probe.connect_ttl(plan.address, &first, ConnectEnd::Refused).await,
         // An ICMP error carries its sender's TTL, which the threshold does not look at.
         Stage::RefusedByIcmp | Stage::Other => {}
     }
@@ -198,7 +198,7 @@ impl<N: Net> Probe<'_, N> {
     }
 
     /// Finds the TTL of what answers a SYN in this way.
-    async fn connect_ttl(&self, remote: SocketAddr, first: &FirstLook, wanted: ConnectEnd) -> TtlRange {
+    async fn connect_ttl(&self, remote: SocketAddr, first: &FirstLook, wanted: ConnectEnd) -> Option<TtlRange> {
         self.find(Search::within(1, u8::MAX), first.guess, Question::Syn { remote, wanted, wait: first.connect_wait() }).await
     }
 
@@ -213,7 +213,7 @@ impl<N: Net> Probe<'_, N> {
         };
         if nearer {
             // Somebody on the way is fewer hops away than the server.
-            return (Some(self.find(Search::within(above, u8::MAX).of_hops(syn_ack.hops()), None, question).await), None);
+            return (self.find(Search::within(above, u8::MAX).of_hops(syn_ack.hops()), None, question).await, None);
         }
         if at_syn_ack == Some(reply) {
             return (Some(syn_ack), None);
@@ -224,7 +224,7 @@ impl<N: Net> Probe<'_, N> {
             return (Some(TtlRange { least: syn_ack.least.min(syn_ack.most), most: syn_ack.most }), None);
         }
         let passed = [at_syn_ack, again].contains(&Some(Reply::Data));
-        (Some(self.find(Search::within(1, syn_ack.least - 1), None, question).await), Some(passed))
+        (self.find(Search::within(1, syn_ack.least - 1), None, question).await, Some(passed))
     }
 
     /// Tells whether what is waited for arrives although packets below the threshold are ignored.
@@ -269,8 +269,8 @@ impl<N: Net> Probe<'_, N> {
         reply_of(tls::answer(&mut exchange).await)
     }
 
-    /// Narrows a search down, and asks once more where only silence set the limit and no guess agrees.
-    async fn find(&self, mut search: Search, guess: Option<u8>, question: Question) -> TtlRange {
+    /// Narrows a search down, and asks once more where only silence set the limit and no guess agrees; none when what is waited for came no more.
+    async fn find(&self, mut search: Search, guess: Option<u8>, question: Question) -> Option<TtlRange> {
         let ceiling = search.range().most;
         // Asked one after the other, each question halves what is left; several at a time settle less each, and are for long waits.
         let at_once = if question.wait() > SHORT_WAIT { AT_ONCE } else { 1 };
@@ -290,7 +290,8 @@ impl<N: Net> Probe<'_, N> {
             }
             search = Search::within(ttl + 1, ceiling);
         }
-        search.range()
+        // No host is 63 routers away: whatever answered with anything more than that no longer does.
+        Some(search.range()).filter(|range| range.most > 1)
     }
 
     /// Measures what another port or address answers a SYN with.
@@ -302,7 +303,7 @@ impl<N: Net> Probe<'_, N> {
             _ => return None,
         };
         let first = FirstLook { stage: Stage::Connected, reply: None, reply_after: Duration::ZERO, round_trip: dialled.elapsed, guess };
-        let ttl = self.connect_ttl(remote, &first, dialled.end).await;
+        let ttl = self.connect_ttl(remote, &first, dialled.end).await?;
         Some(Sibling { address: remote.ip(), port: remote.port(), reply, ttl })
     }
 }

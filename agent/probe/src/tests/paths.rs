@@ -1,4 +1,7 @@
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use parallax_model::facts::{ConnectEnd, Reply, ReplyTtlFacts, StepEnd, TcpInfo, TtlRange, WalkFacts, WalkPayload};
 
@@ -78,9 +81,9 @@ async fn an_acknowledgement_from_elsewhere_than_the_syn_ack_misleads_nobody() {
 #[tokio::test(start_paused = true)]
 async fn one_lost_packet_leaves_the_reply_where_it_is() {
     for lost in 2..14 {
-        let dials = std::sync::atomic::AtomicUsize::new(0);
+        let dials = AtomicUsize::new(0);
         let found = reply_ttl(plan(Experiment::ReplyTtl, "modern"), move |_| {
-            let is_lost = dials.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1 == lost;
+            let is_lost = dials.fetch_add(1, Relaxed) + 1 == lost;
             let peer = Peer::accepting(move |sent, _| match (is_lost, holds_name(sent)) {
                 (true, _) => vec![],
                 (false, true) => vec![Step::Reset(63)],
@@ -93,6 +96,17 @@ async fn one_lost_packet_leaves_the_reply_where_it_is() {
         assert!(lost == 5 || reply == TtlRange::exactly(63), "{lost}: {found:?}");
         assert_eq!(server, TtlRange::exactly(61), "{lost}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_comes_no_more_has_no_ttl() {
+    let dials = AtomicUsize::new(0);
+    let found = reply_ttl(plan(Experiment::ReplyTtl, "modern"), move |_| match dials.fetch_add(1, Relaxed) {
+        0 => Peer::ending(ConnectEnd::Refused),
+        _ => Peer::accepting(|_, _| vec![server_flight(61)]),
+    })
+    .await;
+    assert_eq!((found.syn_ack, found.reply, found.reply_ttl), (None, Some(Reply::Refusal), None));
 }
 
 #[tokio::test(start_paused = true)]

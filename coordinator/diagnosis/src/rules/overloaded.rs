@@ -10,12 +10,13 @@ use crate::{
     contrast::{fisher, row_by_chance},
     draft::Draft,
     explain::{WHERE, count, fate, groups, seats as named},
+    interruption::is_of_a_moment,
     suspicion::Suspicion,
 };
 
 /// `server.overloaded`, and a fault of one backend of several that shows as a share: successes and failures mix in two groups or more and in more than half of all, at similar rates.
 ///
-/// Excluded by groups that pass too often for that rate, by a pause that cures it (then a limit on rate explains it), by failures in one group only, and by failures that all came first. Counter: `undetermined.flaky`; more attempts separate the two.
+/// Excluded by groups that pass too often for that rate, by a pause that cures it (then a limit on rate explains it), by failures in one group only, and by failures that all came first, or at one moment. Counter: `undetermined.flaky`; more attempts separate the two.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     for place in 0..board.scene.places.len() {
         for profile in board.scene.profiles_by_need().into_iter().filter(|profile| board.scene.is_required(*profile)) {
@@ -42,6 +43,9 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     let failed: Vec<Look<'_>> = looks(&blamed).into_iter().filter(|look| look.fails(suspicion.layer)).collect();
     let reached = looks(&everybody).into_iter().filter(|look| look.at(suspicion.layer).is_some()).count();
     let (class, outcome) = agreed(failed.iter().filter_map(|look| look.at(suspicion.layer)))?;
+    if is_of_a_moment(scene, suspicion.place, outcome) {
+        return None;
+    }
     let slow: Vec<Look<'_>> = blamed.iter().flat_map(|seat| scene.bench(*seat, Experiment::Slow, suspicion.place)).copied().collect();
     let share = failed.len() as f64 / reached.max(1) as f64;
     // So many successes in a row after pauses are no luck, given how often attempts fail without them.

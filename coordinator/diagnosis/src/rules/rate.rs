@@ -13,6 +13,7 @@ use crate::{
     contrast::row_by_chance,
     draft::Draft,
     explain::{WHO, count, fate, seats as named},
+    interruption::is_of_a_moment,
     route::{self, Author},
     scene::Scene,
 };
@@ -20,7 +21,7 @@ use crate::{
 /// `policy.rate-limited`, `path.rate-limited`, `policy.banned`: the same source passes and fails at one server, by how fast or how long it has tried.
 ///
 /// A pause that brings success back shows a limit on rate; success that ends for good shows a ban. Excluded by a wanted name that never passes, which a filter explains, and
-/// by other groups that fail as well at the time and that pauses do not help. A limit whose author nothing shows is left open: a device on the path limits as well as a server. Counter: each other; the arrival TTL of the refusals tells policy from path.
+/// by other groups that fail as well at the time and that pauses do not help, and by failures that hit several groups at one moment. A limit whose author nothing shows is left open: a device on the path limits as well as a server. Counter: each other; the arrival TTL of the refusals tells policy from path.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
     let found: Vec<(usize, Draft)> = (0..scene.seats.len()).filter_map(|seat| Some((seat, test(scene, seat)?))).collect();
@@ -37,6 +38,9 @@ fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
     let Timeline { passed, cut, slow, places, unaffected } = &history;
     let groups = scene.count_groups(unaffected);
     let (_, outcome) = agreed(cut.iter().map(|look| look.reach))?;
+    if places.iter().all(|place| is_of_a_moment(scene, *place, outcome)) {
+        return None;
+    }
     let author = places.iter().find_map(|place| route::author(scene, seat, *place, &[Reply::Refusal, Reply::Reset, Reply::Close]));
     // Where SYNs pass now and then, a threshold filters the SYN-ACK as well, and its TTL is what is measured: only refusals that last, or
     // that everybody outside meets, are told from it.
