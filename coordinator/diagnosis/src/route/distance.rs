@@ -1,6 +1,6 @@
 //! How far away the server is.
 
-use parallax_model::{assignment::Experiment, facts::TtlRange};
+use parallax_model::{assignment::Experiment, facts::{Reply, ReplyTtlFacts, Sibling, TtlRange}};
 
 use super::{
     extent::stopped,
@@ -36,9 +36,6 @@ pub(super) fn distance(scene: &Scene<'_>, seat: usize, place: usize) -> Option<u
 
 /// Returns at how many hops, at least, a server that does not answer a seat may be expected.
 pub(super) fn expected_distance(scene: &Scene<'_>, seat: usize, place: usize) -> Option<u8> {
-    let own = scene.places[place].ip();
-    let replies = scene.bench(seat, Experiment::ReplyTtl, place).filter_map(|look| look.attempt.facts.reply_ttl.as_ref());
-    let siblings = replies.flat_map(|facts| &facts.siblings).filter(|sibling| sibling.address == own).map(|sibling| sibling.ttl.hops() + 1);
     let responders = |seat: usize| scene.everywhere(seat, Experiment::Responder).iter().filter_map(|look| Some((look.attempt.address?, acknowledged(look)?)));
     let from_responders = responders(seat).flat_map(|(responder, near)| {
         let others = (0..scene.seats.len()).filter(move |other| *other != seat && !scene.seats[*other].inside && scene.is_scored(*other, place));
@@ -48,7 +45,17 @@ pub(super) fn expected_distance(scene: &Scene<'_>, seat: usize, place: usize) ->
             (near + target).checked_sub(same)
         })
     });
-    siblings.chain(from_responders).min()
+    sibling_distance(scene, seat, place).into_iter().chain(from_responders).min()
+}
+
+/// Returns how many hops away other ports of a place's address answer a seat; who refuses one may refuse the others too, so that only what is farther away than the refusal counts.
+pub(super) fn sibling_distance(scene: &Scene<'_>, seat: usize, place: usize) -> Option<u8> {
+    let own = scene.places[place].ip();
+    let tells = |facts: &ReplyTtlFacts, sibling: &Sibling| {
+        sibling.address == own && (sibling.reply == Reply::SynAck || facts.reply_ttl.is_none_or(|refusal| refusal.gap(sibling.ttl) > 0))
+    };
+    let replies = scene.bench(seat, Experiment::ReplyTtl, place).filter_map(|look| look.attempt.facts.reply_ttl.as_ref());
+    replies.flat_map(|facts| facts.siblings.iter().filter(move |sibling| tells(facts, sibling))).map(|sibling| sibling.ttl.hops() + 1).min()
 }
 
 /// Returns how many hops away the peer is whose TTL the kernel kept.

@@ -12,7 +12,7 @@ use parallax_model::{
 
 use super::{
     author::{Author, author},
-    distance::{expected_distance, own_distance},
+    distance::{expected_distance, own_distance, sibling_distance},
     walk::{answered_at, forbidding, last_heard, router_at, routers, walks},
 };
 use crate::{cell::Look, scene::Scene};
@@ -55,7 +55,7 @@ pub(crate) fn extent<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option
     let heard = last_heard(walk);
     let router = router_at(walk, heard);
     let last_routers = last_routers(scene, place);
-    if routers(walk).chain(forbidding(walk)).any(|router| last_routers.contains(&router)) {
+    if ends_at_one_of(walk, &last_routers) || forbidding(walk).any(|router| last_routers.contains(&router)) {
         return Some(Extent::LastRouter { router, look });
     }
     let once = walks(scene, seat, place, Experiment::SynWalk).nth(1).is_none();
@@ -64,7 +64,7 @@ pub(crate) fn extent<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option
         return Some(Extent::ShortOnce);
     }
     // Silence shows a loss only where this seat is known to hear routers farther away: what keeps their word from it keeps it from every walk.
-    let short = || own_walks_hear_more(scene, seat, place, heard).then_some(Extent::Short { heard, router, look });
+    let short = || goes_on_for_others(scene, seat, place, heard, router).then_some(Extent::Short { heard, router, look });
     if !last_routers.is_empty() {
         return short();
     }
@@ -94,6 +94,26 @@ fn own_walks_hear_more(scene: &Scene<'_>, seat: usize, place: usize, heard: u8) 
     others.filter_map(|look| look.attempt.facts.walk.as_ref()).any(|walk| last_heard(walk) > heard)
 }
 
+/// Tells whether the last router that a walk heard, or one that it met again and again (a loop), is one of these: a router of the same private address may stand elsewhere too.
+fn ends_at_one_of(walk: &WalkFacts, last_routers: &BTreeSet<IpAddr>) -> bool {
+    let last = router_at(walk, last_heard(walk));
+    let again = |router: &IpAddr| routers(walk).filter(|other| other == router).count() > 1;
+    last.into_iter().chain(routers(walk).filter(again)).any(|router| last_routers.contains(&router))
+}
+
+/// Tells whether some walk goes on beyond the router that a seat's walk to a place ended at: the seat's own to another address, or another seat's that was answered farther on.
+///
+/// A router names itself by the interface that a packet came in by: the server's own last one has another name on another uplink, and silence behind it may be the server's.
+fn goes_on_for_others(scene: &Scene<'_>, seat: usize, place: usize, heard: u8, router: Option<IpAddr>) -> bool {
+    let is_far_from_the_server = sibling_distance(scene, seat, place).is_some_and(|server| heard + 2 < server);
+    let Some(router) = router.filter(|_| !is_far_from_the_server) else { return own_walks_hear_more(scene, seat, place, heard) };
+    let goes_on = |walk: &WalkFacts| (1..last_heard(walk)).any(|hop| router_at(walk, hop) == Some(router));
+    let elsewhere = |other: usize, look: &Look<'_>| other != seat || look.attempt.address != Some(scene.places[place]);
+    let seats = (0..scene.seats.len()).filter(|other| !scene.walks_mislead(*other));
+    let walks = seats.flat_map(|other| scene.everywhere(other, Experiment::SynWalk).iter().filter(move |look| elsewhere(other, look)));
+    walks.filter_map(|look| look.attempt.facts.walk.as_ref()).any(goes_on)
+}
+
 /// Tells whether a router stands just before the server, as answered walks saw it.
 pub(crate) fn is_last_router(scene: &Scene<'_>, place: usize, router: IpAddr) -> bool {
     last_routers(scene, place).contains(&router)
@@ -120,7 +140,7 @@ pub(crate) fn stopped<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Optio
     walks(scene, seat, place, Experiment::SynWalk).find_map(|(look, walk)| {
         let step = walk.steps.iter().find(|step| matches!(step.end, StepEnd::Refused | StepEnd::Reset | StepEnd::Prohibited(_)))?;
         let speaker = if let StepEnd::Prohibited(speaker) = step.end { speaker } else { None };
-        let met = routers(walk).any(|router| last_routers.contains(&router)) || speaker.is_some_and(|speaker| last_routers.contains(&speaker));
+        let met = router_at(walk, step.hop_limit.saturating_sub(1)).is_some_and(|router| last_routers.contains(&router)) || speaker.is_some_and(|speaker| last_routers.contains(&speaker));
         let heard_any = routers(walk).next().is_some() || step.hop_limit == 1 || speaker.is_some();
         // The router of a silent step just before may be the last one.
         let lost = walk.steps.iter().any(|before| before.hop_limit + 1 == step.hop_limit && before.end == StepEnd::Silent);
