@@ -7,8 +7,8 @@ use crate::{
     scene::Scene,
 };
 
-/// Tells whether all failures of a family at a place lie within one stretch of time in which nobody gets through, with successes before it or after it: two groups or more
-/// are hit, and one of them comes through as often and as fast later on.
+/// Tells whether all failures of a family at a place lie within one stretch of time in which nobody gets through: two groups or more are hit, and either they come through
+/// as often and as fast later on, or nobody does any more.
 pub(crate) fn is_of_a_moment(scene: &Scene<'_>, place: usize, outcome: Outcome) -> bool {
     let class = family(outcome);
     let is_hit = |look: &&Look<'_>| look.reach.is_failure() && family(look.reach) == class;
@@ -23,7 +23,8 @@ pub(crate) fn is_of_a_moment(scene: &Scene<'_>, place: usize, outcome: Outcome) 
         all.filter(|look| look.reach.is_ok()).map(|look| look.attempt.started_at)
     };
     let unpaced_afterwards = scene.looks_at(place).filter(|look| look.reach.is_ok() && look.attempt.started_at > until && seats.contains(&look.seat)).count();
-    !passed().any(|at| from <= at && at <= until) && unpaced_afterwards >= hit.len().min(ENOUGH)
+    let is_for_good = !passed().any(|at| at > until);
+    !passed().any(|at| from <= at && at <= until) && (is_for_good || unpaced_afterwards >= hit.len().min(ENOUGH))
 }
 
 /// Successes one after the other that a limit on rate would not have let through.

@@ -139,11 +139,6 @@ impl<'s, 'a> Suspicion<'s, 'a> {
         agreed(outcomes.filter(|outcome| outcome.is_failure()))
     }
 
-    /// Tells whether an outcome is of the family in which a seat fails here.
-    pub(crate) fn is_of_class(&self, seat: usize, outcome: Outcome) -> bool {
-        self.class(&[seat]).is_some_and(|(class, _)| family(outcome) == class)
-    }
-
     /// Returns the failing seats of the family that most groups share, and that family.
     pub(crate) fn majority(&self) -> Option<(Outcome, Vec<usize>)> {
         let classed: Vec<(usize, Outcome)> = self.failing.iter().filter_map(|seat| Some((*seat, nobody(self.class(&[*seat])?.0)))).collect();

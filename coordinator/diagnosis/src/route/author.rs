@@ -4,13 +4,14 @@ use std::net::IpAddr;
 
 use parallax_model::{
     assignment::Experiment,
-    facts::{Reply, ReplyTtlFacts, TtlRange},
+    facts::{Reply, ReplyTtlFacts, StepEnd, TtlRange},
     outcome::Outcome,
 };
 
 use super::{
     distance::{expected_distance, walked_to_the_server},
     ending::ending,
+    walk::walks,
 };
 use crate::{
     cell::Look,
@@ -35,8 +36,14 @@ pub(crate) enum Author<'a> {
 ///
 /// A TTL can be copied: what it says is void where a record of what was sent, or a ClientHello that never got as far as the server, speaks against it.
 pub(crate) fn author<'a>(scene: &Scene<'a>, seat: usize, place: usize, replies: &[Reply]) -> Option<Author<'a>> {
-    let is_copy = || ending(scene, seat, place).is_some_and(|ending| ending.speaks_early());
-    told_author(scene, seat, place, replies).filter(|author| !matches!(author, Author::AsFarAsServer { .. }) || !is_copy())
+    let is_copy = |ttl: TtlRange| ending(scene, seat, place).is_some_and(|ending| ending.speaks_early()) || ends_short_lived_syns(scene, seat, place, ttl);
+    told_author(scene, seat, place, replies).filter(|author| !matches!(author, Author::AsFarAsServer { ttl, .. } if is_copy(*ttl)))
+}
+
+/// Tells whether SYNs are refused that do not live long enough to get to where that TTL says that the refusal comes from.
+fn ends_short_lived_syns(scene: &Scene<'_>, seat: usize, place: usize, ttl: TtlRange) -> bool {
+    let steps = walks(scene, seat, place, Experiment::SynWalk).flat_map(|(_, walk)| &walk.steps);
+    steps.into_iter().any(|step| matches!(step.end, StepEnd::Refused | StepEnd::Reset) && step.hop_limit < ttl.hops())
 }
 
 fn told_author<'a>(scene: &Scene<'a>, seat: usize, place: usize, replies: &[Reply]) -> Option<Author<'a>> {
@@ -114,7 +121,7 @@ fn server_ttl(scene: &Scene<'_>, seat: usize, place: usize, facts: &ReplyTtlFact
 }
 
 /// Tells whether two addresses are of one network of the usual size: 24 bits of IPv4, 64 of IPv6.
-fn same_network(one: IpAddr, other: IpAddr) -> bool {
+pub(crate) fn same_network(one: IpAddr, other: IpAddr) -> bool {
     match (one, other) {
         (IpAddr::V4(one), IpAddr::V4(other)) => one.octets()[..3] == other.octets()[..3],
         (IpAddr::V6(one), IpAddr::V6(other)) => one.segments()[..4] == other.segments()[..4],

@@ -64,7 +64,8 @@ pub(crate) fn extent<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option
         return Some(Extent::ShortOnce);
     }
     // Silence shows a loss only where this seat is known to hear routers farther away: what keeps their word from it keeps it from every walk.
-    let short = || goes_on_for_others(scene, seat, place, heard, router).then_some(Extent::Short { heard, router, look });
+    // A SYN of which not even the first router was heard may never have left the host.
+    let short = || (heard > 0 && goes_on_for_others(scene, seat, place, heard, router)).then_some(Extent::Short { heard, router, look });
     if !last_routers.is_empty() {
         return short();
     }

@@ -44,7 +44,9 @@ pub(crate) fn is_on_common_ground(scene: &Scene<'_>, seat: usize, place: usize, 
 
 /// Tells whether a router is met by the answered walks of all other outside groups too, of two or more.
 pub(crate) fn is_common(scene: &Scene<'_>, seat: usize, place: usize, router: IpAddr) -> bool {
-    let walked: BTreeSet<usize> = answered_elsewhere(scene, seat, place).map(|(other, ..)| other).collect();
-    let meet_it = answered_elsewhere(scene, seat, place).filter(|(_, walk, _)| routers(walk).any(|met| met == router)).map(|(other, ..)| other);
+    // Who is answered at the first hop stands on the server's own segment, labelled so or not.
+    let from_afar = || answered_elsewhere(scene, seat, place).filter(|(.., hop)| *hop > 1);
+    let walked: BTreeSet<usize> = from_afar().map(|(other, ..)| other).collect();
+    let meet_it = from_afar().filter(|(_, walk, _)| routers(walk).any(|met| met == router)).map(|(other, ..)| other);
     walked == meet_it.collect() && scene.count_groups(&walked.into_iter().collect::<Vec<usize>>()) > 1
 }

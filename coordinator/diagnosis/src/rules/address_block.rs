@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use parallax_model::{
     assignment::Experiment,
     facts::Reply,
@@ -34,7 +36,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let (scene, place) = (suspicion.scene, suspicion.place);
     // Whom somebody else answers for is no proof that the address lives, unless who cuts it off speaks from well before it.
     let speaks_far_before = || route::is_by_somebody_nearer(scene, seat, place) && route::falls_far_short(scene, seat, place);
-    if suspicion.passes_after_a_pause(seat) || !(suspicion.passes_outside() || speaks_far_before()) {
+    if suspicion.passes_after_a_pause(seat) || says_so_itself(scene, seat, place) || !(suspicion.passes_outside() || speaks_far_before()) {
         return None;
     }
     let (family, outcome) = suspicion.class(seats)?;
@@ -73,10 +75,31 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     Some(draft)
 }
 
+/// Tells whether ICMP about a seat's attempts comes from the address itself, or from the seat's own host: then nothing between them speaks, whatever the other attempts met.
+fn says_so_itself(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
+    let ends = [Some(scene.places[place].ip()), own_address(scene, seat, place)];
+    scene.looks_of(seat, place).filter_map(|look| look.attempt.facts.tcp.as_ref()?.icmp_from).any(|speaker| ends.contains(&Some(speaker)))
+}
+
+fn own_address(scene: &Scene<'_>, seat: usize, place: usize) -> Option<IpAddr> {
+    scene.looks_of(seat, place).find_map(|look| Some(look.attempt.facts.tcp.as_ref()?.local?.ip()))
+}
+
+/// Tells whether a seat's connections to a responder at the same port fail alike, and those at another port do not: then it is not about the address, and the seat's own host
+/// may do that as well as the first router.
+fn is_about_the_port(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
+    let ends_alike = |look: &Look<'_>| scene.looks_of(seat, place).any(|other| other.reach == look.reach);
+    let at = |same: bool| {
+        let is_there = move |look: &&Look<'_>| look.attempt.address.is_some_and(|address| (address.port() == scene.places[place].port()) == same);
+        scene.everywhere(seat, Experiment::Responder).iter().filter(is_there)
+    };
+    at(true).next().is_some() && at(true).all(ends_alike) && at(false).any(|look| look.passes(Layer::Tcp))
+}
+
 fn refused_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Artefact<'a>> {
     let Author::Nearer { reply, server, look } = route::author(scene, seat, place, &[Reply::Refusal, Reply::Reset])? else { return None };
     let hop = reply.hops() + 1;
-    if route::is_at_the_edge(hop, server.hops() + 1) || route::is_on_common_ground(scene, seat, place, hop) {
+    if (hop == 1 && is_about_the_port(scene, seat, place)) || route::is_at_the_edge(hop, server.hops() + 1) || route::is_on_common_ground(scene, seat, place, hop) {
         return None;
     }
     let text = format!(
@@ -132,7 +155,9 @@ fn any_payload<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize) -> Option<Artefac
     let other = payload(scene, seat, place, Experiment::NonTls);
     let large_arrives = payload(scene, seat, place, Experiment::LargeNonTls).always(1);
     let any_passes = scene.looks_of(seat, place).any(|look| look.passes(Layer::Tls));
-    if names.control.always(1) || !names.do_not_matter() || !other.never(1) || large_arrives || any_passes {
+    // Where nobody passes, what ends the control may be what ends everybody's.
+    let control_is_everybodys = suspicion.passing.is_empty() && scene.count_groups(&suspicion.failing) > 1;
+    if control_is_everybodys || names.control.always(1) || !names.do_not_matter() || !other.never(1) || large_arrives || any_passes {
         return None;
     }
     match route::author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close]) {

@@ -17,7 +17,7 @@ use crate::{
 
 /// `server.certificate-*`, `server.chain-*`, `server.staple-*`, `server.default-certificate`: what is wrong with a chain that the server proved to hold.
 ///
-/// A chain for whose leaf a trusted authority vouches is the server's, whoever sees it; any other must be seen alike by two groups. Excluded at seats whose TLS is
+/// A chain for whose leaf a trusted authority vouches is the server's, whoever sees it; any other must be seen alike by two groups, one of them inside to be confirmed. Excluded at seats whose TLS is
 /// intercepted.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
@@ -73,7 +73,8 @@ fn finding(scene: &Scene<'_>, place: usize, fault: CertificateFault, chain: usiz
         (_, true) => Tier::Confirmed,
         // Somebody may stand on the way of several groups: where each vantage sees but one of two keys, nothing tells him from one of several servers.
         (2.., false) if !judgement.anchored && follows_the_vantage(scene, place, chain, looks, &seeing) => return None,
-        (2.., false) if proven => Tier::Confirmed,
+        // Who holds the key of a certificate for which nobody vouches is the server for sure only on the server's own segment.
+        (2.., false) if proven && (judgement.anchored || seeing.iter().any(|seat| scene.seats[*seat].inside)) => Tier::Confirmed,
         (2.., false) => Tier::Likely,
         _ => return None,
     };

@@ -15,6 +15,7 @@ use crate::{
     draft::Draft,
     explain::{COUNT, WHO, count, row, seats as named},
     opinion::Opinion,
+    route,
     scene::Scene,
 };
 
@@ -162,6 +163,11 @@ fn lies(scene: &Scene<'_>, proof: Proof, asked: &[usize], seat: usize, suspects:
     let stranger_answers = places.iter().any(|place| shows_a_certificate(scene, *place, Whose::Strangers));
     let groups = scene.count_groups(&others);
     let settled = injected.is_some() || (!reaches.is_empty() && !strangers.is_empty() && (stranger_answers || is_bogus));
+    // A host that is down, or serves something else, stands beside the others; who answers in the owner's stead does not.
+    let is_beside_the_others = |address: &IpAddr| given_to_others.iter().any(|other| route::same_network(*address, *other));
+    if injected.is_none() && !is_bogus && false_ones.iter().all(is_beside_the_others) {
+        return None;
+    }
     let other_words: Vec<&Opinion<'_>> = scene.seats[seat].opinions.iter().filter(|opinion| agrees(opinion, &false_ones, &given_to_others)).collect();
     let same_server = other_words.iter().any(|opinion| opinion.same_server && opinion.vouched);
     let tier = match (settled, groups) {

@@ -11,6 +11,7 @@ use crate::{
     draft::Draft,
     explain::{WHERE, count, fate, groups, seats as named},
     interruption::is_of_a_moment,
+    route::is_by_somebody_nearer,
     suspicion::Suspicion,
 };
 
@@ -55,6 +56,10 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     if scene.count_groups(&tried) < 2 || !is_alike_everywhere(&mixture, &blamed) {
         return None;
     }
+    // What ends some connections from before the server is no load of its own.
+    if blamed.iter().filter(|seat| is_by_somebody_nearer(scene, **seat, suspicion.place)).count() * 2 > blamed.len() {
+        return None;
+    }
     let cause = match family(class) {
         _ if cured => Cause::PolicyRateLimited,
         Outcome::TlsNotTls | Outcome::StartTlsNotProtocol => Cause::ServerNotTls,
@@ -64,6 +69,7 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
         Outcome::TlsAlert(40 | 71) => Cause::ServerCipherSuites,
         Outcome::TlsAlert(120) => Cause::ServerAlpn,
         Outcome::TlsAlert(116) => Cause::ServerClientCertificateRequired,
+        Outcome::Http(429) => Cause::PolicyRateLimited,
         Outcome::Http(500..=599) => Cause::ServerUpstreamFailure,
         _ => Cause::ServerOverloaded,
     };

@@ -38,7 +38,7 @@ fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
     let Timeline { passed, cut, slow, places, unaffected } = &history;
     let groups = scene.count_groups(unaffected);
     let (_, outcome) = agreed(cut.iter().map(|look| look.reach))?;
-    if places.iter().all(|place| is_of_a_moment(scene, *place, outcome)) {
+    if history.came_up() || places.iter().all(|place| is_of_a_moment(scene, *place, outcome)) {
         return None;
     }
     let author = places.iter().find_map(|place| route::author(scene, seat, *place, &[Reply::Refusal, Reply::Reset, Reply::Close]));
@@ -51,7 +51,14 @@ fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
         Some(Author::Witnessed { by_server, .. }) => by_server,
         _ => false,
     };
-    let by_path = matches!(author, Some(Author::Nearer { .. } | Author::Injector { .. } | Author::Witnessed { by_server: false, .. }));
+    let by_path = match author {
+        // The server's last router, and a host that hands what comes for its port on to another one inside, refuse from one hop before it.
+        Some(Author::Nearer { reply, server, .. }) => {
+            reply.hops() + 1 < server.hops() && !places.iter().any(|place| route::is_on_common_ground(scene, seat, *place, reply.hops() + 1))
+        }
+        Some(Author::Injector { .. } | Author::Witnessed { by_server: false, .. }) => true,
+        _ => false,
+    };
     // So many successes in a row after pauses are no luck, given how often attempts fail without them.
     let failing = cut.len() as f64 / (cut.len() + passed.len()) as f64;
     let luck = row_by_chance(1.0 - failing, slow.len());
@@ -62,7 +69,8 @@ fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
     let cause = match (cured, history.ends_for_good()) {
         (true, _) if by_path => Cause::PathRateLimited,
         (true, _) if by_server || neighbour_passes(scene, seat, places) => Cause::PolicyRateLimited,
-        (false, true) if !by_path && (by_server || neighbour_passes(scene, seat, places)) => Cause::PolicyBanned,
+        // Where nobody gets through any more, the server's end is nobody's ban.
+        (false, true) if !by_path && !unaffected.is_empty() && (by_server || neighbour_passes(scene, seat, places)) => Cause::PolicyBanned,
         _ => return None,
     };
     let tier = match (by_server || by_path, groups) {
@@ -139,6 +147,12 @@ impl<'a> Timeline<'a> {
         let never_cut = |other: usize| places.iter().all(|place| !scene.looks_of(other, *place).any(is_cut));
         let unaffected = (0..scene.seats.len()).filter(|other| scene.seats[*other].group != group && tries(*other) && never_cut(*other)).collect();
         (!places.is_empty()).then_some(Self { passed, cut, slow, places, unaffected })
+    }
+
+    /// Tells whether all that was cut came before the first success: no limit is reached by those who have not come yet.
+    fn came_up(&self) -> bool {
+        let started = |look: &Look<'a>| look.attempt.started_at;
+        self.cut.iter().map(started).max() < self.passed.iter().chain(&self.slow).filter(|look| look.reach.is_ok()).map(started).min()
     }
 
     /// Tells whether success ended at some moment and no pause brought it back.

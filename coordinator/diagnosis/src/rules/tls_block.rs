@@ -61,7 +61,7 @@ fn at_this_server(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>,
     let (scene, place) = (suspicion.scene, suspicion.place);
     let (_, outcome) = suspicion.class(&[seat])?;
     // A control that ends otherwise has a cause of its own, and one alone may be lost by chance.
-    let fails_alike = |look: &&Look<'_>| suspicion.is_of_class(seat, look.reach);
+    let fails_alike = |look: &&Look<'_>| suspicion.looks(seat).iter().any(|wanted| wanted.reach == look.reach);
     if !names.do_not_matter() || names.control.failed.iter().filter(fails_alike).count() < LEAST_CONTROLS {
         return None;
     }
