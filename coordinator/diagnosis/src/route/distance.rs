@@ -1,6 +1,9 @@
 //! How far away the server is.
 
-use parallax_model::{assignment::Experiment, facts::{Reply, ReplyTtlFacts, Sibling, TtlRange}};
+use parallax_model::{
+    assignment::Experiment,
+    facts::{Reply, ReplyTtlFacts, Sibling, TtlRange},
+};
 
 use super::{
     extent::stopped,

@@ -141,7 +141,8 @@ pub(crate) fn stopped<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Optio
     walks(scene, seat, place, Experiment::SynWalk).find_map(|(look, walk)| {
         let step = walk.steps.iter().find(|step| matches!(step.end, StepEnd::Refused | StepEnd::Reset | StepEnd::Prohibited(_)))?;
         let speaker = if let StepEnd::Prohibited(speaker) = step.end { speaker } else { None };
-        let met = router_at(walk, step.hop_limit.saturating_sub(1)).is_some_and(|router| last_routers.contains(&router)) || speaker.is_some_and(|speaker| last_routers.contains(&speaker));
+        let met = router_at(walk, step.hop_limit.saturating_sub(1)).is_some_and(|router| last_routers.contains(&router))
+            || speaker.is_some_and(|speaker| last_routers.contains(&speaker));
         let heard_any = routers(walk).next().is_some() || step.hop_limit == 1 || speaker.is_some();
         // The router of a silent step just before may be the last one.
         let lost = walk.steps.iter().any(|before| before.hop_limit + 1 == step.hop_limit && before.end == StepEnd::Silent);

@@ -99,7 +99,10 @@ fn is_about_the_port(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
 fn refused_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Artefact<'a>> {
     let Author::Nearer { reply, server, look } = route::author(scene, seat, place, &[Reply::Refusal, Reply::Reset])? else { return None };
     let hop = reply.hops() + 1;
-    if (hop == 1 && is_about_the_port(scene, seat, place)) || route::is_at_the_edge(hop, server.hops() + 1) || route::is_on_common_ground(scene, seat, place, hop) {
+    if (hop == 1 && is_about_the_port(scene, seat, place))
+        || route::is_at_the_edge(hop, server.hops() + 1)
+        || route::is_on_common_ground(scene, seat, place, hop)
+    {
         return None;
     }
     let text = format!(

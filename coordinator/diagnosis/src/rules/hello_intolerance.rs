@@ -18,7 +18,7 @@ use crate::{
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::ServerHelloIntolerance,
     requires: "one form of the ClientHello fails in every group and a plainer one passes in the same groups, at the same address",
-    excluded_by: "a group where that form passes; an answer to it that begins, a hello that is never acknowledged, another name that passes in the same form, or an author nearer than the server",
+    excluded_by: "a group where that form passes; an answer to it that begins, another name that passes in the same form, or an author nearer than the server",
     counter: Cause::EdgeFilter,
     next: "look from a vantage on the server's own segment (role=inside)",
     concerns: every_scheme,
@@ -31,8 +31,8 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     }
     let (scene, place) = (suspicion.scene, suspicion.place);
     let (_, outcome) = suspicion.class(seats)?;
-    // What is answered in part was borne, and what is not even acknowledged got to no server.
-    if matches!(suspicion.silence(seats), Some(Silence::Partial | Silence::Unacknowledged)) {
+    // What is answered in part was borne.
+    if suspicion.silence(seats) == Some(Silence::Partial) {
         return None;
     }
     let is_about_the_name = |seat: &usize| names(scene, *seat, place).decide();

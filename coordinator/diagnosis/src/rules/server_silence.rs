@@ -7,7 +7,7 @@ use parallax_model::{
 
 use super::{Hypothesis, every_scheme, hello_intolerance::answers_plain_hellos};
 use crate::{
-    bench::tally,
+    bench::{names, tally},
     cell::{Layer, Look, Silence},
     draft::Draft,
     explain::{COUNT, WHERE, WHO, fate, groups, seats as named},
@@ -61,7 +61,7 @@ pub(super) const CLOSES: Hypothesis = Hypothesis {
     next: "look from a vantage on the server's own segment (role=inside), and measure the arrival TTL of the reset (--deep)",
     concerns: every_scheme,
     test: |suspicion, seats| {
-        if minds_the_form(suspicion, seats) {
+        if minds_the_form(suspicion, seats) || seats.iter().all(|seat| names(suspicion.scene, *seat, suspicion.place).decide()) {
             return None;
         }
         everywhere(suspicion, seats, Cause::ServerClosesHandshake, |class| {

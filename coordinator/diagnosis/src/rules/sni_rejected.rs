@@ -2,7 +2,7 @@ use parallax_model::{outcome::Outcome, verdict::Cause};
 
 use super::{Hypothesis, every_scheme};
 use crate::{
-    bench::names,
+    bench::{names, split_in_name},
     cell::{Layer, Look},
     draft::Draft,
     explain::{WHERE, WHICH, count, fate, groups, seats as named},
@@ -13,7 +13,7 @@ use crate::{
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::ServerSniRejected,
     requires: "every group gets alert 112, or is refused for the wanted name alone; an inside vantage, if there is one, sees the same",
-    excluded_by: "a group that passes with the wanted name",
+    excluded_by: "a group that passes with the wanted name; the name cut in two that passes, where nobody inside is refused",
     counter: Cause::EdgeFilter,
     next: "look from a vantage on the server's own segment (role=inside)",
     concerns: every_scheme,
@@ -45,6 +45,11 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     let name_alone = compared.len() >= 2 && with_contrast.len() == compared.len() && scene.count_groups(&with_contrast) >= 2;
     let fits = name_alone || family == Outcome::TlsAlert(112);
     if !fits || seats.iter().any(|seat| route::is_by_somebody_nearer(scene, *seat, place)) {
+        return None;
+    }
+    // A server puts a stream together before it reads a name: what minds the name in one packet alone may stand anywhere before it.
+    let reads_single_packets = |seat: &usize| split_in_name(scene, *seat, place).always(2);
+    if !inside_agrees && seats.iter().all(reads_single_packets) {
         return None;
     }
     let failures = suspicion.failures(seats);
