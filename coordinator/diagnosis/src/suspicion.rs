@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeSet, mem};
 
-use parallax_model::{assignment::Experiment, outcome::Outcome, verdict::Tier};
+use parallax_model::{assignment::Experiment, facts::Reply, outcome::Outcome, verdict::Tier};
 
 use crate::{
     cell::{Layer, Look, Silence, State, agreed, family, nobody},
     contrast::{BEYOND_CHANCE, fisher, row_by_chance},
-    route::is_by_somebody_nearer,
+    route::{Author, author, is_by_somebody_nearer},
     scene::Scene,
 };
 
@@ -165,6 +165,14 @@ impl<'s, 'a> Suspicion<'s, 'a> {
     /// Tells whether anybody outside is seen to reach the server: then the server's own edge lets connections through.
     pub(crate) fn passes_outside(&self) -> bool {
         self.shape() == Shape::Some && self.passing.iter().chain(&self.mixed).any(|seat| !self.scene.seats[*seat].inside)
+    }
+
+    /// Tells whether the server itself ends the attempts of another group than a seat's here, as their TTL shows: then it may be the one that ends a control.
+    pub(crate) fn server_ends_others(&self, seat: usize) -> bool {
+        let others = self.failing.iter().filter(|other| self.scene.seats[**other].group != self.scene.seats[seat].group);
+        let replies = [Reply::Reset, Reply::Close, Reply::Alert];
+        self.passing.is_empty()
+            && others.into_iter().any(|other| matches!(author(self.scene, *other, self.place, &replies), Some(Author::AsFarAsServer { .. })))
     }
 
     /// Tells whether any of these seats connects with whatever profile: a SYN is the same for all.

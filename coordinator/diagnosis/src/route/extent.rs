@@ -129,6 +129,8 @@ pub(crate) struct Stopped<'a> {
     pub(crate) speaker: Option<IpAddr>,
     /// Whether the walk had met the server's last router by then.
     pub(crate) past_last_router: bool,
+    /// Whether others pass the last router that was heard before, so that it is not the server's own by another name.
+    pub(crate) is_on_the_way: bool,
     pub(crate) look: Look<'a>,
 }
 
@@ -146,6 +148,8 @@ pub(crate) fn stopped<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Optio
         let heard_any = routers(walk).next().is_some() || step.hop_limit == 1 || speaker.is_some();
         // The router of a silent step just before may be the last one.
         let lost = walk.steps.iter().any(|before| before.hop_limit + 1 == step.hop_limit && before.end == StepEnd::Silent);
-        (heard_any && !lost).then_some(Stopped { hop: step.hop_limit, speaker, past_last_router: met, look })
+        let heard = step.hop_limit - 1;
+        let is_on_the_way = goes_on_for_others(scene, seat, place, heard, router_at(walk, heard));
+        (heard_any && !lost).then_some(Stopped { hop: step.hop_limit, speaker, past_last_router: met, is_on_the_way, look })
     })
 }

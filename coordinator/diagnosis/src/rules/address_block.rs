@@ -115,7 +115,8 @@ fn refused_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Ar
 }
 
 fn stopped_short<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Artefact<'a>> {
-    let stopped = route::stopped(scene, seat, place).filter(|stopped| !stopped.past_last_router && stopped.speaker != Some(scene.places[place].ip()))?;
+    let stopped = route::stopped(scene, seat, place)
+        .filter(|stopped| !stopped.past_last_router && stopped.is_on_the_way && stopped.speaker != Some(scene.places[place].ip()))?;
     if route::may_be_the_edge(scene, seat, place, stopped.hop) {
         return None;
     }
@@ -158,9 +159,7 @@ fn any_payload<'a>(suspicion: &Suspicion<'_, 'a>, seat: usize) -> Option<Artefac
     let other = payload(scene, seat, place, Experiment::NonTls);
     let large_arrives = payload(scene, seat, place, Experiment::LargeNonTls).always(1);
     let any_passes = scene.looks_of(seat, place).any(|look| look.passes(Layer::Tls));
-    // Where nobody passes, what ends the control may be what ends everybody's.
-    let control_is_everybodys = suspicion.passing.is_empty() && scene.count_groups(&suspicion.failing) > 1;
-    if control_is_everybodys || names.control.always(1) || !names.do_not_matter() || !other.never(1) || large_arrives || any_passes {
+    if suspicion.server_ends_others(seat) || names.control.always(1) || !names.do_not_matter() || !other.never(1) || large_arrives || any_passes {
         return None;
     }
     match route::author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close]) {

@@ -38,7 +38,8 @@ fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
     let Timeline { passed, cut, slow, places, unaffected } = &history;
     let groups = scene.count_groups(unaffected);
     let (_, outcome) = agreed(cut.iter().map(|look| look.reach))?;
-    if history.came_up() || places.iter().all(|place| is_of_a_moment(scene, *place, outcome)) {
+    if history.came_up() || places.iter().any(|place| is_ended_by_an_offer(scene, *place)) || places.iter().all(|place| is_of_a_moment(scene, *place, outcome))
+    {
         return None;
     }
     let author = places.iter().find_map(|place| route::author(scene, seat, *place, &[Reply::Refusal, Reply::Reset, Reply::Close]));
@@ -182,6 +183,16 @@ fn neighbour_passes(scene: &Scene<'_>, seat: usize, places: &BTreeSet<usize>) ->
 /// Tells whether no attempt after a pause failed, whoever made it: where connections fail for everybody and pauses do not help all, one vantage's row of successes is luck.
 fn pauses_cure_everybody(scene: &Scene<'_>, places: &BTreeSet<usize>) -> bool {
     (0..scene.seats.len()).all(|seat| places.iter().all(|place| scene.bench(seat, Experiment::Slow, *place).all(|look| look.reach.is_ok())))
+}
+
+/// Tells whether two groups or more never get through with a profile that is ended abruptly, and nobody does: what cannot bear that offer may be gone for a moment after it.
+fn is_ended_by_an_offer(scene: &Scene<'_>, place: usize) -> bool {
+    (0..scene.profiles.len()).any(|profile| {
+        let passes = |seat: usize| scene.cell(seat, place, profile).iter().any(|look| look.passes(Layer::Tls));
+        let is_ended = |seat: &usize| scene.cell(*seat, place, profile).iter().any(|look| matches!(look.reach, Outcome::TlsReset | Outcome::TlsClosed));
+        let ended: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.is_scored(*seat, place)).filter(is_ended).collect();
+        scene.count_groups(&ended) > 1 && !(0..scene.seats.len()).any(passes)
+    })
 }
 
 /// A profile that always fails beside one that always passes is no matter of rate.

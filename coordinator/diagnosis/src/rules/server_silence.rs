@@ -86,9 +86,13 @@ fn everywhere(suspicion: &Suspicion<'_, '_>, seats: &[usize], cause: Cause, is_i
         return None;
     }
     let scene = suspicion.scene;
-    if seats.iter().any(|seat| route::is_by_somebody_nearer(scene, *seat, suspicion.place)) || each_on_its_way(suspicion, seats) {
+    let (nearer, others): (Vec<usize>, Vec<usize>) = seats.iter().partition(|seat| route::is_by_somebody_nearer(scene, **seat, suspicion.place));
+    // Who is cut off before the server has a cause of its own; what the inside vantage and others meet is the server's all the same.
+    let inside_agrees = others.iter().any(|seat| scene.seats[*seat].inside) && scene.count_groups(&others) > 1;
+    if (!nearer.is_empty() && !inside_agrees) || each_on_its_way(suspicion, seats) {
         return None;
     }
+    let seats = &others[..];
     if suspicion.layer == Layer::Tcp && suspicion.connects(seats) {
         return None;
     }

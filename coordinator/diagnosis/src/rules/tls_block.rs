@@ -62,7 +62,7 @@ fn at_this_server(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>,
     let (_, outcome) = suspicion.class(&[seat])?;
     // A control that ends otherwise has a cause of its own, and one alone may be lost by chance.
     let fails_alike = |look: &&Look<'_>| suspicion.looks(seat).iter().any(|wanted| wanted.reach == look.reach);
-    if !names.do_not_matter() || names.control.failed.iter().filter(fails_alike).count() < LEAST_CONTROLS {
+    if suspicion.server_ends_others(seat) || !names.do_not_matter() || names.control.failed.iter().filter(fails_alike).count() < LEAST_CONTROLS {
         return None;
     }
     let (rule, text, looks, hop, server, heard) = match route::author(scene, seat, place, &[Reply::Reset, Reply::Alert]) {
