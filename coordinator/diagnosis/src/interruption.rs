@@ -1,22 +1,46 @@
 //! Whether failures are of a moment: a server that is being started again ends everybody's connections at the same time, and nobody's before and after.
 
-use parallax_model::{assignment::Experiment, outcome::Outcome};
+use std::fmt;
+
+use parallax_model::{assignment::Experiment, clock::Timestamp, outcome::Outcome};
 
 use crate::{
     cell::{Look, family},
     scene::Scene,
 };
 
-/// Tells whether all failures of a family at a place lie within one stretch of time in which nobody gets through: two groups or more are hit, and either they come through
-/// as often and as fast later on, or nobody does any more.
-pub(crate) fn is_of_a_moment(scene: &Scene<'_>, place: usize, outcome: Outcome) -> bool {
+/// A stretch of time in which nobody gets through.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Interruption {
+    from: Timestamp,
+    until: Timestamp,
+    /// Nobody gets through afterwards either.
+    is_for_good: bool,
+}
+
+impl fmt::Display for Interruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_for_good {
+            return write!(f, "from {} on nobody gets through any more: the server is gone, or something that all pass", self.from);
+        }
+        let seconds = self.until.micros_since(self.from) as f64 / 1e6;
+        write!(f, "all of that within {seconds:.1} s in which nobody got through, and everybody later on: a restart, or an outage that is over")
+    }
+}
+
+/// Returns the one stretch of time in which nobody gets through and all failures of a family at a place lie: two groups or more are hit, and either they come through as often
+/// and as fast later on, or nobody does any more.
+pub(crate) fn interruption(scene: &Scene<'_>, place: usize, outcome: Outcome) -> Option<Interruption> {
     let class = family(outcome);
     let is_hit = |look: &&Look<'_>| look.reach.is_failure() && family(look.reach) == class;
     let scored = |look: &&Look<'_>| scene.is_scored(look.seat, place);
     let hit: Vec<Look<'_>> = scene.looks_at(place).filter(scored).filter(is_hit).copied().collect();
     let seats: Vec<usize> = hit.iter().map(|look| look.seat).collect();
-    let starts = || hit.iter().map(|look| look.attempt.started_at);
-    let Some((from, until)) = starts().min().zip(starts().max()).filter(|_| scene.count_groups(&seats) > 1) else { return false };
+    // What is cut off on its way began before the moment, and what waits in vain ends long after it.
+    let waits = matches!(class, Outcome::TcpTimeout | Outcome::TlsTimeout);
+    let cut_at = |look: &Look<'_>| if waits { look.attempt.started_at } else { look.attempt.ended_at() };
+    let from = hit.iter().map(cut_at).min().filter(|_| scene.count_groups(&seats) > 1)?;
+    let until = hit.iter().map(|look| look.attempt.started_at).max()?.max(from);
     let paced = |seat: usize| scene.bench(seat, Experiment::Slow, place);
     let passed = || {
         let all = scene.looks_at(place).chain((0..scene.seats.len()).flat_map(paced));
@@ -24,7 +48,8 @@ pub(crate) fn is_of_a_moment(scene: &Scene<'_>, place: usize, outcome: Outcome) 
     };
     let unpaced_afterwards = scene.looks_at(place).filter(|look| look.reach.is_ok() && look.attempt.started_at > until && seats.contains(&look.seat)).count();
     let is_for_good = !passed().any(|at| at > until);
-    !passed().any(|at| from <= at && at <= until) && (is_for_good || unpaced_afterwards >= hit.len().min(ENOUGH))
+    let is_one = !passed().any(|at| from <= at && at <= until) && (is_for_good || unpaced_afterwards >= hit.len().min(ENOUGH));
+    is_one.then_some(Interruption { from, until, is_for_good })
 }
 
 /// Successes one after the other that a limit on rate would not have let through.

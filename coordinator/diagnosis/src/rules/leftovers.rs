@@ -12,6 +12,7 @@ use crate::{
     cell::{Layer, Look, State, commonest},
     draft::Draft,
     explain::{WHERE, WHO, count, fate, groups, seats as named},
+    interruption::interruption,
     suspicion::{Shape, Suspicion},
     testimony,
 };
@@ -248,6 +249,12 @@ fn mixed_or_thin(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> Draft {
     let outcome = commonest(looks.iter().filter_map(|look| look.at(suspicion.layer)));
     let who = named(scene, blamed);
     let text = format!("{failed} of {} from {who} to {place} failed: a connection {}", count(looks.len(), "attempt"), fate(outcome));
+    if let Some(interruption) = interruption(scene, suspicion.place, outcome) {
+        let mut draft = Draft::new(Cause::UndeterminedFlaky, Tier::Insufficient).blaming(blamed).by(outcome, None);
+        draft.add("interruption", format!("{text}; {interruption}"), &looks);
+        draft.share = failed as f64 / looks.len().max(1) as f64;
+        return draft.unless(Cause::ServerRefused, "probe again, and watch with a scheduled check").in_words(format!("{text}; {interruption}"));
+    }
     if blamed.iter().any(|seat| scene.is_cut_now_and_then(*seat, suspicion.place, suspicion.profile)) && !suspicion.passing.is_empty() {
         return failing(suspicion, blamed);
     }

@@ -10,20 +10,21 @@ use crate::{
     contrast::{fisher, row_by_chance},
     draft::Draft,
     explain::{WHERE, count, fate, groups, seats as named},
-    interruption::is_of_a_moment,
+    interruption::interruption,
     route::is_by_somebody_nearer,
+    scene::Scene,
     suspicion::Suspicion,
 };
 
-/// `server.overloaded`, and a fault of one backend of several that shows as a share: successes and failures mix in two groups or more and in more than half of all, at similar rates.
+/// `server.overloaded`, and a fault of one backend of several that shows as a share (an optional ClientHello that one does not bear among them): successes and failures mix in two groups or more and in more than half of all, at similar rates.
 ///
 /// Excluded by groups that pass too often for that rate, by a pause that cures it (then a limit on rate explains it), by failures in one group only, and by failures that all came first, or at one moment. Counter: `undetermined.flaky`; more attempts separate the two.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     for place in 0..board.scene.places.len() {
-        for profile in board.scene.profiles_by_need().into_iter().filter(|profile| board.scene.is_required(*profile)) {
+        for profile in board.scene.profiles_by_need() {
             for layer in [Layer::Tcp, Layer::Tls, Layer::Http] {
                 let suspicion = board.suspicion(place, profile, layer);
-                if let Some(draft) = test(&suspicion) {
+                if let Some(draft) = test(&suspicion).filter(|_| board.scene.is_required(profile) || fails_beside_others(&suspicion)) {
                     board.claim(draft, &suspicion);
                 }
             }
@@ -44,7 +45,7 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     let failed: Vec<Look<'_>> = looks(&blamed).into_iter().filter(|look| look.fails(suspicion.layer)).collect();
     let reached = looks(&everybody).into_iter().filter(|look| look.at(suspicion.layer).is_some()).count();
     let (class, outcome) = agreed(failed.iter().filter_map(|look| look.at(suspicion.layer)))?;
-    if is_of_a_moment(scene, suspicion.place, outcome) {
+    if interruption(scene, suspicion.place, outcome).is_some() {
         return None;
     }
     let slow: Vec<Look<'_>> = blamed.iter().flat_map(|seat| scene.bench(*seat, Experiment::Slow, suspicion.place)).copied().collect();
@@ -61,6 +62,7 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
         return None;
     }
     let cause = match family(class) {
+        _ if !scene.is_required(suspicion.profile) => Cause::ServerHelloIntolerance,
         _ if cured => Cause::PolicyRateLimited,
         Outcome::TlsNotTls | Outcome::StartTlsNotProtocol => Cause::ServerNotTls,
         Outcome::StartTlsNotOffered | Outcome::StartTlsRefused => Cause::ServerStarttlsNotOffered,
@@ -102,6 +104,21 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     draft.add("rates", format!("failures per vantage: {}", seats_per_rate.join(", ")), &[]);
     let gist = format!("{:.0} % of the attempts at {WHERE} fail, in every group alike: a connection {}", share * 100.0, fate(outcome));
     Some(draft.unless(Cause::UndeterminedFlaky, "make more attempts from each group, and watch with a scheduled check").in_words(gist))
+}
+
+/// Tells whether the ClientHello of an optional profile is ended or left without an answer now and then where required ones always pass: one backend of several does not bear it.
+fn fails_beside_others(suspicion: &Suspicion<'_, '_>) -> bool {
+    let scene = suspicion.scene;
+    let is_of_a_client = scene.recipe(suspicion.profile).is_none_or(|profile| profile.client.is_some());
+    let required = || (0..scene.profiles.len()).filter(|profile| scene.is_required(*profile));
+    let is_borne = |seat: &usize| required().all(|profile| passes_always(scene, *seat, suspicion.place, profile));
+    let ends = || suspicion.mixed.iter().flat_map(|seat| suspicion.looks(*seat)).filter(|look| look.fails(Layer::Tls));
+    let is_abrupt = ends().all(|look| matches!(family(look.reach), Outcome::TlsReset | Outcome::TlsTimeout));
+    suspicion.layer == Layer::Tls && !is_of_a_client && is_abrupt && suspicion.mixed.iter().all(is_borne)
+}
+
+fn passes_always(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> bool {
+    scene.cell(seat, place, profile).iter().all(|look| look.passes(Layer::Tls))
 }
 
 /// The attempts with the profile in question and with every other one that somebody both passes and fails with: chance does not mind which of them it hits.

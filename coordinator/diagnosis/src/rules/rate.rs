@@ -13,7 +13,7 @@ use crate::{
     contrast::row_by_chance,
     draft::Draft,
     explain::{WHO, count, fate, seats as named},
-    interruption::is_of_a_moment,
+    interruption::interruption,
     route::{self, Author},
     scene::Scene,
 };
@@ -38,7 +38,9 @@ fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
     let Timeline { passed, cut, slow, places, unaffected } = &history;
     let groups = scene.count_groups(unaffected);
     let (_, outcome) = agreed(cut.iter().map(|look| look.reach))?;
-    if history.came_up() || places.iter().any(|place| is_ended_by_an_offer(scene, *place)) || places.iter().all(|place| is_of_a_moment(scene, *place, outcome))
+    if history.came_up()
+        || places.iter().any(|place| is_ended_by_an_offer(scene, *place))
+        || places.iter().all(|place| interruption(scene, *place, outcome).is_some())
     {
         return None;
     }
