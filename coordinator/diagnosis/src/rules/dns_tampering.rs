@@ -163,9 +163,7 @@ fn lies(scene: &Scene<'_>, proof: Proof, asked: &[usize], seat: usize, suspects:
     let stranger_answers = places.iter().any(|place| shows_a_certificate(scene, *place, Whose::Strangers));
     let groups = scene.count_groups(&others);
     let settled = injected.is_some() || (!reaches.is_empty() && !strangers.is_empty() && (stranger_answers || is_bogus));
-    // A host that is down, or serves something else, stands beside the others; who answers in the owner's stead does not.
-    let is_beside_the_others = |address: &IpAddr| given_to_others.iter().any(|other| route::same_network(*address, *other));
-    if injected.is_none() && !is_bogus && false_ones.iter().all(is_beside_the_others) {
+    if injected.is_none() && !is_bogus && stand_beside(&false_ones, &given_to_others) {
         return None;
     }
     let other_words: Vec<&Opinion<'_>> = scene.seats[seat].opinions.iter().filter(|opinion| agrees(opinion, &false_ones, &given_to_others)).collect();
@@ -210,6 +208,11 @@ fn lies(scene: &Scene<'_>, proof: Proof, asked: &[usize], seat: usize, suspects:
     let draft = draft.unless(Cause::ServerDefaultCertificate, "ask the zone's own servers whether the address is theirs");
     let others = proof.of_the_others();
     Some(draft.in_words(format!("the resolver of {WHO} gives {} for {host}, where nobody authenticates the server; {others}", row(&shown))))
+}
+
+/// Tells whether all of these addresses are of the others' own network: a host that is down, or serves something else, stands there; who answers in the owner's stead does not.
+fn stand_beside(false_ones: &[IpAddr], given_to_others: &BTreeSet<IpAddr>) -> bool {
+    false_ones.iter().all(|address| given_to_others.iter().any(|other| route::same_network(*address, *other)))
 }
 
 /// Tells whether somebody beside the vantage's own resolver gives it what the others are given, and nothing of the lie.

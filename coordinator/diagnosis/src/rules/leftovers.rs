@@ -162,7 +162,8 @@ fn open(board: &mut Board<'_, '_>, place: usize, profile: usize, layer: Layer) {
     if blamed.is_empty() {
         return;
     }
-    let draft = if suspicion.failing.is_empty() { mixed_or_thin(&suspicion, &blamed) } else { failing(&suspicion, &blamed) };
+    let nobody_passes_always = suspicion.passing.is_empty() && suspicion.shape() == Shape::Some;
+    let draft = if suspicion.failing.is_empty() || nobody_passes_always { mixed_or_thin(&suspicion, &blamed) } else { failing(&suspicion, &blamed) };
     board.claim(draft, &suspicion);
 }
 
