@@ -156,16 +156,13 @@ fn lies(scene: &Scene<'_>, proof: Proof, asked: &[usize], seat: usize, suspects:
     let injected = race(scene, seat, &false_ones, &given_to_others);
     // Who lies does not give the truth beside it: an address too many is the zone's, left over or not in every cache yet.
     let is_told_the_truth = scene.seats[seat].resolved.iter().any(|address| proof.is_served_at(scene, *address));
-    if is_told_the_truth && injected.is_none() {
+    if injected.is_none() && (is_told_the_truth || (!is_bogus && stand_beside(&false_ones, &given_to_others))) {
         return None;
     }
     // An address that is dead, distant or out of order may be a site of the owner's: only a certificate that proves to be a stranger's settles it.
     let stranger_answers = places.iter().any(|place| shows_a_certificate(scene, *place, Whose::Strangers));
     let groups = scene.count_groups(&others);
     let settled = injected.is_some() || (!reaches.is_empty() && !strangers.is_empty() && (stranger_answers || is_bogus));
-    if injected.is_none() && !is_bogus && stand_beside(&false_ones, &given_to_others) {
-        return None;
-    }
     let other_words: Vec<&Opinion<'_>> = scene.seats[seat].opinions.iter().filter(|opinion| agrees(opinion, &false_ones, &given_to_others)).collect();
     let same_server = other_words.iter().any(|opinion| opinion.same_server && opinion.vouched);
     let tier = match (settled, groups) {
