@@ -1,4 +1,4 @@
-//! Whether failures are of a moment: a server that is being started again ends everybody's connections at the same time, and nobody's before and after.
+//! Whether failures are of a moment: a server that is being started again ends everybody's connections at the same time, and nobody's before or after.
 
 use std::fmt;
 
@@ -47,10 +47,11 @@ pub(crate) fn interruption(scene: &Scene<'_>, place: usize, outcome: Outcome) ->
         all.filter(|look| look.reach.is_ok()).map(|look| look.attempt.started_at)
     };
     let unpaced_afterwards = scene.looks_at(place).filter(|look| look.reach.is_ok() && look.attempt.started_at > until && seats.contains(&look.seat)).count();
-    let is_for_good = !passed().any(|at| at > until);
-    let is_one = !passed().any(|at| from <= at && at <= until) && (is_for_good || unpaced_afterwards >= hit.len().min(ENOUGH));
-    is_one.then_some(Interruption { from, until, is_for_good })
+    let is_for_good = hit.len() >= ENOUGH && passed().any(|at| at < from) && !passed().any(|at| at > until);
+    let is_over = unpaced_afterwards >= hit.len().min(ENOUGH);
+    let is_one = !passed().any(|at| from <= at && at <= until);
+    (is_one && (is_over || is_for_good)).then_some(Interruption { from, until, is_for_good })
 }
 
-/// Successes one after the other that a limit on rate would not have let through.
+/// Successes one after the other that a limit on rate would not have let through, and failures that are no chance.
 const ENOUGH: usize = 4;
