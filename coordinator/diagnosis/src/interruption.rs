@@ -6,6 +6,7 @@ use parallax_model::{assignment::Experiment, clock::Timestamp, outcome::Outcome}
 
 use crate::{
     cell::{Look, family},
+    contrast::row_by_chance,
     scene::Scene,
 };
 
@@ -28,30 +29,54 @@ impl fmt::Display for Interruption {
     }
 }
 
-/// Returns the one stretch of time in which nobody gets through and all failures of a family at a place lie: two groups or more are hit, and either they come through as often
-/// and as fast later on, or nobody does any more.
+/// Returns the stretch of time in which nobody gets through and failures of a family at a place lie, of two groups or more: all of them, and they come through as often and as
+/// fast later on; or so many at the end that the earlier ones make them no chance.
 pub(crate) fn interruption(scene: &Scene<'_>, place: usize, outcome: Outcome) -> Option<Interruption> {
     let class = family(outcome);
     let is_hit = |look: &&Look<'_>| look.reach.is_failure() && family(look.reach) == class;
     let scored = |look: &&Look<'_>| scene.is_scored(look.seat, place);
-    let hit: Vec<Look<'_>> = scene.looks_at(place).filter(scored).filter(is_hit).copied().collect();
-    let seats: Vec<usize> = hit.iter().map(|look| look.seat).collect();
-    // What is cut off on its way began before the moment, and what waits in vain ends long after it.
-    let waits = matches!(class, Outcome::TcpTimeout | Outcome::TlsTimeout);
-    let cut_at = |look: &Look<'_>| if waits { look.attempt.started_at } else { look.attempt.ended_at() };
-    let from = hit.iter().map(cut_at).min().filter(|_| scene.count_groups(&seats) > 1)?;
-    let until = hit.iter().map(|look| look.attempt.started_at).max()?.max(from);
     let paced = |seat: usize| scene.bench(seat, Experiment::Slow, place);
-    let passed = || {
-        let all = scene.looks_at(place).chain((0..scene.seats.len()).flat_map(paced));
-        all.filter(|look| look.reach.is_ok()).map(|look| look.attempt.started_at)
-    };
-    let unpaced_afterwards = scene.looks_at(place).filter(|look| look.reach.is_ok() && look.attempt.started_at > until && seats.contains(&look.seat)).count();
-    let is_for_good = hit.len() >= ENOUGH && passed().any(|at| at < from) && !passed().any(|at| at > until);
-    let is_over = unpaced_afterwards >= hit.len().min(ENOUGH);
-    let is_one = !passed().any(|at| from <= at && at <= until);
-    (is_one && (is_over || is_for_good)).then_some(Interruption { from, until, is_for_good })
+    let all = || scene.looks_at(place).chain((0..scene.seats.len()).flat_map(paced)).filter(scored);
+    let hit: Vec<Look<'_>> = all().filter(is_hit).copied().collect();
+    let passed: Vec<Timestamp> = all().filter(|look| look.reach.is_ok()).map(|look| look.attempt.started_at).collect();
+    is_over(scene, place, &hit, &passed).or_else(|| is_for_good(scene, &hit, &passed))
+}
+
+fn is_over(scene: &Scene<'_>, place: usize, hit: &[Look<'_>], passed: &[Timestamp]) -> Option<Interruption> {
+    let seats = seats_of(scene, hit)?;
+    // What is cut off on its way began before the moment, and what waits in vain ends long after it.
+    let cut_at = |look: &Look<'_>| if waits(look) { look.attempt.started_at } else { look.attempt.ended_at() };
+    let from = hit.iter().map(cut_at).min()?;
+    let until = hit.iter().map(|look| look.attempt.started_at).max()?.max(from);
+    let unpaced = scene.looks_at(place).filter(|look| look.reach.is_ok() && look.attempt.started_at > until && seats.contains(&look.seat)).count();
+    let nobody_passes = !passed.iter().any(|at| from <= *at && *at <= until);
+    (nobody_passes && unpaced >= hit.len().min(ENOUGH)).then_some(Interruption { from, until, is_for_good: false })
+}
+
+fn is_for_good(scene: &Scene<'_>, hit: &[Look<'_>], passed: &[Timestamp]) -> Option<Interruption> {
+    // A full queue is silent for long as well.
+    let last_success = *passed.iter().max().filter(|_| !hit.iter().any(waits))?;
+    let (after, before): (Vec<Look<'_>>, Vec<Look<'_>>) = hit.iter().partition(|look| look.attempt.started_at > last_success);
+    // Several are cut off again and again: what hits each but once at the end may be a load as well.
+    let again: Vec<Look<'_>> = after.iter().filter(|look| after.iter().filter(|other| other.seat == look.seat).count() >= ENOUGH).copied().collect();
+    seats_of(scene, &again)?;
+    let share_before = (before.len() + 1) as f64 / (before.len() + 1 + passed.len()) as f64;
+    let starts = || after.iter().map(|look| look.attempt.started_at);
+    let (from, until) = starts().min().zip(starts().max())?;
+    (row_by_chance(share_before, after.len()) <= LUCK).then_some(Interruption { from, until, is_for_good: true })
+}
+
+/// Returns whose failures these are, if two groups are among them.
+fn seats_of(scene: &Scene<'_>, hit: &[Look<'_>]) -> Option<Vec<usize>> {
+    let seats: Vec<usize> = hit.iter().map(|look| look.seat).collect();
+    (scene.count_groups(&seats) > 1).then_some(seats)
+}
+
+fn waits(look: &Look<'_>) -> bool {
+    matches!(look.reach, Outcome::TcpTimeout | Outcome::TlsTimeout)
 }
 
 /// Successes one after the other that a limit on rate would not have let through, and failures that are no chance.
 const ENOUGH: usize = 4;
+/// How likely a row of failures by chance may be to end everything.
+const LUCK: f64 = 0.001;

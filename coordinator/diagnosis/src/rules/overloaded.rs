@@ -45,7 +45,8 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     let failed: Vec<Look<'_>> = looks(&blamed).into_iter().filter(|look| look.fails(suspicion.layer)).collect();
     let reached = looks(&everybody).into_iter().filter(|look| look.at(suspicion.layer).is_some()).count();
     let (class, outcome) = agreed(failed.iter().filter_map(|look| look.at(suspicion.layer)))?;
-    if interruption(scene, suspicion.place, outcome).is_some() {
+    // What a restart cuts off on its way is of the same moment as what it refuses.
+    if [outcome, Outcome::TcpRefused, Outcome::TlsReset].into_iter().any(|outcome| interruption(scene, suspicion.place, outcome).is_some()) {
         return None;
     }
     let slow: Vec<Look<'_>> = blamed.iter().flat_map(|seat| scene.bench(*seat, Experiment::Slow, suspicion.place)).copied().collect();
