@@ -65,7 +65,7 @@ pub(crate) fn extent<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option
     }
     // Silence shows a loss only where this seat is known to hear routers farther away: what keeps their word from it keeps it from every walk.
     // A SYN of which not even the first router was heard may never have left the host.
-    let short = || (heard > 0 && goes_on_for_others(scene, seat, place, heard, router)).then_some(Extent::Short { heard, router, look });
+    let short = || (heard > 0 && is_passed_elsewhere(scene, seat, place, heard, router)).then_some(Extent::Short { heard, router, look });
     if !last_routers.is_empty() {
         return short();
     }
@@ -102,10 +102,10 @@ fn ends_at_one_of(walk: &WalkFacts, last_routers: &BTreeSet<IpAddr>) -> bool {
     last.into_iter().chain(routers(walk).filter(again)).any(|router| last_routers.contains(&router))
 }
 
-/// Tells whether some walk goes on beyond the router that a seat's walk to a place ended at: the seat's own to another address, or another seat's that was answered farther on.
+/// Tells whether some walk goes on beyond the router that a seat's walk to a place ended at: the seat's own to another address, or another seat's.
 ///
 /// A router names itself by the interface that a packet came in by: the server's own last one has another name on another uplink, and silence behind it may be the server's.
-fn goes_on_for_others(scene: &Scene<'_>, seat: usize, place: usize, heard: u8, router: Option<IpAddr>) -> bool {
+fn is_passed_elsewhere(scene: &Scene<'_>, seat: usize, place: usize, heard: u8, router: Option<IpAddr>) -> bool {
     let is_far_from_the_server = sibling_distance(scene, seat, place).is_some_and(|server| heard + 2 < server);
     let Some(router) = router.filter(|_| !is_far_from_the_server) else { return own_walks_hear_more(scene, seat, place, heard) };
     let goes_on = |walk: &WalkFacts| (1..last_heard(walk)).any(|hop| router_at(walk, hop) == Some(router));
@@ -143,13 +143,12 @@ pub(crate) fn stopped<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Optio
     walks(scene, seat, place, Experiment::SynWalk).find_map(|(look, walk)| {
         let step = walk.steps.iter().find(|step| matches!(step.end, StepEnd::Refused | StepEnd::Reset | StepEnd::Prohibited(_)))?;
         let speaker = if let StepEnd::Prohibited(speaker) = step.end { speaker } else { None };
-        let met = router_at(walk, step.hop_limit.saturating_sub(1)).is_some_and(|router| last_routers.contains(&router))
-            || speaker.is_some_and(|speaker| last_routers.contains(&speaker));
+        let heard = step.hop_limit.saturating_sub(1);
+        let met = router_at(walk, heard).is_some_and(|router| last_routers.contains(&router)) || speaker.is_some_and(|speaker| last_routers.contains(&speaker));
         let heard_any = routers(walk).next().is_some() || step.hop_limit == 1 || speaker.is_some();
         // The router of a silent step just before may be the last one.
         let lost = walk.steps.iter().any(|before| before.hop_limit + 1 == step.hop_limit && before.end == StepEnd::Silent);
-        let heard = step.hop_limit - 1;
-        let is_on_the_way = goes_on_for_others(scene, seat, place, heard, router_at(walk, heard));
+        let is_on_the_way = is_passed_elsewhere(scene, seat, place, heard, router_at(walk, heard));
         (heard_any && !lost).then_some(Stopped { hop: step.hop_limit, speaker, past_last_router: met, is_on_the_way, look })
     })
 }
