@@ -128,13 +128,11 @@ pub(crate) fn names<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Names<'
 fn template(scene: &Scene<'_>, place: usize, experiment: Experiment) -> Option<Outcome> {
     let passing = |seat: usize| scene.is_scored(seat, place) && scene.looks_of(seat, place).any(|look| look.passes(Layer::Tls));
     let seats: Vec<usize> = (0..scene.seats.len()).filter(|seat| passing(*seat)).collect();
-    let wanted_passes = |seat: usize| {
-        (0..scene.profiles.len())
-            .filter(|profile| scene.is_required(*profile))
-            .all(|profile| scene.cell(seat, place, profile).iter().all(|look| look.passes(Layer::Tls)))
-    };
-    let outcomes =
-        seats.into_iter().filter(|seat| wanted_passes(*seat)).flat_map(|seat| scene.bench(seat, experiment, place)).filter_map(|look| look.at(Layer::Tls));
+    let outcomes = seats
+        .into_iter()
+        .filter(|seat| scene.always_passes(*seat, place))
+        .flat_map(|seat| scene.bench(seat, experiment, place))
+        .filter_map(|look| look.at(Layer::Tls));
     agreed(outcomes).map(|(family, _)| family)
 }
 

@@ -1,4 +1,4 @@
-//! Whether failures are of a moment: a server that is being started again ends everybody's connections at the same time, and nobody's before or after.
+//! Whether failures are of a moment: a server that is being started (again) ends everybody's connections at the same time, and nobody's before or after.
 
 use std::fmt;
 
@@ -39,10 +39,15 @@ pub(crate) fn interruption(scene: &Scene<'_>, place: usize, outcome: Outcome) ->
     let all = || scene.looks_at(place).chain((0..scene.seats.len()).flat_map(paced)).filter(scored);
     let hit: Vec<Look<'_>> = all().filter(is_hit).copied().collect();
     let passed: Vec<Timestamp> = all().filter(|look| look.reach.is_ok()).map(|look| look.attempt.started_at).collect();
-    is_over(scene, place, &hit, &passed).or_else(|| is_for_good(scene, &hit, &passed))
+    one_that_is_over(scene, place, &hit, &passed).or_else(|| one_for_good(scene, &hit, &passed))
 }
 
-fn is_over(scene: &Scene<'_>, place: usize, hit: &[Look<'_>], passed: &[Timestamp]) -> Option<Interruption> {
+/// Tells whether all failures came before the first success: a server that is being started, and neither a load nor a limit.
+pub(crate) fn came_up(mut failed: impl Iterator<Item = Timestamp>, passed: impl Iterator<Item = Timestamp>) -> bool {
+    passed.min().is_some_and(|first_success| failed.all(|failure| failure < first_success))
+}
+
+fn one_that_is_over(scene: &Scene<'_>, place: usize, hit: &[Look<'_>], passed: &[Timestamp]) -> Option<Interruption> {
     let seats = seats_of(scene, hit)?;
     // What is cut off on its way began before the moment, and what waits in vain ends long after it.
     let cut_at = |look: &Look<'_>| if waits(look) { look.attempt.started_at } else { look.attempt.ended_at() };
@@ -53,12 +58,14 @@ fn is_over(scene: &Scene<'_>, place: usize, hit: &[Look<'_>], passed: &[Timestam
     (nobody_passes && unpaced >= hit.len().min(ENOUGH)).then_some(Interruption { from, until, is_for_good: false })
 }
 
-fn is_for_good(scene: &Scene<'_>, hit: &[Look<'_>], passed: &[Timestamp]) -> Option<Interruption> {
+fn one_for_good(scene: &Scene<'_>, hit: &[Look<'_>], passed: &[Timestamp]) -> Option<Interruption> {
     // A full queue is silent for long as well.
     let last_success = *passed.iter().max().filter(|_| !hit.iter().any(waits))?;
     let (after, before): (Vec<Look<'_>>, Vec<Look<'_>>) = hit.iter().partition(|look| look.attempt.started_at > last_success);
     // Several are cut off again and again: what hits each but once at the end may be a load as well.
-    let again: Vec<Look<'_>> = after.iter().filter(|look| after.iter().filter(|other| other.seat == look.seat).count() >= ENOUGH).copied().collect();
+    let mut times = vec![0; scene.seats.len()];
+    after.iter().for_each(|look| times[look.seat] += 1);
+    let again: Vec<Look<'_>> = after.iter().filter(|look| times[look.seat] >= ENOUGH).copied().collect();
     seats_of(scene, &again)?;
     let share_before = (before.len() + 1) as f64 / (before.len() + 1 + passed.len()) as f64;
     let starts = || after.iter().map(|look| look.attempt.started_at);

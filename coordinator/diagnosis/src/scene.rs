@@ -302,6 +302,12 @@ impl<'a> Scene<'a> {
         cell.len() > 1 && connected && cell.iter().any(|look| look.fails(Layer::Tcp)) && !cell.iter().any(|look| look.reach.is_ok())
     }
 
+    /// Tells whether no plain attempt of a seat at a place with a required profile fails.
+    pub(crate) fn always_passes(&self, seat: usize, place: usize) -> bool {
+        let required = (0..self.profiles.len()).filter(|profile| self.is_required(*profile));
+        required.into_iter().all(|profile| self.cell(seat, place, profile).iter().all(|look| look.passes(Layer::Tls)))
+    }
+
     /// Tells whether any scored seat made a plain attempt with a required profile.
     pub(crate) fn is_anything_judged(&self) -> bool {
         let cells =

@@ -290,7 +290,7 @@ impl<N: Net> Probe<'_, N> {
             }
             search = Search::within(ttl + 1, ceiling);
         }
-        // No host is 63 routers away: whatever answered with anything more than that no longer does.
+        // A search ends at 1 where nothing arrives any more: that TTL itself would be of a host behind 63 routers.
         Some(search.range()).filter(|range| range.most > 1)
     }
 

@@ -250,24 +250,27 @@ fn mixed_or_thin(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> Draft {
     let outcome = commonest(looks.iter().filter_map(|look| look.at(suspicion.layer)));
     let who = named(scene, blamed);
     let text = format!("{failed} of {} from {who} to {place} failed: a connection {}", count(looks.len(), "attempt"), fate(outcome));
-    if let Some(interruption) = interruption(scene, suspicion.place, outcome) {
-        let mut draft = Draft::new(Cause::UndeterminedFlaky, Tier::Insufficient).blaming(blamed).by(outcome, None);
-        draft.add("interruption", format!("{text}; {interruption}"), &looks);
-        draft.share = failed as f64 / looks.len().max(1) as f64;
-        return draft.unless(Cause::ServerRefused, "probe again, and watch with a scheduled check").in_words(format!("{text}; {interruption}"));
-    }
-    if blamed.iter().any(|seat| scene.is_cut_now_and_then(*seat, suspicion.place, suspicion.profile)) && !suspicion.passing.is_empty() {
+    let interruption = interruption(scene, suspicion.place, outcome);
+    if interruption.is_none() && blamed.iter().any(|seat| scene.is_cut_now_and_then(*seat, suspicion.place, suspicion.profile)) && !suspicion.passing.is_empty()
+    {
         return failing(suspicion, blamed);
     }
-    let thin = suspicion.mixed.is_empty();
-    let (cause, next) = if thin {
-        (Cause::UndeterminedInsufficient, "make more attempts from there")
-    } else {
-        (Cause::UndeterminedFlaky, "repeat from fixed source ports and with pauses (--deep), and watch with a scheduled check")
+    let (cause, rule, counter, next, gist) = match interruption {
+        Some(interruption) => {
+            (Cause::UndeterminedFlaky, "interruption", Cause::ServerRefused, "probe again, and watch with a scheduled check", format!("{text}; {interruption}"))
+        }
+        None if suspicion.mixed.is_empty() => (Cause::UndeterminedInsufficient, "open", Cause::PathMultipathLeg, "make more attempts from there", text),
+        None => (
+            Cause::UndeterminedFlaky,
+            "open",
+            Cause::PathMultipathLeg,
+            "repeat from fixed source ports and with pauses (--deep), and watch with a scheduled check",
+            text,
+        ),
     };
-    let mut draft = Draft::new(cause, Tier::Insufficient).blaming(blamed).by(outcome, None).because("open", text.clone(), &looks);
+    let mut draft = Draft::new(cause, Tier::Insufficient).blaming(blamed).by(outcome, None).because(rule, gist.clone(), &looks);
     draft.share = failed as f64 / looks.len().max(1) as f64;
-    draft.unless(Cause::PathMultipathLeg, next).in_words(text)
+    draft.unless(counter, next).in_words(gist)
 }
 
 /// A bad chain that one group alone sees, and for which no trusted authority vouches, may be the server's or somebody else's.

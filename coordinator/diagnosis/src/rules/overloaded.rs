@@ -10,9 +10,8 @@ use crate::{
     contrast::{fisher, row_by_chance},
     draft::Draft,
     explain::{WHERE, count, fate, groups, seats as named},
-    interruption::interruption,
+    interruption::{self, interruption},
     route::is_by_somebody_nearer,
-    scene::Scene,
     suspicion::Suspicion,
 };
 
@@ -111,15 +110,9 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
 fn fails_beside_others(suspicion: &Suspicion<'_, '_>) -> bool {
     let scene = suspicion.scene;
     let is_of_a_client = scene.recipe(suspicion.profile).is_none_or(|profile| profile.client.is_some());
-    let required = || (0..scene.profiles.len()).filter(|profile| scene.is_required(*profile));
-    let is_borne = |seat: &usize| required().all(|profile| passes_always(scene, *seat, suspicion.place, profile));
     let ends = || suspicion.mixed.iter().flat_map(|seat| suspicion.looks(*seat)).filter(|look| look.fails(Layer::Tls));
     let is_abrupt = ends().all(|look| matches!(family(look.reach), Outcome::TlsReset | Outcome::TlsTimeout));
-    suspicion.layer == Layer::Tls && !is_of_a_client && is_abrupt && suspicion.mixed.iter().all(is_borne)
-}
-
-fn passes_always(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> bool {
-    scene.cell(seat, place, profile).iter().all(|look| look.passes(Layer::Tls))
+    suspicion.layer == Layer::Tls && !is_of_a_client && is_abrupt && suspicion.mixed.iter().all(|seat| scene.always_passes(*seat, suspicion.place))
 }
 
 /// The attempts with the profile in question and with every other one that somebody both passes and fails with: chance does not mind which of them it hits.
@@ -170,11 +163,11 @@ fn is_alike_everywhere(mixture: &Mixture<'_, '_, '_>, blamed: &[usize]) -> bool 
 
 /// Tells whether all failures of a seat came before its first success: a server that is being started, and neither a load nor a limit.
 fn came_up(suspicion: &Suspicion<'_, '_>, seat: usize) -> bool {
-    let looks = suspicion.looks(seat);
-    let started = |look: &&Look<'_>| look.attempt.started_at;
-    let first_pass = looks.iter().filter(|look| look.passes(suspicion.layer)).map(|look| started(&look)).min();
-    let last_failure = looks.iter().filter(|look| look.fails(suspicion.layer)).map(|look| started(&look)).max();
-    first_pass.is_some() && last_failure < first_pass
+    let started = |fails: bool| {
+        let looks = suspicion.looks(seat).iter().filter(move |look| if fails { look.fails(suspicion.layer) } else { look.passes(suspicion.layer) });
+        looks.map(|look| look.attempt.started_at)
+    };
+    interruption::came_up(started(true), started(false))
 }
 
 /// Below this, luck is no good reason for groups that pass every time.
