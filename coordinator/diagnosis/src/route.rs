@@ -24,5 +24,5 @@ pub(crate) use answerer::{
 pub(crate) use author::{Author, author, is_by_somebody_nearer, same_network};
 pub(crate) use ending::{Ending, ending, full_hello_reaches_server, hello_reaches_server, payload_stop, size_ending};
 pub(crate) use extent::{Extent, extent, falls_far_short, is_last_router, lost_early, stopped};
-pub(crate) use location::{is_at_the_edge, is_common, is_on_common_ground, location, location_after, may_be_the_edge};
+pub(crate) use location::{is_at_the_edge, is_common, is_on_common_ground, location, location_after, may_be_the_edge, may_be_the_owners};
 pub(crate) use walk::{met, router, walks_mislead};

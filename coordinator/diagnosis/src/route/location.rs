@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use parallax_model::{assignment::Experiment, verdict::Location};
+use parallax_model::{assignment::Experiment, facts::TtlRange, verdict::Location};
 
 use super::{
     distance::expected_distance,
@@ -40,6 +40,12 @@ pub(crate) fn is_at_the_edge(hop: u8, server: u8) -> bool {
 pub(crate) fn is_on_common_ground(scene: &Scene<'_>, seat: usize, place: usize, hop: u8) -> bool {
     let router = walks(scene, seat, place, Experiment::SynWalk).find_map(|(_, walk)| router_at(walk, hop));
     router.is_some_and(|router| is_common(scene, seat, place, router))
+}
+
+/// Tells whether a reply from nearer than the server may be the owner's all the same: from one hop before it, or from where the ways of all networks have met.
+pub(crate) fn may_be_the_owners(scene: &Scene<'_>, seat: usize, place: usize, reply: TtlRange, server: TtlRange) -> bool {
+    let hop = reply.hops() + 1;
+    is_at_the_edge(hop, server.hops() + 1) || is_on_common_ground(scene, seat, place, hop)
 }
 
 /// Tells whether a router is met by the answered walks of all other outside groups too, of two or more.

@@ -77,12 +77,9 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
 
 /// Tells whether ICMP about a seat's attempts comes from the address itself, or from the seat's own host: then nothing between them speaks, whatever the other attempts met.
 fn says_so_itself(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
-    let ends = [Some(scene.places[place].ip()), own_address(scene, seat, place)];
-    scene.looks_of(seat, place).filter_map(|look| look.attempt.facts.tcp.as_ref()?.icmp_from).any(|speaker| ends.contains(&Some(speaker)))
-}
-
-fn own_address(scene: &Scene<'_>, seat: usize, place: usize) -> Option<IpAddr> {
-    scene.looks_of(seat, place).find_map(|look| Some(look.attempt.facts.tcp.as_ref()?.local?.ip()))
+    let facts = || scene.looks_of(seat, place).filter_map(|look| look.attempt.facts.tcp.as_ref());
+    let ends: Vec<IpAddr> = facts().filter_map(|tcp| Some(tcp.local?.ip())).chain([scene.places[place].ip()]).collect();
+    facts().filter_map(|tcp| tcp.icmp_from).any(|speaker| ends.contains(&speaker))
 }
 
 /// Tells whether a seat's connections to a responder at the same port fail alike, and those at another port do not: then it is not about the address, and the seat's own host
@@ -99,10 +96,7 @@ fn is_about_the_port(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
 fn refused_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Artefact<'a>> {
     let Author::Nearer { reply, server, look } = route::author(scene, seat, place, &[Reply::Refusal, Reply::Reset])? else { return None };
     let hop = reply.hops() + 1;
-    if (hop == 1 && is_about_the_port(scene, seat, place))
-        || route::is_at_the_edge(hop, server.hops() + 1)
-        || route::is_on_common_ground(scene, seat, place, hop)
-    {
+    if (hop == 1 && is_about_the_port(scene, seat, place)) || route::may_be_the_owners(scene, seat, place, reply, server) {
         return None;
     }
     let text = format!(

@@ -13,7 +13,7 @@ use crate::{
     contrast::row_by_chance,
     draft::Draft,
     explain::{WHO, count, fate, seats as named},
-    interruption::interruption,
+    interruption::{came_up, interruption},
     route::{self, Author},
     scene::Scene,
 };
@@ -56,9 +56,7 @@ fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
     };
     let by_path = match author {
         // The server's last router, and a host that hands what comes for its port on to another one inside, refuse from one hop before it.
-        Some(Author::Nearer { reply, server, .. }) => {
-            reply.hops() + 1 < server.hops() && !places.iter().any(|place| route::is_on_common_ground(scene, seat, *place, reply.hops() + 1))
-        }
+        Some(Author::Nearer { reply, server, .. }) => !places.iter().any(|place| route::may_be_the_owners(scene, seat, *place, reply, server)),
         Some(Author::Injector { .. } | Author::Witnessed { by_server: false, .. }) => true,
         _ => false,
     };
@@ -155,7 +153,7 @@ impl<'a> Timeline<'a> {
     /// Tells whether all that was cut came before the first success: no limit is reached by those who have not come yet.
     fn came_up(&self) -> bool {
         let started = |look: &Look<'a>| look.attempt.started_at;
-        self.cut.iter().map(started).max() < self.passed.iter().chain(&self.slow).filter(|look| look.reach.is_ok()).map(started).min()
+        came_up(self.cut.iter().map(started), self.passed.iter().chain(&self.slow).filter(|look| look.reach.is_ok()).map(started))
     }
 
     /// Tells whether success ended at some moment and no pause brought it back.
