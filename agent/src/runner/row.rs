@@ -58,8 +58,8 @@ pub(super) async fn resolve<L: Look>(share: &Share<L>) -> Vec<SocketAddr> {
         sleep_until(started + BETWEEN_TRIES).await;
         facts = share.resolve(profile, resolver).await;
     }
-    if is_silent(&facts) {
-        share.resolve_another(profile, resolver).await;
+    for name in names_beside(&facts) {
+        share.resolve_another(profile, name, resolver).await;
     }
     places(&facts, check.target.port).collect()
 }
@@ -89,10 +89,19 @@ fn places(facts: &DnsFacts, port: u16) -> impl Iterator<Item = SocketAddr> {
     facts.addresses.clone().into_iter().chain(by_tcp).take(MOST_ADDRESSES).map(move |address| SocketAddr::new(address, port))
 }
 
-/// Tells whether a resolver was asked and never answered: then another name tells whether it lives.
-fn is_silent(facts: &DnsFacts) -> bool {
-    let mut asked = facts.answers.iter().filter(|answer| matches!(answer.record_type, 1 | 28)).peekable();
-    asked.peek().is_some() && asked.all(|answer| answer.end == LookupEnd::TimedOut)
+/// Returns the names that tell whether a resolver is of any use, where it was of none for this one: after silence one that it knows by itself, and after errors those that
+/// take it a working way to others, the nearest first.
+fn names_beside(facts: &DnsFacts) -> Vec<String> {
+    let ends: Vec<LookupEnd> = facts.answers.iter().filter(|answer| matches!(answer.record_type, 1 | 28)).map(|answer| answer.end).collect();
+    let all = |is: fn(&LookupEnd) -> bool| !ends.is_empty() && ends.iter().all(is);
+    if all(|end| *end == LookupEnd::TimedOut) {
+        vec![KNOWN_TO_RESOLVERS.to_owned()]
+    } else if all(|end| matches!(end, LookupEnd::Response(SERVER_FAILURE | REFUSED))) {
+        let parent = facts.name.split_once('.').map(|(_, parent)| parent.to_owned());
+        parent.into_iter().filter(|parent| parent.contains('.')).chain([KNOWN_TO_ALL.to_owned()]).collect()
+    } else {
+        Vec::new()
+    }
 }
 
 /// Tries one profile at one address until the cell is decided.
@@ -144,6 +153,13 @@ async fn gate<L: Look>(share: Rc<Share<L>>, address: SocketAddr) {
 pub(super) const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 /// A pass is no loss: the next attempt needs no pause, only to be another one.
 const AFTER_A_PASS: Duration = Duration::from_millis(50);
+/// RFC 9462 section 6.4: resolvers answer for it themselves.
+const KNOWN_TO_RESOLVERS: &str = "resolver.arpa";
+/// RFC 2606 section 3: reserved, and served.
+const KNOWN_TO_ALL: &str = "example.com";
+/// RCODEs (RFC 1035 section 4.1.1).
+const SERVER_FAILURE: u16 = 2;
+const REFUSED: u16 = 5;
 const MOST_ADDRESSES: usize = 8;
 /// Where success and failure mix, the cell is tried so often.
 const MOST_TRIES: usize = 8;

@@ -17,7 +17,7 @@ use parallax_model::{
     outcome::Outcome,
     profile::{Depth, Profile},
     resolver::{NamedResolver, Resolver},
-    target::{Scheme, Target},
+    target::{Host, Scheme, Target},
     vantage::Responder,
 };
 use parallax_probe::{AuditManners, Plan, server_name_for};
@@ -168,10 +168,9 @@ impl<L: Look> Share<L> {
         self.look_up(profile, &check.target, resolver, Duration::from_millis(check.limits.attempt_ms)).await
     }
 
-    /// Resolves a name that has nothing to do with the target, at a resolver that was silent for it, and records the lookup.
-    pub(super) async fn resolve_another(&self, profile: &ProfileName, resolver: &Resolver) {
-        let Ok(other) = ANY_NAME.parse::<Target>() else { return };
-        self.look_up(profile, &other, resolver, OTHER_LOOKUP).await;
+    /// Resolves a name that is not the target's, at a resolver that was of no use for it, and records the lookup.
+    pub(super) async fn resolve_another(&self, profile: &ProfileName, name: String, resolver: &Resolver) {
+        self.look_up(profile, &bare(Host::Name(name), 443), resolver, OTHER_LOOKUP).await;
     }
 
     async fn look_up(&self, profile: &ProfileName, target: &Target, resolver: &Resolver, limit: Duration) -> DnsFacts {
@@ -193,8 +192,7 @@ impl<L: Look> Share<L> {
         let addresses = match (named.address(), &named.host) {
             (Some(address), _) => vec![address],
             (None, host) => {
-                let server = Target { scheme: Scheme::Tls, host: host.clone(), port: named.port, path: "/".to_owned(), pinned: None };
-                let found = self.tools.look.resolve(&server, &parallax_probe::Resolver::System, limit).await;
+                let found = self.tools.look.resolve(&bare(host.clone(), named.port), &parallax_probe::Resolver::System, limit).await;
                 found.addresses.into_iter().map(|address| SocketAddr::new(address, named.port)).collect()
             }
         };
@@ -325,12 +323,15 @@ pub(super) fn name_of(reason: NotCompleted) -> &'static str {
     parallax_model::outcome::NotCompletedKind::from(reason).as_str()
 }
 
+/// Makes a target of which nothing but the addresses is wanted.
+fn bare(host: Host, port: u16) -> Target {
+    Target { scheme: Scheme::Tls, host, port, path: "/".to_owned(), pinned: None }
+}
+
 const MOST_RESPONDERS: usize = 2;
 /// How much faster than what explains a failure a row may make its own tries.
 const ROW_HASTE: u32 = 4;
 /// How much of the time that a share has left an audit may take; the rest is for its last answers and the report.
 const AUDIT_SHARE: f64 = 0.75;
-/// Every resolver answers for it, be it that it knows nothing (RFC 9462, section 4).
-const ANY_NAME: &str = "tls://resolver.arpa:443";
 /// A resolver that lives answers for it at once.
 const OTHER_LOOKUP: Duration = Duration::from_secs(3);

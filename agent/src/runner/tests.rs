@@ -10,7 +10,7 @@ use parallax_model::{
     bytes::Bytes,
     check::Check,
     clock::{ManualClock, Timestamp},
-    facts::{AuditFacts, ConnectEnd, DnsFacts, Facts, ResolverKind, TcpFacts},
+    facts::{AuditFacts, ConnectEnd, DnsAnswer, DnsFacts, DnsTransport, Facts, LookupEnd, ResolverKind, TcpFacts},
     id::BootId,
     outcome::{NotCompletedKind, Outcome},
     target::Target,
@@ -28,6 +28,8 @@ mod survey;
 #[derive(Default)]
 struct Script {
     addresses: Vec<IpAddr>,
+    /// What the resolver answers to every name, with no address.
+    denies: Option<u16>,
     ends: HashMap<(SocketAddr, String), Vec<ConnectEnd>>,
     slow: Option<Duration>,
     /// Profiles without TLS 1.3 get alert 70.
@@ -39,7 +41,8 @@ struct Script {
 
 impl Look for Rc<Script> {
     async fn resolve(&self, target: &Target, _resolver: &Resolver, _limit: Duration) -> DnsFacts {
-        DnsFacts { addresses: self.addresses.clone(), ..DnsFacts::empty(target.host.to_string(), ResolverKind::System) }
+        let answers = self.denies.map(denial).into_iter().collect();
+        DnsFacts { addresses: self.addresses.clone(), answers, ..DnsFacts::empty(target.host.to_string(), ResolverKind::System) }
     }
 
     async fn run(&self, plan: &Plan) -> Facts {
@@ -153,6 +156,20 @@ fn assignment(target: &str, work: Work) -> Assignment {
 
 fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
+}
+
+/// Makes the answer to a query for IPv4 addresses that brings nothing but this RCODE.
+fn denial(code: u16) -> DnsAnswer {
+    DnsAnswer {
+        record_type: 1,
+        server: None,
+        transport: DnsTransport::Udp,
+        end: LookupEnd::Response(code),
+        records: Vec::new(),
+        elapsed_us: 1_000,
+        second_answer: false,
+        second_records: Vec::new(),
+    }
 }
 
 fn script(addresses: &[&str]) -> Script {
@@ -430,6 +447,22 @@ async fn shares_that_a_kill_cut_off_are_reported_and_not_run_again() {
             assert_eq!(Outcome::of(&reported.attempts[0]), Outcome::NotCompleted(NotCompletedKind::Interrupted));
             assert!(world.script.seen.borrow().is_empty());
             assert_eq!(Journal::open(world.dir.path()).unwrap().1, []);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resolver_that_answers_with_errors_is_asked_for_the_parent_and_for_a_name_that_all_know() {
+    LocalSet::new()
+        .run_until(async {
+            let names =
+                |reported: Reported| -> Vec<String> { reported.attempts.iter().filter_map(|attempt| Some(attempt.facts.dns.as_ref()?.name.clone())).collect() };
+            let refusing = Script { denies: Some(5), ..script(&[]) };
+            let asked = names(world(refusing, &["192.0.2.0/24"]).run(assignment("shop.example.test", Work::Row)).await);
+            assert_eq!(asked, ["shop.example.test", "shop.example.test", "example.test", "example.com"]);
+            let denying = Script { denies: Some(3), ..script(&[]) };
+            let asked = names(world(denying, &["192.0.2.0/24"]).run(assignment("shop.example.test", Work::Row)).await);
+            assert_eq!(asked, ["shop.example.test", "shop.example.test"], "a name that does not exist is a definite answer");
         })
         .await;
 }

@@ -169,7 +169,7 @@ impl<'s, 'a> Suspicion<'s, 'a> {
 
     /// Tells whether the server itself ends the attempts of another group than a seat's here, as their TTL shows: then it may be the one that ends a control.
     pub(crate) fn server_ends_others(&self, seat: usize) -> bool {
-        let others = self.failing.iter().filter(|other| self.scene.seats[**other].group != self.scene.seats[seat].group);
+        let others = self.failing.iter().chain(&self.explained).filter(|other| self.scene.seats[**other].group != self.scene.seats[seat].group);
         let replies = [Reply::Reset, Reply::Close, Reply::Alert];
         self.passing.is_empty()
             && others.into_iter().any(|other| matches!(author(self.scene, *other, self.place, &replies), Some(Author::AsFarAsServer { .. })))

@@ -2,7 +2,7 @@ use parallax_model::verdict::{Cause, Tier};
 
 use super::{
     Board,
-    zone_broken::{outcome, resolver_answers, resolves},
+    zone_broken::{outcome, resolver_answers, resolver_fails_all, resolves},
 };
 use crate::{
     draft::Draft,
@@ -11,7 +11,7 @@ use crate::{
 
 /// `dns.blocked`: a vantage's resolver has no address for the name while it answers for something, and other groups resolve it.
 ///
-/// Excluded by a resolver that answers nothing at all, or nothing by UDP, which is the vantage's own trouble. Counter: `vantage.resolver`; another name at the same resolver separates the two.
+/// Excluded by a resolver that answers nothing at all, or nothing by UDP, or every name with the same error, which is the vantage's own trouble. Counter: `vantage.resolver`; another name at the same resolver separates the two.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
     let asked: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.health[*seat].discarded.is_none() && !scene.seats[*seat].lookups.is_empty()).collect();
@@ -26,7 +26,8 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
         let own = scene.seats[seat].group;
         let others = scene.groups(&resolve).into_keys().filter(|group| *group != own).count();
         let neighbour = resolve.iter().any(|other| scene.seats[*other].group == own);
-        let alive = resolver_answers(scene, seat);
+        let fails_all = resolver_fails_all(scene, seat);
+        let alive = resolver_answers(scene, seat) && !fails_all;
         let opinions = &scene.seats[seat].opinions;
         let by_tcp = opinions.iter().any(|opinion| opinion.same_server);
         let same_server = opinions.iter().any(|opinion| opinion.same_server && opinion.vouched);
@@ -39,10 +40,11 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
             Draft::new(Cause::DnsBlocked, tier).unless(Cause::DnsZoneBroken, "resolve the name at the zone's own servers from that vantage")
         };
         draft = draft.blaming(&[seat]).by(outcome, None);
-        let what = match (alive, by_tcp) {
-            (true, _) => "does not resolve the name",
-            (false, true) => "does not answer by UDP for",
-            (false, false) => "does not answer at all for",
+        let what = match (fails_all, alive, by_tcp) {
+            (true, ..) => "resolves no name, neither others nor",
+            (false, true, _) => "does not resolve the name",
+            (false, false, true) => "does not answer by UDP for",
+            (false, false, false) => "does not answer at all for",
         };
         draft.add_lookups(
             "lookup",

@@ -196,6 +196,15 @@ fn failing(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> Draft {
                 named(scene, &suspicion.passing)
             ),
         ),
+        Shape::Alone if !suspicion.explained.is_empty() => (
+            Cause::UndeterminedInsufficient,
+            counterpart(outcome),
+            "mend what ends the others' connections, and look again: until then nothing passes from anywhere for comparison",
+            format!(
+                "from {WHO} a connection to {WHERE}{variant} {} otherwise than the others', and nobody passes: what else is wrong there shows only then",
+                fate(outcome)
+            ),
+        ),
         Shape::Alone => (
             Cause::UndeterminedInsufficient,
             counterpart(outcome),

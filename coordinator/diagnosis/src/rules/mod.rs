@@ -123,9 +123,10 @@ const PATH: [&Hypothesis; 10] = [
     &version_filter::HYPOTHESIS,
 ];
 const PATH_OF_VARIANT: [&Hypothesis; 4] = [&mtu::HYPOTHESIS, &hello_split::HYPOTHESIS, &hello_size::HYPOTHESIS, &version_filter::HYPOTHESIS];
-const SERVER: [&Hypothesis; 16] = [
+const SERVER: [&Hypothesis; 17] = [
     &ipv6_unserved::HYPOTHESIS,
     &server_silence::UNREACHABLE,
+    &server_silence::FULL_QUEUE,
     &server_silence::REFUSED,
     &edge_mtu::HYPOTHESIS,
     &server_answers::CLIENT_CERTIFICATE,

@@ -19,12 +19,44 @@ use crate::{
 pub(super) const UNREACHABLE: Hypothesis = Hypothesis {
     cause: Cause::ServerUnreachable,
     requires: "no group gets an answer to a SYN, the inside vantage (if there is one) included",
-    excluded_by: "a group that connects; groups that are each cut off well before the server",
+    excluded_by: "a group that connects, be it now and then; groups that are each cut off well before the server",
     counter: Cause::EdgeBlocked,
     next: "look from a vantage on the server's own segment (role=inside)",
     concerns: every_scheme,
-    test: |suspicion, seats| everywhere(suspicion, seats, Cause::ServerUnreachable, |class| matches!(class, Outcome::TcpTimeout | Outcome::TcpUnreachable)),
+    test: |suspicion, seats| {
+        let draft = everywhere(suspicion, seats, Cause::ServerUnreachable, |class| matches!(class, Outcome::TcpTimeout | Outcome::TcpUnreachable));
+        draft.filter(|_| answered_in_between(suspicion, seats).is_empty())
+    },
 };
+
+pub(super) const FULL_QUEUE: Hypothesis = Hypothesis {
+    cause: Cause::ServerOverloaded,
+    requires: "SYNs of two groups or more are never answered, the inside vantage's (if there is one) included, and in between others are",
+    excluded_by: "a group that passes; answers that all came before",
+    counter: Cause::UndeterminedFlaky,
+    next: "make more attempts from each group, and read the listener's queue on the server (ss -ltn)",
+    concerns: every_scheme,
+    test: |suspicion, seats| {
+        let answered = answered_in_between(suspicion, seats);
+        let mut draft = everywhere(suspicion, seats, Cause::ServerOverloaded, |class| class == Outcome::TcpTimeout).filter(|_| !answered.is_empty())?;
+        draft.seats.extend(answered.iter().map(|look| look.seat));
+        let (failed, all) = draft
+            .seats
+            .iter()
+            .flat_map(|seat| suspicion.looks(*seat))
+            .fold((0, 0), |(failed, all), look| (failed + u32::from(look.fails(Layer::Tcp)), all + 1));
+        draft.share = f64::from(failed) / f64::from(all);
+        let text = format!("in between, {COUNT} from {WHO} to {WHERE} came about: the host lives, and a full queue drops what it cannot take");
+        Some(draft.because("answered", text, &answered))
+    },
+};
+
+/// Returns the connections that came about after the first of these seats' failures: nothing that is down answers them.
+fn answered_in_between<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize]) -> Vec<Look<'a>> {
+    let Some(first) = suspicion.failures(seats).iter().map(|look| look.attempt.started_at).min() else { return Vec::new() };
+    let wavering = suspicion.mixed.iter().flat_map(|seat| suspicion.looks(*seat));
+    wavering.filter(|look| look.passes(Layer::Tcp) && look.attempt.started_at > first).copied().collect()
+}
 
 pub(super) const REFUSED: Hypothesis = Hypothesis {
     cause: Cause::ServerRefused,
