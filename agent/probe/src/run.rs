@@ -22,16 +22,18 @@ use crate::{
 };
 
 /// Makes one attempt. A failed connection is the measurement, so there is no error.
+///
+/// The experiments of many connections have a place of their own: no plain attempt carries room for them.
 pub async fn run<N: Net>(plan: &Plan, net: &N) -> Facts {
     match plan.experiment {
         Experiment::Resolve | Experiment::Witness => unsupported(),
         // A walk of SYNs shows the path of the address, whatever is spoken there.
-        Experiment::SynWalk => path::syn_walk(plan, net).await,
+        Experiment::SynWalk => Box::pin(path::syn_walk(plan, net)).await,
         Experiment::Audit if !plan.target.scheme.speaks_tls_over_tcp() => unsupported(),
-        Experiment::Audit => audit::audit(plan, net).await,
-        _ if plan.target.scheme == Scheme::Quic => paced(plan, quic::attempt(plan, net)).await,
-        Experiment::ReplyTtl => path::reply_ttl(plan, net).await,
-        Experiment::HelloWalk | Experiment::ControlWalk => path::hello_walk(plan, net).await,
+        Experiment::Audit => Box::pin(audit::audit(plan, net)).await,
+        _ if plan.target.scheme == Scheme::Quic => Box::pin(paced(plan, quic::attempt(plan, net))).await,
+        Experiment::ReplyTtl => Box::pin(path::reply_ttl(plan, net)).await,
+        Experiment::HelloWalk | Experiment::ControlWalk => Box::pin(path::hello_walk(plan, net)).await,
         _ => paced(plan, attempt(plan, net)).await,
     }
 }
@@ -92,7 +94,7 @@ async fn attempt<N: Net>(plan: &Plan, net: &N) -> Facts {
     }
     let exchange = Exchange::new(connection, deadline, plan.limits.read_bytes, plan.limits.transcript_bytes);
     let facts = match first {
-        First::Session(session, recipe) => full(plan, tcp, exchange, (*session, &recipe), deadline).await,
+        First::Session(session, recipe) => Box::pin(full(plan, tcp, exchange, (*session, &recipe), deadline)).await,
         First::Hello(wire, recipe) => tls::ask(tcp, exchange, wire, delivery, plan.name_in(&recipe)).await,
         First::NotTls(size) => not_tls(tcp, exchange, size).await,
     };

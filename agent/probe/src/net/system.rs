@@ -170,12 +170,13 @@ impl Connection for SystemConnection {
     }
 
     fn ack_ttl(&self) -> Option<u8> {
-        while let Some(entry) = sockopt::next_queued_error(self.stream.as_fd()) {
-            if let QueuedError::Acknowledged(ttl) = entry {
-                let _ = self.first_ack_ttl.compare_exchange(0, ttl, Ordering::Relaxed, Ordering::Relaxed);
+        while self.first_ack_ttl.load(Ordering::Relaxed) == 0 {
+            match sockopt::next_queued_error(self.stream.as_fd())? {
+                QueuedError::Acknowledged(ttl) => self.first_ack_ttl.store(ttl, Ordering::Relaxed),
+                QueuedError::Icmp(_) | QueuedError::Other => {}
             }
         }
-        Some(self.first_ack_ttl.load(Ordering::Relaxed)).filter(|ttl| *ttl > 0)
+        Some(self.first_ack_ttl.load(Ordering::Relaxed))
     }
 }
 
