@@ -51,11 +51,11 @@ pub(super) const FULL_QUEUE: Hypothesis = Hypothesis {
     },
 };
 
-/// Returns the connections that came about after the first of these seats' failures: nothing that is down answers them.
+/// Returns the connections that came about after the first of these seats' failures, or on which the hello was acknowledged and nothing else came: nothing that is down answers so.
 fn answered_in_between<'a>(suspicion: &Suspicion<'_, 'a>, seats: &[usize]) -> Vec<Look<'a>> {
     let Some(first) = suspicion.failures(seats).iter().map(|look| look.attempt.started_at).min() else { return Vec::new() };
-    let wavering = suspicion.mixed.iter().flat_map(|seat| suspicion.looks(*seat));
-    wavering.filter(|look| look.passes(Layer::Tcp) && look.attempt.started_at > first).copied().collect()
+    let is_of_a_queue = |look: &&Look<'a>| look.passes(Layer::Tcp) && (look.attempt.started_at > first || look.silence() == Some(Silence::Acknowledged));
+    suspicion.mixed.iter().flat_map(|seat| suspicion.looks(*seat)).filter(is_of_a_queue).copied().collect()
 }
 
 pub(super) const REFUSED: Hypothesis = Hypothesis {
