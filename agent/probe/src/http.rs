@@ -145,7 +145,7 @@ const MAX_LOCATION_CHARS: usize = 512;
 /// Time for the server's part of the work, beyond round trips.
 const QUIET_MARGIN: Duration = Duration::from_millis(50);
 /// How long an answer to a request may take before a server that chose no protocol by ALPN hears that nothing more is sent.
-const UNPROMISED: Duration = Duration::from_millis(200);
+const UNPROMISED: Duration = Duration::from_millis(100);
 const GLANCE_MARGIN: Duration = Duration::from_millis(5);
 const QUIET_LONGEST: Duration = Duration::from_millis(300);
 

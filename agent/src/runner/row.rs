@@ -164,5 +164,5 @@ const MOST_ADDRESSES: usize = 8;
 /// Where success and failure mix, the cell is tried so often.
 const MOST_TRIES: usize = 8;
 
-/// Wait of a try in a cell where another try has passed, milliseconds; longer where that one took long.
-const REPEATED_TRY_MS: u64 = 2_000;
+/// Wait of a try in a cell where another try has passed, milliseconds: longer than the queue of a server that serves one at a time; longer still where that one took long.
+const REPEATED_TRY_MS: u64 = 3_000;

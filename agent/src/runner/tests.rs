@@ -315,7 +315,7 @@ async fn a_cell_that_mixes_success_and_failure_is_tried_more_often() {
 async fn what_answered_late_is_given_the_time_again() {
     LocalSet::new()
         .run_until(async {
-            for (slow, again) in [(20, 2_000), (500, 3_000), (1_500, 5_000)] {
+            for (slow, again) in [(20, 3_000), (500, 3_000), (1_500, 5_000)] {
                 let script = Script { slow: Some(Duration::from_millis(slow)), ..script(&["192.0.2.1"]) };
                 let mut world = world(script, &["192.0.2.0/24"]);
                 let _ = world.run(assignment("shop.example.test", Work::Row)).await;

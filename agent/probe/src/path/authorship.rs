@@ -175,11 +175,11 @@ impl<N: Net> Probe<'_, N> {
         let above = ttl.checked_add(1);
         let syn = Question::Syn { remote, wanted: ConnectEnd::Connected, wait: first.connect_wait() };
         let hello = first.reply.map(|reply| Question::Hello { reply, wait: first.answer_wait() });
-        let ask = async |question: Option<Question>| match question.zip(above) {
-            Some((question, above)) => self.arrives(question, above).await,
+        let ask = async |question: Option<Question>, times| match question.zip(above) {
+            Some((question, above)) => self.arrives_once_of(times, question, above).await,
             None => false,
         };
-        let (at, syn_ack_nearer, nearer) = tokio::join!(self.all_with(ttl, first), ask(Some(syn)), ask(hello));
+        let (at, syn_ack_nearer, nearer) = tokio::join!(self.all_with(ttl, first), ask(Some(syn), 1), ask(hello, NEARER_TRIES));
         at.filter(|_| !syn_ack_nearer).map(|answer| Agreed { ttl, answer, nearer })
     }
 
@@ -209,7 +209,9 @@ impl<N: Net> Probe<'_, N> {
         let above = syn_ack.most.saturating_add(1);
         let (at_syn_ack, nearer) = match agreed {
             Some(Agreed { answer, nearer, .. }) => (answer, nearer),
-            None => tokio::join!(self.answer_with(syn_ack.least, wait), async { above > syn_ack.most && self.arrives(question, above).await }),
+            None => {
+                tokio::join!(self.answer_with(syn_ack.least, wait), async { above > syn_ack.most && self.arrives_once_of(NEARER_TRIES, question, above).await })
+            }
         };
         if nearer {
             // Somebody on the way is fewer hops away than the server.
@@ -236,6 +238,11 @@ impl<N: Net> Probe<'_, N> {
             }
             Question::Hello { reply, wait } => self.answer_with(threshold, wait).await == Some(reply),
         }
+    }
+
+    /// Tells whether it arrives in any of so many tries at the same time.
+    async fn arrives_once_of(&self, times: usize, question: Question, threshold: u8) -> bool {
+        join_all((0..times).map(|_| self.arrives(question, threshold))).await.contains(&true)
     }
 
     /// Connects without a threshold, sets it, asks, and says what arrived.
@@ -335,6 +342,8 @@ const ESTABLISHED: u8 = 1;
 /// Connections that ask at the same time where each would be waited for longer than this.
 const AT_ONCE: usize = 3;
 const SHORT_WAIT: Duration = Duration::from_millis(600);
+/// How often it is asked whether a reply arrives from nearer: one answer of several legs, or of several backends, may not be that reply.
+const NEARER_TRIES: usize = 3;
 /// After so many no further question is asked; siblings included.
 const MAX_CONNECTIONS: u32 = 40;
 const MAX_SIBLINGS: usize = 3;
