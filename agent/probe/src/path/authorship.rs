@@ -179,7 +179,7 @@ impl<N: Net> Probe<'_, N> {
             Some((question, above)) => self.arrives_once_of(times, question, above).await,
             None => false,
         };
-        let (at, syn_ack_nearer, nearer) = tokio::join!(self.all_with(ttl, first), ask(Some(syn), 1), ask(hello, NEARER_TRIES));
+        let (at, syn_ack_nearer, nearer) = tokio::join!(self.all_with(ttl, first), ask(Some(syn), 1), ask(hello, REPEATED_TRIES));
         at.filter(|_| !syn_ack_nearer).map(|answer| Agreed { ttl, answer, nearer })
     }
 
@@ -210,7 +210,9 @@ impl<N: Net> Probe<'_, N> {
         let (at_syn_ack, nearer) = match agreed {
             Some(Agreed { answer, nearer, .. }) => (answer, nearer),
             None => {
-                tokio::join!(self.answer_with(syn_ack.least, wait), async { above > syn_ack.most && self.arrives_once_of(NEARER_TRIES, question, above).await })
+                tokio::join!(self.answer_with(syn_ack.least, wait), async {
+                    above > syn_ack.most && self.arrives_once_of(REPEATED_TRIES, question, above).await
+                })
             }
         };
         if nearer {
@@ -226,7 +228,17 @@ impl<N: Net> Probe<'_, N> {
             return (Some(TtlRange { least: syn_ack.least.min(syn_ack.most), most: syn_ack.most }), None);
         }
         let passed = [at_syn_ack, again].contains(&Some(Reply::Data));
+        if passed && !self.hangs_on_the_threshold(reply, syn_ack.least, wait).await {
+            return (None, None);
+        }
         (self.find(Search::within(1, syn_ack.least - 1), None, question).await, Some(passed))
+    }
+
+    /// Tells whether the reply comes each time without a threshold and never with it: one leg of several, or one backend, lets a handshake go on by itself.
+    async fn hangs_on_the_threshold(&self, reply: Reply, threshold: u8, wait: Duration) -> bool {
+        let answers = async |threshold| join_all((0..REPEATED_TRIES).map(|_| self.answer_with(threshold, wait))).await;
+        let (free, filtered) = tokio::join!(answers(1), answers(threshold));
+        free.iter().all(|answer| *answer == Some(reply)) && !filtered.contains(&Some(reply))
     }
 
     /// Tells whether what is waited for arrives although packets below the threshold are ignored.
@@ -342,8 +354,8 @@ const ESTABLISHED: u8 = 1;
 /// Connections that ask at the same time where each would be waited for longer than this.
 const AT_ONCE: usize = 3;
 const SHORT_WAIT: Duration = Duration::from_millis(600);
-/// How often it is asked whether a reply arrives from nearer: one answer of several legs, or of several backends, may not be that reply.
-const NEARER_TRIES: usize = 3;
+/// How often it is asked what one leg of several, or one of several backends, may answer otherwise.
+const REPEATED_TRIES: usize = 3;
 /// After so many no further question is asked; siblings included.
 const MAX_CONNECTIONS: u32 = 40;
 const MAX_SIBLINGS: usize = 3;

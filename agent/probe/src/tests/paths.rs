@@ -115,6 +115,19 @@ async fn what_one_of_two_legs_resets_is_not_laid_to_the_server() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_one_of_two_backends_resets_is_no_injection() {
+    let dials = AtomicUsize::new(0);
+    let found = reply_ttl(plan(Experiment::ReplyTtl, "modern"), move |_| {
+        let fails = dials.fetch_add(1, Relaxed) % 8 == 0;
+        let peer = Peer::accepting(move |sent, _| if fails && holds_name(sent) { vec![Step::Reset(61)] } else { vec![server_flight(61)] });
+        Peer { ack_ttl: Some(61), ..peer }
+    })
+    .await;
+    assert_eq!((found.reply, found.syn_ack), (Some(Reply::Reset), exactly(61)));
+    assert_eq!((found.reply_ttl, found.passed_when_filtered), (None, None), "{found:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_that_comes_no_more_has_no_ttl() {
     let dials = AtomicUsize::new(0);
     let found = reply_ttl(plan(Experiment::ReplyTtl, "modern"), move |_| match dials.fetch_add(1, Relaxed) {

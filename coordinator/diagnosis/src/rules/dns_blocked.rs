@@ -11,7 +11,7 @@ use crate::{
 
 /// `dns.blocked`: a vantage's resolver has no address for the name while it answers for something, and other groups resolve it.
 ///
-/// Excluded by a resolver that answers nothing at all, or nothing by UDP, or every name with the same error, which is the vantage's own trouble. Counter: `vantage.resolver`; another name at the same resolver separates the two.
+/// Excluded by a resolver that answers nothing at all, or nothing by UDP, which is the vantage's own trouble; undetermined where it answers every name with the same error. Counter: `vantage.resolver`; another name at the same resolver separates the two.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
     let asked: Vec<usize> = (0..scene.seats.len()).filter(|seat| scene.health[*seat].discarded.is_none() && !scene.seats[*seat].lookups.is_empty()).collect();
@@ -27,12 +27,16 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
         let others = scene.groups(&resolve).into_keys().filter(|group| *group != own).count();
         let neighbour = resolve.iter().any(|other| scene.seats[*other].group == own);
         let fails_all = resolver_fails_all(scene, seat);
-        let alive = resolver_answers(scene, seat) && !fails_all;
+        let alive = resolver_answers(scene, seat);
         let opinions = &scene.seats[seat].opinions;
         let by_tcp = opinions.iter().any(|opinion| opinion.same_server);
         let same_server = opinions.iter().any(|opinion| opinion.same_server && opinion.vouched);
         let mut draft = if !alive {
             Draft::new(Cause::VantageResolver, Tier::Likely).unless(Cause::DnsBlocked, "resolve another name at the same resolver")
+        } else if fails_all {
+            // A resolver that serves nobody here, and one that knows a few names and not this one, look alike.
+            Draft::new(Cause::UndeterminedInsufficient, Tier::Insufficient)
+                .unless(Cause::VantageResolver, "resolve a name that it must know at the same resolver")
         } else if neighbour || others == 0 {
             Draft::new(Cause::UndeterminedConflicting, Tier::Insufficient).unless(Cause::DnsBlocked, "resolve the name again from both vantages of the group")
         } else {
