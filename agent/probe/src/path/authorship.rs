@@ -75,6 +75,8 @@ struct FirstLook {
     round_trip: Duration,
     /// What the acknowledgement's TTL makes likely.
     guess: Option<u8>,
+    /// The port that it came from, which another connection can take again once a reset has ended this one.
+    port: Option<u16>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +136,7 @@ impl<N: Net> Probe<'_, N> {
             reply_after: Duration::ZERO,
             round_trip: dialled.elapsed,
             guess: None,
+            port: None,
         };
         let Some(mut connection) = dialled.connection else { return (tcp::failed(tcp), look) };
         if !starttls::to_tls(&mut connection, plan, deadline).await {
@@ -145,6 +148,7 @@ impl<N: Net> Probe<'_, N> {
         let facts = tls::ask(tcp, exchange, tls::craft(&recipe, name, 0), plan.profile.delivery, name).await;
         if let Some(tls) = &facts.tls {
             look.reply = reply_of(tls.end);
+            look.port = dialled.local.map(|local| local.port()).filter(|_| look.reply == Some(Reply::Reset));
             look.reply_after = Duration::from_micros(tls.end_us);
         }
         look.guess = facts.tcp.as_ref().and_then(|tcp| tcp.ack_ttl);
@@ -174,12 +178,9 @@ impl<N: Net> Probe<'_, N> {
         let (ttl, remote) = (first.guess?, self.plan.address);
         let above = ttl.checked_add(1);
         let syn = Question::Syn { remote, wanted: ConnectEnd::Connected, wait: first.connect_wait() };
-        let hello = first.reply.map(|reply| Question::Hello { reply, wait: first.answer_wait() });
-        let ask = async |question: Option<Question>, times| match question.zip(above) {
-            Some((question, above)) => self.arrives_once_of(times, question, above).await,
-            None => false,
-        };
-        let (at, syn_ack_nearer, nearer) = tokio::join!(self.all_with(ttl, first), ask(Some(syn), 1), ask(hello, REPEATED_TRIES));
+        let syn_ack = async { if let Some(above) = above { self.arrives(syn, above).await } else { false } };
+        let hello = async { if let Some((reply, above)) = first.reply.zip(above) { self.comes_from_nearer(reply, above, first).await } else { false } };
+        let (at, syn_ack_nearer, nearer) = tokio::join!(self.all_with(ttl, first), syn_ack, hello);
         at.filter(|_| !syn_ack_nearer).map(|answer| Agreed { ttl, answer, nearer })
     }
 
@@ -209,11 +210,7 @@ impl<N: Net> Probe<'_, N> {
         let above = syn_ack.most.saturating_add(1);
         let (at_syn_ack, nearer) = match agreed {
             Some(Agreed { answer, nearer, .. }) => (answer, nearer),
-            None => {
-                tokio::join!(self.answer_with(syn_ack.least, wait), async {
-                    above > syn_ack.most && self.arrives_once_of(REPEATED_TRIES, question, above).await
-                })
-            }
+            None => tokio::join!(self.answer_with(syn_ack.least, wait), async { above > syn_ack.most && self.comes_from_nearer(reply, above, first).await }),
         };
         if nearer {
             // Somebody on the way is fewer hops away than the server.
@@ -252,18 +249,26 @@ impl<N: Net> Probe<'_, N> {
         }
     }
 
-    /// Tells whether it arrives in any of so many tries at the same time.
-    async fn arrives_once_of(&self, times: usize, question: Question, threshold: u8) -> bool {
-        join_all((0..times).map(|_| self.arrives(question, threshold))).await.contains(&true)
+    /// Tells whether the reply arrives in any of several tries, of which one takes the first look's way: one leg of several, or one backend, may answer otherwise.
+    async fn comes_from_nearer(&self, reply: Reply, above: u8, first: &FirstLook) -> bool {
+        let wait = first.answer_wait();
+        let elsewhere = join_all((1..REPEATED_TRIES).map(|_| self.answer_with(above, wait)));
+        let (elsewhere, again) = tokio::join!(elsewhere, self.answer_from(first.port, above, wait));
+        again == Some(reply) || elsewhere.contains(&Some(reply))
+    }
+
+    /// Asks from a port of the host's choice.
+    async fn answer_with(&self, threshold: u8, wait: Duration) -> Option<Reply> {
+        self.answer_from(None, threshold, wait).await
     }
 
     /// Connects without a threshold, sets it, asks, and says what arrived.
-    async fn answer_with(&self, threshold: u8, wait: Duration) -> Option<Reply> {
+    async fn answer_from(&self, source_port: Option<u16>, threshold: u8, wait: Duration) -> Option<Reply> {
         for _ in 0..OVERTAKEN_TRIES {
             if self.overtaken.load(Relaxed) {
                 return None;
             }
-            let dial = self.dial(self.plan.address, self.plan.connect_timeout());
+            let dial = Dial { source_port, ..self.dial(self.plan.address, self.plan.connect_timeout()) };
             let mut connection = self.net.dial(&dial).await.connection?;
             if !starttls::to_tls(&mut connection, self.plan, Instant::now() + wait).await {
                 return None;
@@ -321,7 +326,7 @@ impl<N: Net> Probe<'_, N> {
             ConnectEnd::Refused if dialled.icmp.is_none() => Reply::Refusal,
             _ => return None,
         };
-        let first = FirstLook { stage: Stage::Connected, reply: None, reply_after: Duration::ZERO, round_trip: dialled.elapsed, guess };
+        let first = FirstLook { stage: Stage::Connected, reply: None, reply_after: Duration::ZERO, round_trip: dialled.elapsed, guess, port: None };
         let ttl = self.connect_ttl(remote, &first, dialled.end).await?;
         Some(Sibling { address: remote.ip(), port: remote.port(), reply, ttl })
     }

@@ -115,10 +115,24 @@ async fn what_one_of_two_legs_resets_is_not_laid_to_the_server() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_leg_of_the_first_look_is_asked_again() {
+    const FIRST: u16 = 40_000;
+    let dials = AtomicUsize::new(0);
+    let found = reply_ttl(plan(Experiment::ReplyTtl, "modern"), move |dial| {
+        let fails = dials.fetch_add(1, Relaxed) < 2 || dial.source_port == Some(FIRST);
+        let peer = Peer::accepting(move |sent, _| if fails && holds_name(sent) { vec![Step::Reset(63)] } else { vec![server_flight(61)] });
+        Peer { ack_ttl: Some(61), ..peer }
+    })
+    .await;
+    assert_eq!((found.reply, found.syn_ack), (Some(Reply::Reset), exactly(61)));
+    assert!(found.reply_ttl.is_none_or(|ttl| ttl.least > 61), "{found:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_one_of_two_backends_resets_is_no_injection() {
     let dials = AtomicUsize::new(0);
     let found = reply_ttl(plan(Experiment::ReplyTtl, "modern"), move |_| {
-        let fails = dials.fetch_add(1, Relaxed) % 8 == 0;
+        let fails = dials.fetch_add(1, Relaxed).is_multiple_of(8);
         let peer = Peer::accepting(move |sent, _| if fails && holds_name(sent) { vec![Step::Reset(61)] } else { vec![server_flight(61)] });
         Peer { ack_ttl: Some(61), ..peer }
     })
