@@ -149,7 +149,10 @@ fn is_alike_everywhere(mixture: &Mixture<'_, '_, '_>, blamed: &[usize]) -> bool 
     let scene = suspicion.scene;
     let groups = scene.groups(blamed);
     let count = |seats: &[usize], fails: bool| {
-        let looks = seats.iter().flat_map(|seat| mixture.looks(*seat));
+        // What came from fixed ports, or after pauses, is hit by chance like the rest: a group that was lucky shows there that it is no exception.
+        let repeated =
+            |seat: usize| [Experiment::SourcePort, Experiment::Slow].into_iter().flat_map(move |experiment| scene.bench(seat, experiment, suspicion.place));
+        let looks = seats.iter().flat_map(|seat| mixture.looks(*seat).chain(repeated(*seat)));
         looks.filter(|look| if fails { look.fails(suspicion.layer) } else { look.passes(suspicion.layer) }).count()
     };
     let is_other = |seat: &usize| !groups.contains_key(&scene.seats[*seat].group);
