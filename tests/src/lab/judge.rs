@@ -177,10 +177,8 @@ fn match_expected(expected: &Expected, document: &Document, used: &mut [bool], j
     weighed.vantages = expected.vantages.as_ref().map(|_| wrong_vantages(expected, finding).is_none());
     weighed.addresses = expected.addresses.as_ref().map(|_| wrong_addresses(expected, finding).is_none());
     judgement.weighed.push(weighed);
-    // Who is told that nothing is known yet is sent to nobody, be it for a part of those concerned.
-    let misblamed = if finding.cause.starts_with("undetermined.") { Grade::UnderSpecified } else { Grade::Wrong };
     for reason in blame(expected, finding) {
-        judgement.lower(misblamed, format!("{} {reason}", finding.cause));
+        judgement.lower(Grade::Wrong, format!("{} {reason}", finding.cause));
     }
     if finding.tier < expected.tier {
         judgement.lower(Grade::UnderSpecified, format!("{} is only {:?}, not {:?}", finding.cause, finding.tier, expected.tier).to_lowercase());
@@ -280,13 +278,6 @@ mod tests {
             assert_eq!(judgement.grade, Grade::UnderSpecified, "{judgement:?}");
             assert!(!judgement.confused && !judgement.reasons.is_empty());
         }
-    }
-
-    #[test]
-    fn an_abstention_about_some_of_them_is_under_specified_also_where_it_may_be_said() {
-        let either = FILTER.replace("['path.sni-filter']", "['path.sni-filter', 'undetermined.flaky']").replace("confirmed", "insufficient");
-        let found = [("undetermined.flaky", "insufficient", "a"), ("undetermined.flaky", "insufficient", "d")];
-        assert_eq!(judge(&probe(&either), &document(&found)).grade, Grade::UnderSpecified);
     }
 
     #[test]
