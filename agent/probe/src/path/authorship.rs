@@ -176,11 +176,9 @@ impl<N: Net> Probe<'_, N> {
     /// Asks for the SYN-ACK and the reply at the TTL of an acknowledgement and above it; none where the SYN-ACK does not have that TTL, or was lost.
     async fn at_the_acknowledgements_ttl(&self, first: &FirstLook) -> Option<Agreed> {
         let (ttl, remote) = (first.guess?, self.plan.address);
-        let above = ttl.checked_add(1);
         let syn = Question::Syn { remote, wanted: ConnectEnd::Connected, wait: first.connect_wait() };
-        let syn_ack = async { if let Some(above) = above { self.arrives(syn, above).await } else { false } };
-        let hello = async { if let Some((reply, above)) = first.reply.zip(above) { self.comes_from_nearer(reply, above, first).await } else { false } };
-        let (at, syn_ack_nearer, nearer) = tokio::join!(self.all_with(ttl, first), syn_ack, hello);
+        let syn_ack = async { ttl < u8::MAX && self.arrives(syn, ttl + 1).await };
+        let (at, syn_ack_nearer, nearer) = tokio::join!(self.all_with(ttl, first), syn_ack, self.comes_from_nearer(ttl, first));
         at.filter(|_| !syn_ack_nearer).map(|answer| Agreed { ttl, answer, nearer })
     }
 
@@ -210,7 +208,7 @@ impl<N: Net> Probe<'_, N> {
         let above = syn_ack.most.saturating_add(1);
         let (at_syn_ack, nearer) = match agreed {
             Some(Agreed { answer, nearer, .. }) => (answer, nearer),
-            None => tokio::join!(self.answer_with(syn_ack.least, wait), async { above > syn_ack.most && self.comes_from_nearer(reply, above, first).await }),
+            None => tokio::join!(self.answer_with(syn_ack.least, wait), self.comes_from_nearer(syn_ack.most, first)),
         };
         if nearer {
             // Somebody on the way is fewer hops away than the server.
@@ -249,8 +247,10 @@ impl<N: Net> Probe<'_, N> {
         }
     }
 
-    /// Tells whether the reply arrives in any of several tries, of which one takes the first look's way: one leg of several, or one backend, may answer otherwise.
-    async fn comes_from_nearer(&self, reply: Reply, above: u8, first: &FirstLook) -> bool {
+    /// Tells whether the first look's reply arrives with a TTL above this one in any of several tries, of which one takes the same way: one leg of several, or one backend, may
+    /// answer otherwise.
+    async fn comes_from_nearer(&self, ttl: u8, first: &FirstLook) -> bool {
+        let Some((reply, above)) = first.reply.zip(ttl.checked_add(1)) else { return false };
         let wait = first.answer_wait();
         let elsewhere = join_all((1..REPEATED_TRIES).map(|_| self.answer_with(above, wait)));
         let (elsewhere, again) = tokio::join!(elsewhere, self.answer_from(first.port, above, wait));

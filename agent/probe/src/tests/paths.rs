@@ -98,18 +98,23 @@ async fn one_lost_packet_leaves_the_reply_where_it_is() {
     }
 }
 
+/// Measures where the hello with the name is reset with this TTL on some connections, told by their number and dial, and answered on the others.
+async fn reset_on_some(ttl: u8, is_reset: impl Fn(usize, &Dial) -> bool + Send + Sync + 'static) -> ReplyTtlFacts {
+    let dials = AtomicUsize::new(0);
+    let found = reply_ttl(plan(Experiment::ReplyTtl, "modern"), move |dial| {
+        let fails = is_reset(dials.fetch_add(1, Relaxed), dial);
+        let peer = Peer::accepting(move |sent, _| if fails && holds_name(sent) { vec![Step::Reset(ttl)] } else { vec![server_flight(61)] });
+        Peer { ack_ttl: Some(61), ..peer }
+    })
+    .await;
+    assert_eq!((found.reply, found.syn_ack), (Some(Reply::Reset), exactly(61)));
+    found
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_one_of_two_legs_resets_is_not_laid_to_the_server() {
     for failing in 0..2 {
-        let dials = AtomicUsize::new(0);
-        let found = reply_ttl(plan(Experiment::ReplyTtl, "modern"), move |_| {
-            let dial = dials.fetch_add(1, Relaxed);
-            let fails = dial < 2 || dial % 2 == failing;
-            let peer = Peer::accepting(move |sent, _| if fails && holds_name(sent) { vec![Step::Reset(63)] } else { vec![server_flight(61)] });
-            Peer { ack_ttl: Some(61), ..peer }
-        })
-        .await;
-        assert_eq!((found.reply, found.syn_ack), (Some(Reply::Reset), exactly(61)));
+        let found = reset_on_some(63, move |dial, _| dial < 2 || dial % 2 == failing).await;
         assert!(found.reply_ttl.is_none_or(|ttl| ttl.least > 61), "{failing}: {found:?}");
     }
 }
@@ -117,27 +122,13 @@ async fn what_one_of_two_legs_resets_is_not_laid_to_the_server() {
 #[tokio::test(start_paused = true)]
 async fn the_leg_of_the_first_look_is_asked_again() {
     const FIRST: u16 = 40_000;
-    let dials = AtomicUsize::new(0);
-    let found = reply_ttl(plan(Experiment::ReplyTtl, "modern"), move |dial| {
-        let fails = dials.fetch_add(1, Relaxed) < 2 || dial.source_port == Some(FIRST);
-        let peer = Peer::accepting(move |sent, _| if fails && holds_name(sent) { vec![Step::Reset(63)] } else { vec![server_flight(61)] });
-        Peer { ack_ttl: Some(61), ..peer }
-    })
-    .await;
-    assert_eq!((found.reply, found.syn_ack), (Some(Reply::Reset), exactly(61)));
-    assert!(found.reply_ttl.is_none_or(|ttl| ttl.least > 61), "{found:?}");
+    let found = reset_on_some(63, |dial, taken| dial < 2 || taken.source_port == Some(FIRST)).await;
+    assert!(found.reply_ttl.is_some_and(|ttl| ttl.least > 61), "{found:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_one_of_two_backends_resets_is_no_injection() {
-    let dials = AtomicUsize::new(0);
-    let found = reply_ttl(plan(Experiment::ReplyTtl, "modern"), move |_| {
-        let fails = dials.fetch_add(1, Relaxed).is_multiple_of(8);
-        let peer = Peer::accepting(move |sent, _| if fails && holds_name(sent) { vec![Step::Reset(61)] } else { vec![server_flight(61)] });
-        Peer { ack_ttl: Some(61), ..peer }
-    })
-    .await;
-    assert_eq!((found.reply, found.syn_ack), (Some(Reply::Reset), exactly(61)));
+    let found = reset_on_some(61, |dial, _| dial.is_multiple_of(8)).await;
     assert_eq!((found.reply_ttl, found.passed_when_filtered), (None, None), "{found:?}");
 }
 

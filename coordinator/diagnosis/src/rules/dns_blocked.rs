@@ -1,12 +1,19 @@
-use parallax_model::verdict::{Cause, Tier};
+use std::collections::HashSet;
+
+use parallax_model::{
+    attempt::Attempt,
+    facts::LookupEnd,
+    verdict::{Cause, Tier},
+};
 
 use super::{
     Board,
-    zone_broken::{outcome, resolver_answers, resolver_fails_all, resolves},
+    zone_broken::{outcome, resolver_answers, resolves},
 };
 use crate::{
     draft::Draft,
     explain::{WHO, count, seats as named},
+    scene::Scene,
 };
 
 /// `dns.blocked`: a vantage's resolver has no address for the name while it answers for something, and other groups resolve it.
@@ -62,3 +69,18 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
         board.drafts.push(draft.in_words(format!("the resolver of {WHO} {what} {host} ({outcome}); others resolve it")));
     }
 }
+
+/// Tells whether the seat's resolver is of no use for any name that it was asked: the same error for all of them, of which there are others than the target's.
+fn resolver_fails_all(scene: &Scene<'_>, seat: usize) -> bool {
+    let seat = &scene.seats[seat];
+    let ends = |lookups: &[&Attempt]| -> HashSet<LookupEnd> {
+        lookups.iter().filter_map(|attempt| attempt.facts.dns.as_ref()).flat_map(|dns| &dns.answers).map(|answer| answer.end).collect()
+    };
+    let (own, others) = (ends(&seat.lookups), ends(&seat.other_lookups));
+    let is_error = |end: &LookupEnd| matches!(end, LookupEnd::Response(SERVER_FAILURE | REFUSED));
+    !others.is_empty() && own.iter().all(is_error) && own == others
+}
+
+/// RCODEs (RFC 1035 section 4.1.1).
+const SERVER_FAILURE: u16 = 2;
+const REFUSED: u16 = 5;

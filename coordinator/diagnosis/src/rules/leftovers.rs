@@ -201,7 +201,7 @@ fn failing(suspicion: &Suspicion<'_, '_>, blamed: &[usize]) -> Draft {
             counterpart(outcome),
             "mend what ends the others' connections, and look again: until then nothing passes from anywhere for comparison",
             format!(
-                "from {WHO} a connection to {WHERE}{variant} {} otherwise than the others', and nobody passes: what else is wrong there shows only then",
+                "from {WHO} a connection to {WHERE}{variant} {}, and not as from elsewhere; as long as nobody passes, nothing shows what is wrong on that way alone",
                 fate(outcome)
             ),
         ),

@@ -135,6 +135,12 @@ impl<'m, 's, 'a> Mixture<'m, 's, 'a> {
         self.profiles.iter().flat_map(move |profile| scene.cell(seat, place, *profile))
     }
 
+    /// The same with what came from fixed ports and after pauses, which chance hits like the rest: a group that was lucky shows there that it is no exception.
+    fn looks_with_repeats(&self, seat: usize) -> impl Iterator<Item = &'s Look<'a>> + '_ {
+        let repeated = [Experiment::SourcePort, Experiment::Slow].into_iter();
+        self.looks(seat).chain(repeated.flat_map(move |experiment| self.suspicion.scene.bench(seat, experiment, self.suspicion.place)))
+    }
+
     /// Tells whether a seat, whatever it shows with the profile in question, fails more than once and passes as well.
     fn wavers(&self, seat: usize) -> bool {
         let layer = self.suspicion.layer;
@@ -149,10 +155,7 @@ fn is_alike_everywhere(mixture: &Mixture<'_, '_, '_>, blamed: &[usize]) -> bool 
     let scene = suspicion.scene;
     let groups = scene.groups(blamed);
     let count = |seats: &[usize], fails: bool| {
-        // What came from fixed ports, or after pauses, is hit by chance like the rest: a group that was lucky shows there that it is no exception.
-        let repeated =
-            |seat: usize| [Experiment::SourcePort, Experiment::Slow].into_iter().flat_map(move |experiment| scene.bench(seat, experiment, suspicion.place));
-        let looks = seats.iter().flat_map(|seat| mixture.looks(*seat).chain(repeated(*seat)));
+        let looks = seats.iter().flat_map(|seat| mixture.looks_with_repeats(*seat));
         looks.filter(|look| if fails { look.fails(suspicion.layer) } else { look.passes(suspicion.layer) }).count()
     };
     let is_other = |seat: &usize| !groups.contains_key(&scene.seats[*seat].group);

@@ -40,12 +40,8 @@ pub(super) const FULL_QUEUE: Hypothesis = Hypothesis {
         let answered = answered_in_between(suspicion, seats);
         let mut draft = everywhere(suspicion, seats, Cause::ServerOverloaded, |class| class == Outcome::TcpTimeout).filter(|_| !answered.is_empty())?;
         draft.seats.extend(answered.iter().map(|look| look.seat));
-        let (failed, all) = draft
-            .seats
-            .iter()
-            .flat_map(|seat| suspicion.looks(*seat))
-            .fold((0, 0), |(failed, all), look| (failed + u32::from(look.fails(Layer::Tcp)), all + 1));
-        draft.share = f64::from(failed) / f64::from(all);
+        let looks: Vec<&Look<'_>> = draft.seats.iter().flat_map(|seat| suspicion.looks(*seat)).collect();
+        draft.share = looks.iter().filter(|look| look.fails(Layer::Tcp)).count() as f64 / looks.len() as f64;
         let text = format!("in between, {COUNT} from {WHO} to {WHERE} came about: the host lives, and a full queue drops what it cannot take");
         Some(draft.because("answered", text, &answered))
     },

@@ -1,4 +1,4 @@
-use std::{collections::HashSet, net::IpAddr};
+use std::net::IpAddr;
 
 use parallax_model::{
     attempt::Attempt,
@@ -89,18 +89,3 @@ pub(super) fn resolver_answers(scene: &Scene<'_>, seat: usize) -> bool {
     let all = scene.seats[seat].lookups.iter().chain(&scene.seats[seat].other_lookups);
     all.filter_map(|attempt| attempt.facts.dns.as_ref()).flat_map(|dns| &dns.answers).any(|answer| matches!(answer.end, LookupEnd::Response(_)))
 }
-
-/// Tells whether the seat's resolver is of no use for any name that it was asked: the same error for all of them, of which there are others than the target's.
-pub(super) fn resolver_fails_all(scene: &Scene<'_>, seat: usize) -> bool {
-    let seat = &scene.seats[seat];
-    let ends = |lookups: &[&Attempt]| -> HashSet<LookupEnd> {
-        lookups.iter().filter_map(|attempt| attempt.facts.dns.as_ref()).flat_map(|dns| &dns.answers).map(|answer| answer.end).collect()
-    };
-    let (own, others) = (ends(&seat.lookups), ends(&seat.other_lookups));
-    let is_error = |end: &LookupEnd| matches!(end, LookupEnd::Response(SERVER_FAILURE | REFUSED));
-    !others.is_empty() && own.iter().all(is_error) && own == others
-}
-
-/// RCODEs (RFC 1035 section 4.1.1).
-const SERVER_FAILURE: u16 = 2;
-const REFUSED: u16 = 5;
