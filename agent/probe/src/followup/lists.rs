@@ -136,15 +136,20 @@ fn variant(list: &mut List<'_>) {
     list.walks();
 }
 
-/// Passes and fails: a leg chosen by source port (M14), a limit on rate, or chance.
+/// Passes and fails: a leg chosen by source port (M14), a limit on rate, a filter that misses some names, or chance.
 fn mixed(list: &mut List<'_>) {
     if matches!(list.case.symptom, Symptom::Cut | Symptom::Alert | Symptom::Refused) {
         list.one(Experiment::ReplyTtl).next();
     }
     list.up_to(MIXED_BASELINES).next();
+    let hello_is_read = matches!(list.case.symptom, Symptom::Cut | Symptom::Alert | Symptom::Silence);
     for turn in 0..PORT_TURNS {
-        for port in (0..PORTS).map(|at| FIRST_PORT + at) {
-            list.pinned(port);
+        for at in 0..PORTS {
+            // Among the ports' first turn, controls meet the same moments.
+            if turn == 0 && hello_is_read && at % PORTS_A_CONTROL == 0 {
+                list.named(Experiment::ControlName, 1);
+            }
+            list.pinned(FIRST_PORT + at);
         }
         list.next();
         // Where nothing answers, each of these costs seconds: the ports' second turn comes first.
@@ -262,7 +267,8 @@ impl<'a> List<'a> {
 const RETRANSMISSION_MS: u64 = 1_000;
 const SHORTEST_MS: u64 = 1_500;
 const MIXED_BASELINES: u32 = 8;
-const PORTS: u16 = 10;
+pub(super) const PORTS: u16 = 10;
 const PORT_TURNS: u32 = 2;
+const PORTS_A_CONTROL: u16 = 3;
 /// Fixed, so that a later round meets the same legs again.
 const FIRST_PORT: u16 = 42_301;

@@ -77,9 +77,14 @@ pub fn drill_down(row: &RowSoFar<'_>) -> Vec<FollowUp> {
 
 /// Tells whether an experiment is still worth its connections, given what the row has seen by now.
 ///
-/// Once somebody before the server is known to answer the wanted name in its place, and controls pass, only where that is remains to be found out.
+/// Once somebody before the server is known to answer the wanted name in its place, and controls pass, only where that is remains to be found out. Source ports of which none
+/// differs from another decide nothing, however often each is tried.
 pub fn is_worth_it(row: &RowSoFar<'_>, experiment: Experiment) -> bool {
-    matches!(experiment, Experiment::HelloWalk | Experiment::ControlWalk | Experiment::SynWalk) || !settled::by_an_artefact(row)
+    match experiment {
+        Experiment::HelloWalk | Experiment::ControlWalk | Experiment::SynWalk => true,
+        Experiment::SourcePort => !settled::ports_are_alike(row) && !settled::by_an_artefact(row),
+        _ => !settled::by_an_artefact(row),
+    }
 }
 
 fn take_off_what_was_run(row: &RowSoFar<'_>, planned: &mut Vec<FollowUp>) {

@@ -7,7 +7,7 @@ use parallax_model::{
     outcome::Outcome,
 };
 
-use super::RowSoFar;
+use super::{RowSoFar, lists::PORTS};
 
 /// Tells whether the wanted name is answered from before the server, every time, and a control never is.
 pub(super) fn by_an_artefact(row: &RowSoFar<'_>) -> bool {
@@ -19,6 +19,13 @@ pub(super) fn by_an_artefact(row: &RowSoFar<'_>) -> bool {
         of(|experiment| experiment == Experiment::Baseline).filter(|attempt| row.check.requires(&attempt.profile)).map(Outcome::of).collect();
     let contrast = controls.len() >= LEAST_CONTROLS && wanted.len() >= LEAST_WANTED;
     forged && contrast && controls.into_iter().all(|outcome| !outcome.is_failure()) && wanted.into_iter().all(Outcome::is_failure)
+}
+
+/// Tells whether every source port of the list was tried, and all ended alike: each passed, or each failed.
+pub(super) fn ports_are_alike(row: &RowSoFar<'_>) -> bool {
+    let pinned = row.attempts.iter().filter(|attempt| attempt.address == Some(row.address) && attempt.experiment == Experiment::SourcePort);
+    let outcomes: Vec<Outcome> = pinned.map(Outcome::of).collect();
+    outcomes.len() >= usize::from(PORTS) && (outcomes.iter().all(|outcome| outcome.is_ok()) || outcomes.iter().all(|outcome| outcome.is_failure()))
 }
 
 /// Tells whether a reply after the hello came from nearer than the SYN-ACK, or did not survive a threshold that the server's own answer passed.

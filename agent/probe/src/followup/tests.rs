@@ -91,10 +91,14 @@ fn attempt(profile: &str, experiment: Experiment, address: &str, facts: Facts) -
     }
 }
 
-/// Two attempts of each default profile, ending as `ends` says by profile.
+/// Two attempts of each default profile, ending as `ends` says by profile and turn.
 fn attempts(ends: impl Fn(&str, usize) -> Facts) -> Vec<Attempt> {
-    let twice = |profile: &'static str| [0, 1].map(|turn| (profile, turn));
-    DEFAULT_PROFILES.into_iter().flat_map(twice).map(|(profile, turn)| attempt(profile, Experiment::Baseline, HERE, ends(profile, turn))).collect()
+    turns(2, ends)
+}
+
+fn turns(turns: usize, ends: impl Fn(&str, usize) -> Facts) -> Vec<Attempt> {
+    let all = |profile: &'static str| (0..turns).map(move |turn| (profile, turn));
+    DEFAULT_PROFILES.into_iter().flat_map(all).map(|(profile, turn)| attempt(profile, Experiment::Baseline, HERE, ends(profile, turn))).collect()
 }
 
 fn planned_for(target: &str, attempts: &[Attempt], connections_left: u32) -> Vec<FollowUp> {
@@ -272,23 +276,59 @@ fn profiles_that_fail_each_in_its_way_are_all_looked_into() {
 
 #[test]
 fn of_recipes_that_waver_one_is_tried_from_fixed_ports_whose_name_lies_in_one_segment() {
-    let list = planned(|tried, turn| connected(if turn == 0 && ["modern-pq", "tls12"].contains(&tried) { TlsEnd::Reset } else { TlsEnd::Established }));
+    let looked = |ends: fn(&str, usize) -> TlsEnd| planned_for("shop.corp.test:443", &turns(8, |tried, turn| connected(ends(tried, turn))), 120);
+    let list = looked(|tried, turn| if turn == 0 && ["modern-pq", "tls12"].contains(&tried) { TlsEnd::Reset } else { TlsEnd::Established });
     let pinned = || list.iter().filter(|followup| followup.task.experiment == Experiment::SourcePort);
     assert_eq!(pinned().count(), 20);
     assert!(pinned().all(|followup| followup.task.profile.as_str() == "tls12"));
-    let beside = planned(|tried, turn| connected(if tried == "modern-pq" || (tried == "tls12" && turn == 0) { TlsEnd::Reset } else { TlsEnd::Established }));
+    let beside = looked(|tried, turn| if tried == "modern-pq" || (tried == "tls12" && turn == 0) { TlsEnd::Reset } else { TlsEnd::Established });
     assert_eq!(count(&beside, Experiment::SourcePort), 20, "a small hello that wavers comes before a large one that fails");
+}
+
+/// Eight attempts of each default profile, every second of which is reset: as a row leaves a cell that wavers.
+fn wavering() -> Vec<Attempt> {
+    turns(8, |_, turn| connected(if turn.is_multiple_of(2) { TlsEnd::Reset } else { TlsEnd::Established }))
+}
+
+#[test]
+fn controls_lie_among_the_first_turn_of_the_ports() {
+    let list = planned_for("shop.corp.test:443", &wavering(), 120);
+    let first = list.iter().find(|followup| followup.task.experiment == Experiment::SourcePort).unwrap().batch;
+    let controls: Vec<usize> =
+        list.iter().enumerate().filter(|(_, followup)| followup.task.experiment == Experiment::ControlName).map(|(at, _)| at).collect();
+    assert_eq!(controls.len(), 4);
+    assert!(controls.iter().all(|at| list[*at].batch == first && list[at + 1].task.experiment == Experiment::SourcePort));
+    assert!(list.iter().map(FollowUp::connections).sum::<u32>() <= MOST_CONNECTIONS);
+    let refused = attempts(|_, turn| if turn == 0 { connecting(ConnectEnd::Refused) } else { connected(TlsEnd::Established) });
+    assert_eq!(count(&planned_for("shop.corp.test:443", &refused, 120), Experiment::ControlName), 0, "no hello was read");
+}
+
+#[test]
+fn ports_that_all_end_alike_are_not_tried_again() {
+    let worth = |ends: fn(u16) -> TlsEnd, ports: u16| {
+        let mut row = wavering();
+        row.extend((0..ports).map(|port| attempt("modern", Experiment::SourcePort, HERE, connected(ends(port)))));
+        let check = check("shop.corp.test:443");
+        let row = RowSoFar { check: &check, address: HERE.parse().unwrap(), attempts: &row, responders: &[], connections_left: 120 };
+        is_worth_it(&row, Experiment::SourcePort)
+    };
+    assert!(!worth(|_| TlsEnd::Reset, 10));
+    assert!(!worth(|_| TlsEnd::Established, 10));
+    assert!(worth(|port| if port == 3 { TlsEnd::Established } else { TlsEnd::Reset }, 10));
+    assert!(worth(|_| TlsEnd::Reset, 9), "the first turn is not over");
 }
 
 #[test]
 fn what_passes_and_fails_is_tried_from_fixed_ports_and_slowly() {
-    let list = planned(|_, turn| connected(if turn == 0 { TlsEnd::Reset } else { TlsEnd::Established }));
+    let list = planned_for("shop.corp.test:443", &wavering(), 120);
     let mut ports: Vec<u16> = list.iter().filter_map(|followup| followup.source_port).collect();
     assert_eq!(count(&list, Experiment::SourcePort), 20);
     ports.sort_unstable();
     ports.dedup();
     assert_eq!(ports.len(), 10, "each port twice");
-    assert_eq!((count(&list, Experiment::Slow), count(&list, Experiment::Baseline)), (2, 6));
+    assert_eq!((count(&list, Experiment::Slow), count(&list, Experiment::Baseline)), (2, 0));
+    let after_two = planned(|_, turn| connected(if turn == 0 { TlsEnd::Reset } else { TlsEnd::Established }));
+    assert_eq!(count(&after_two, Experiment::Baseline), 6);
 }
 
 #[test]

@@ -73,13 +73,18 @@ pub(super) fn ports_of_the_group_decide(scene: &Scene<'_>, seat: usize) -> bool 
 
 /// Tells whether more ports gave the same again than chance lets expect.
 fn agree_beyond_chance(scene: &Scene<'_>, cells: &[(usize, usize)]) -> bool {
+    agreement_by_chance(scene, cells) <= PORTS_BEYOND_CHANCE
+}
+
+/// Returns how likely as many ports as did would have given the same again if ports did not matter.
+fn agreement_by_chance(scene: &Scene<'_>, cells: &[(usize, usize)]) -> f64 {
     let tables: Vec<Ports<'_>> = cells.iter().map(|(seat, place)| ports(scene, *seat, *place)).collect();
     let looks = || tables.iter().flat_map(BTreeMap::values).flatten();
     let failing = looks().filter(|look| !look.reach.is_ok()).count() as f64 / looks().count().max(1) as f64;
     // Two tries agree by chance this often when ports do not matter.
     let by_chance = failing.powi(2) + (1.0 - failing).powi(2);
     let (same, again) = tables.iter().map(agreement).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-    at_least(same, again, by_chance) <= PORTS_BEYOND_CHANCE
+    at_least(same, again, by_chance)
 }
 
 fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
@@ -87,7 +92,7 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
     let always = |passes: bool| ports.iter().filter(move |(_, looks)| looks.iter().all(|look| look.reach.is_ok() == passes)).collect::<Vec<_>>();
     let (pass, fail) = (always(true), always(false));
     let repeated = |rows: &[(&u16, &Vec<Look<'_>>)]| rows.iter().filter(|(_, looks)| looks.len() > 1).count();
-    if repeated(&pass) < 2 || repeated(&fail) < 2 || !ports_decide(scene, seat, place) || pauses_cure(scene, seat, &ports) {
+    if repeated(&pass) < 2 || repeated(&fail) < 2 || !ports_decide(scene, seat, place) || pauses_tell_more(scene, seat, place, &ports) {
         return None;
     }
     let group = scene.seats[seat].group;
@@ -134,12 +139,13 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
     Some(draft.in_words(format!("one of several legs on the path of {WHO} to {WHERE} fails, fixed by source port: there a connection {}", fate(outcome))))
 }
 
-/// Tells whether the seat's attempts after pauses all passed, beyond luck: a limit on rate cuts two series of ports at the same turns.
-fn pauses_cure(scene: &Scene<'_>, seat: usize, ports: &Ports<'_>) -> bool {
+/// Tells whether the seat's attempts after pauses all passed, and by less luck than its ports agree: a limit on rate cuts two series of ports at the same turns.
+fn pauses_tell_more(scene: &Scene<'_>, seat: usize, place: usize, ports: &Ports<'_>) -> bool {
     let looks = || ports.values().flatten();
     let passing = looks().filter(|look| look.reach.is_ok()).count() as f64 / looks().count().max(1) as f64;
     let slow = scene.everywhere(seat, Experiment::Slow);
-    slow.iter().all(|look| look.reach.is_ok()) && row_by_chance(passing, slow.len()) <= BEYOND_CHANCE
+    let luck = row_by_chance(passing, slow.len());
+    slow.iter().all(|look| look.reach.is_ok()) && luck <= BEYOND_CHANCE && luck <= agreement_by_chance(scene, &[(seat, place)])
 }
 
 /// Ports that agree with themselves by less luck than this show that they decide: a limit on rate looks much the same.

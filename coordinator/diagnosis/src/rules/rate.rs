@@ -24,7 +24,11 @@ use crate::{
 /// by other groups that fail as well at the time and that pauses do not help, and by failures that hit several groups at one moment. A limit whose author nothing shows is left open: a device on the path limits as well as a server. Counter: each other; the arrival TTL of the refusals tells policy from path.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
-    let found: Vec<(usize, Draft)> = (0..scene.seats.len()).filter_map(|seat| Some((seat, test(scene, seat)?))).collect();
+    // A leg that its source ports show cuts whoever comes at any pace.
+    let legs: Vec<&Draft> = board.drafts.iter().filter(|draft| draft.cause == Cause::PathMultipathLeg).collect();
+    let is_a_leg = |seat: usize, draft: &Draft| legs.iter().any(|leg| leg.seats.contains(&seat) && draft.places.is_subset(&leg.places));
+    let drafts = (0..scene.seats.len()).filter_map(|seat| Some((seat, test(scene, seat)?)));
+    let found: Vec<(usize, Draft)> = drafts.filter(|(seat, draft)| !is_a_leg(*seat, draft)).collect();
     for (seat, draft) in found {
         for place in draft.places.iter().copied().collect::<Vec<_>>() {
             board.mark_all(seat, place);
@@ -75,6 +79,8 @@ fn test(scene: &Scene<'_>, seat: usize) -> Option<Draft> {
         _ => return None,
     };
     let tier = match (by_server || by_path, groups) {
+        // Whose refusals they are is beyond doubt; that pauses cure them must be as well.
+        (true, _) if cured && luck > LITTLE_LUCK => Tier::Likely,
         (true, _) => Tier::Confirmed,
         (false, 0) => return None,
         (false, 1) => Tier::Suspected,
@@ -210,4 +216,6 @@ fn spares_what_was_slowed(passed: &[Look<'_>], cut: &[Look<'_>], slow: &[Look<'_
 
 /// How likely a row of successes by chance may be to count all the same.
 const LUCK: f64 = 0.05;
+/// How likely it may be where nothing is left to doubt.
+const LITTLE_LUCK: f64 = 0.01;
 const NEXT_AUTHOR: &str = "measure the arrival TTL of the refusals (--deep)";

@@ -94,10 +94,13 @@ fn neighbours(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> V
     others.filter(|other| scene.state(*other, place, profile, Layer::Tls) == State::Mixed && class(*other) == class(seat)).collect()
 }
 
-/// Tells whether some source port gave both, and those of the group agree no more than by chance: legs change now and then.
+/// Tells whether no source port differs from another, or some port gave both and those of the group agree no more than by chance: legs change now and then.
 fn ports_do_not_matter(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
+    let ports = ports(scene, seat, place);
+    let all = |passes: bool| ports.values().flatten().all(|look| look.reach.is_ok() == passes);
     let gave_both = |looks: &Vec<Look<'_>>| looks.iter().any(|look| look.reach.is_ok()) && looks.iter().any(|look| !look.reach.is_ok());
-    ports(scene, seat, place).values().any(gave_both) && !ports_of_the_group_decide(scene, seat)
+    let alike = ports.len() >= LEAST_PORTS && (all(true) || all(false));
+    (alike || ports.values().any(gave_both)) && !ports_of_the_group_decide(scene, seat)
 }
 
 /// Returns the seats of other groups, if all of them pass every time.
@@ -115,3 +118,6 @@ fn others(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> Optio
 fn is_of_a_filter(class: Outcome) -> bool {
     matches!(family(class), Outcome::TlsReset | Outcome::TlsTimeout | Outcome::TlsAlert(_))
 }
+
+/// So many source ports that end alike hardly meet but one of two legs.
+const LEAST_PORTS: usize = 8;
