@@ -82,7 +82,7 @@ pub(super) fn mixtures(asks: &mut Asks<'_, '_>, drafts: &[Draft]) {
     }
 }
 
-/// A second certificate, or a bad one among good ones, is counted: eleven more attempts from two groups show a share of one in four with 95 %.
+/// A second certificate, or a bad one among good ones, is counted: eleven more attempts from each of three groups show a share of one in four with 95 %.
 pub(super) fn two_certificates(asks: &mut Asks<'_, '_>) {
     let scene = asks.scene;
     for place in (0..scene.places.len()).filter(|place| !scene.ignored.contains(place)) {
@@ -97,7 +97,8 @@ pub(super) fn two_certificates(asks: &mut Asks<'_, '_>) {
             if !is_base || (keys.len() < 2 && outcomes.len() < 2 && !alternates_with_profiles(scene, place)) {
                 continue;
             }
-            for seat in asks.one_of_each(&scored, 2) {
+            // An even number of vantages that keep time may each meet always the same one of two that a balancer gives by turns.
+            for seat in asks.one_of_each(&scored, 3) {
                 asks.until(seat, profile, scene.places[place], 2 + 11, "two certificates are in use at one address");
             }
         }
