@@ -9,7 +9,7 @@ use parallax_model::{
     id::ProfileName,
     outcome::Outcome,
 };
-use parallax_probe::{FollowUp, MOST_CONNECTIONS, RowSoFar, drill_down, is_worth_it};
+use parallax_probe::{FollowUp, MOST_CONNECTIONS, RowSoFar, drill_down, is_worth_it, wavers};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until},
@@ -104,22 +104,27 @@ async fn explain_address<L: Look>(share: Rc<Share<L>>, address: SocketAddr, mut 
     let mut budget = budget.min(MOST_CONNECTIONS);
     for _ in 0..MOST_LISTS {
         let row = RowSoFar { check: &share.assignment.check, address, attempts: &seen, responders: &responders, connections_left: budget };
-        let list = drill_down(&row);
+        let (list, wavered) = (drill_down(&row), wavers(&row));
         if list.is_empty() {
             return;
         }
-        budget = budget.saturating_sub(list.iter().map(FollowUp::connections).sum());
         let mut batches: BTreeMap<u32, Vec<FollowUp>> = BTreeMap::new();
         for follow_up in list {
             batches.entry(follow_up.batch).or_default().push(follow_up);
         }
-        for batch in batches.into_values() {
+        for mut batch in batches.into_values() {
             if Instant::now() >= until {
                 return;
             }
             let row = RowSoFar { check: &share.assignment.check, address, attempts: &seen, responders: &responders, connections_left: budget };
+            if !wavered && wavers(&row) {
+                // What seemed to fail always does not: other questions come first.
+                break;
+            }
+            batch.retain(|follow_up| is_worth_it(&row, follow_up.task.experiment));
+            budget = budget.saturating_sub(batch.iter().map(FollowUp::connections).sum());
             let mut running = JoinSet::new();
-            for follow_up in batch.into_iter().filter(|follow_up| is_worth_it(&row, follow_up.task.experiment)) {
+            for follow_up in batch {
                 running.spawn_local(follow(Rc::clone(&share), follow_up, until));
             }
             seen.extend(running.join_all().await.into_iter().flatten());
@@ -151,8 +156,8 @@ fn other_doors(address: SocketAddr) -> Vec<SocketAddr> {
     [443, 80].into_iter().filter(|port| *port != address.port()).map(|port| SocketAddr::new(address.ip(), port)).collect()
 }
 
-/// What comes of the first list may call for a second one, hardly for more.
-const MOST_LISTS: usize = 2;
+/// What comes of the first list may call for a second one, and a mixture that shows late for another beside; hardly for more.
+const MOST_LISTS: usize = 3;
 /// The source ports of the engine's own lists, so that passing vantages are compared on the same ones.
 const FIRST_PORT: u16 = 42_301;
 const PORTS: u16 = 10;

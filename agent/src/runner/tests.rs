@@ -257,6 +257,22 @@ async fn a_confirmed_failure_is_explained_at_once_within_the_budget() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failure_that_turns_out_to_be_a_mixture_is_looked_into_as_one() {
+    LocalSet::new()
+        .run_until(async {
+            let mut wavering = script(&["192.0.2.1"]);
+            let three_times = vec![ConnectEnd::Refused, ConnectEnd::Refused, ConnectEnd::Refused, ConnectEnd::Connected];
+            wavering.ends.insert((address("192.0.2.1:443"), "modern".to_owned()), three_times);
+            let mut world = world(wavering, &["192.0.2.0/24"]);
+            let reported = world.run(assignment("shop.example.test", Work::Row)).await;
+            let count = |wanted: Experiment| reported.attempts.iter().filter(|attempt| attempt.experiment == wanted).count();
+            assert_eq!(count(Experiment::SourcePort), 10, "ports that all pass decide nothing, and are not tried again");
+            assert_eq!((count(Experiment::Slow), count(Experiment::SynWalk)), (2, 0));
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_under_way_when_the_time_for_explanations_ends_is_told() {
     LocalSet::new()
         .run_until(async {

@@ -83,7 +83,7 @@ pub use wanted::{Wanted, wanted};
 /// The version of the rules; stored with every verdict.
 ///
 /// Raised by one whenever the same facts may get another cause, tier or scope than before, so that `parallax verdict rejudge` tells what a new build sees in old rounds.
-pub const RULES: &str = "15";
+pub const RULES: &str = "16";
 
 /// Computes what a round means; `now` is the coordinator's clock, by which certificates are judged, and the moment of closing.
 pub fn judge(round: &RoundView, history: &History, trust: &Trust, now: Timestamp) -> Verdict {

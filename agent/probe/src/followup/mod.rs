@@ -75,6 +75,11 @@ pub fn drill_down(row: &RowSoFar<'_>) -> Vec<FollowUp> {
     planned
 }
 
+/// Tells whether the recipe that is looked into both passes and fails at the address.
+pub fn wavers(row: &RowSoFar<'_>) -> bool {
+    Case::of(row).is_some_and(|case| case.mixed)
+}
+
 /// Tells whether an experiment is still worth its connections, given what the row has seen by now.
 ///
 /// Once somebody before the server is known to answer the wanted name in its place, and controls pass, only where that is remains to be found out. Source ports of which none

@@ -294,8 +294,7 @@ fn wavering() -> Vec<Attempt> {
 fn controls_lie_among_the_first_turn_of_the_ports() {
     let list = planned_for("shop.corp.test:443", &wavering(), 120);
     let first = list.iter().find(|followup| followup.task.experiment == Experiment::SourcePort).unwrap().batch;
-    let controls: Vec<usize> =
-        list.iter().enumerate().filter(|(_, followup)| followup.task.experiment == Experiment::ControlName).map(|(at, _)| at).collect();
+    let controls: Vec<usize> = list.iter().enumerate().filter(|(_, followup)| followup.task.experiment == Experiment::ControlName).map(|(at, _)| at).collect();
     assert_eq!(controls.len(), 4);
     assert!(controls.iter().all(|at| list[*at].batch == first && list[at + 1].task.experiment == Experiment::SourcePort));
     assert!(list.iter().map(FollowUp::connections).sum::<u32>() <= MOST_CONNECTIONS);

@@ -30,10 +30,15 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
                 if !wavers || board.is_explained(seat, place, profile) || board.is_intercepted(seat, place) {
                     continue;
                 }
-                if let Some(draft) = test(scene, seat, place, profile) {
+                if let Some(mut draft) = test(scene, seat, place, profile) {
                     let neighbours = neighbours(scene, seat, place, profile);
                     board.mark_all(seat, place);
                     neighbours.iter().for_each(|other| board.mark_all(*other, place));
+                    for (seat, other) in elsewhere(scene, seat, place, profile) {
+                        board.mark_all(seat, other);
+                        draft.seats.insert(seat);
+                        draft.places.insert(other);
+                    }
                     board.drafts.push(draft.blaming(&neighbours));
                 }
             }
@@ -87,11 +92,24 @@ fn draft(scene: &Scene<'_>, seat: usize, place: usize, names: &Names<'_>, tier: 
 
 /// Returns the seats behind the same path whose attempts waver in the same way: one of a group is asked for all.
 fn neighbours(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> Vec<usize> {
-    let class =
-        |seat: usize| agreed(scene.cell(seat, place, profile).iter().filter(|look| look.fails(Layer::Tls)).map(|look| look.reach)).map(|(class, _)| class);
+    let class = |seat: usize| class(scene.cell(seat, place, profile));
     let others =
         (0..scene.seats.len()).filter(|other| *other != seat && scene.seats[*other].group == scene.seats[seat].group && scene.is_scored(*other, place));
     others.filter(|other| scene.state(*other, place, profile, Layer::Tls) == State::Mixed && class(*other) == class(seat)).collect()
+}
+
+/// Returns where else the name is cut in the same way behind the same path, and other names pass: what it misses by chance makes a row of failures, too.
+fn elsewhere(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> Vec<(usize, usize)> {
+    let wanted = class(scene.cell(seat, place, profile));
+    let beside = (0..scene.seats.len()).filter(|other| scene.seats[*other].group == scene.seats[seat].group);
+    let cells = beside.flat_map(|other| (0..scene.places.len()).map(move |at| (other, at)));
+    let open = cells.filter(|(other, at)| *at != place && !scene.ignored.contains(at) && scene.is_scored(*other, *at));
+    let is_cut_alike = |other: usize, at: usize| (0..scene.profiles.len()).any(|profile| class(scene.cell(other, at, profile)) == wanted);
+    open.filter(|(other, at)| is_cut_alike(*other, *at) && names(scene, *other, *at).control.failed.is_empty()).collect()
+}
+
+fn class(looks: &[Look<'_>]) -> Option<Outcome> {
+    agreed(looks.iter().filter(|look| look.fails(Layer::Tls)).map(|look| look.reach)).map(|(class, _)| class)
 }
 
 /// Tells whether no source port differs from another, or some port gave both and those of the group agree no more than by chance: legs change now and then.
