@@ -7,7 +7,7 @@ use parallax_model::{assignment::Experiment, facts::Reply, outcome::Outcome, ver
 use crate::{
     cell::{Layer, Look, Silence, State, agreed, family, nobody},
     contrast::{BEYOND_CHANCE, fisher, row_by_chance},
-    route::{Author, author, is_by_somebody_nearer},
+    route::{Author, author, ended_early, is_by_somebody_nearer},
     scene::Scene,
 };
 
@@ -205,14 +205,15 @@ impl<'s, 'a> Suspicion<'s, 'a> {
         }
     }
 
-    /// Returns the tier of a server finding: an act of the server settles it, else two groups must fail alike and none pass.
+    /// Returns the tier of a server finding: an act of the server settles it, else two groups must fail alike by nobody before the server, and none pass.
     pub(crate) fn server_tier(&self, seats: &[usize], act: bool) -> Option<Tier> {
         if act {
             return Some(Tier::Confirmed);
         }
         // What the inside vantage sees of another kind is the server's, and not what the others see.
         let inside_differs = self.failing.iter().chain(&self.mixed).any(|seat| self.scene.seats[*seat].inside && !seats.contains(seat));
-        (self.passing.is_empty() && !inside_differs && self.scene.count_groups(seats) > 1).then_some(Tier::Likely)
+        let is_of_others = self.layer == Layer::Tls && seats.iter().any(|seat| ended_early(self.scene, *seat, self.place).is_some());
+        (self.passing.is_empty() && !inside_differs && !is_of_others && self.scene.count_groups(seats) > 1).then_some(Tier::Likely)
     }
 
     /// Returns the probability that these seats fail so much more often than the passing ones by chance, over all profiles that fail there alike.

@@ -10,7 +10,7 @@ use parallax_model::{
 
 use super::{
     distance::{expected_distance, walked_to_the_server},
-    ending::ending,
+    ending::{ended_early, ending},
     walk::walks,
 };
 use crate::{
@@ -36,7 +36,10 @@ pub(crate) enum Author<'a> {
 ///
 /// A TTL can be copied: what it says is void where a record of what was sent, or a ClientHello that never got as far as the server, speaks against it.
 pub(crate) fn author<'a>(scene: &Scene<'a>, seat: usize, place: usize, replies: &[Reply]) -> Option<Author<'a>> {
-    let is_copy = |ttl: TtlRange| ending(scene, seat, place).is_some_and(|ending| ending.speaks_early()) || ends_short_lived_syns(scene, seat, place, ttl);
+    let is_copy = |ttl: TtlRange| {
+        let speaks_early = ending(scene, seat, place).is_some_and(|ending| ending.speaks_early()) || ended_early(scene, seat, place).is_some();
+        speaks_early || ends_short_lived_syns(scene, seat, place, ttl)
+    };
     told_author(scene, seat, place, replies).filter(|author| !matches!(author, Author::AsFarAsServer { ttl, .. } if is_copy(*ttl)))
 }
 
@@ -147,8 +150,9 @@ pub(super) fn somebodys_ttl(scene: &Scene<'_>, seat: usize, place: usize) -> Opt
 
 /// Tells whether what ended a seat's attempts came from nearer than the server.
 pub(crate) fn is_by_somebody_nearer(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
-    matches!(
+    let told = matches!(
         author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close, Reply::Alert]),
         Some(Author::Nearer { .. } | Author::Injector { .. } | Author::Witnessed { by_server: false, .. })
-    )
+    );
+    told || ended_early(scene, seat, place).is_some()
 }

@@ -113,10 +113,10 @@ pub(crate) fn full_hello_reaches_server(scene: &Scene<'_>, seat: usize, place: u
     walks(scene, seat, place, Experiment::HelloWalk).any(|(look, walk)| fills_segment(scene, &look) && last_heard(walk) + 1 >= server)
 }
 
-/// Where every payload stops although SYNs go on.
+/// Where every ClientHello stops although SYNs go on.
 #[derive(Debug, Clone)]
 pub(crate) struct Stop<'a> {
-    /// The first hop limit at which nothing was heard.
+    /// The first hop limit at which no router was heard: nothing was, or what ends the connection.
     pub(crate) hop: u8,
     /// How far away the server answers SYNs.
     pub(crate) server: u8,
@@ -135,4 +135,21 @@ pub(crate) fn payload_stop<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> 
     let hop = last_heard(walk) + 1;
     let goes_on = syn_walk.steps.iter().any(|step| step.hop_limit >= hop && matches!(step.end, StepEnd::Expired(_)));
     (hop < server && goes_on).then(|| Stop { hop, server, looks: vec![look, syn_look] })
+}
+
+/// Returns where ClientHellos are reset or answered with an alert, whatever their name, before they got as far as SYNs do: whoever does that is not the server, whatever TTL
+/// the answer bears.
+pub(crate) fn ended_early<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<Stop<'a>> {
+    let (syn_look, syn_walk, server) = walks(scene, seat, place, Experiment::SynWalk).find_map(|(look, walk)| Some((look, walk, answered_at(walk)?)))?;
+    let ended_at = |experiment: Experiment| {
+        let small = walks(scene, seat, place, experiment).filter(|(look, _)| !fills_segment(scene, look));
+        small.into_iter().find_map(|(look, walk)| {
+            let step = walk.steps.iter().find(|step| matches!(step.end, StepEnd::Reset | StepEnd::Alert(_)))?;
+            // Who ends connections as soon as they come about answers no hello.
+            (1..step.hop_limit).contains(&last_heard(walk)).then_some((look, step.hop_limit))
+        })
+    };
+    let ((hello_look, hop), (control_look, of_control)) = (ended_at(Experiment::HelloWalk)?, ended_at(Experiment::ControlWalk)?);
+    let goes_on = syn_walk.steps.iter().any(|step| step.hop_limit >= hop && matches!(step.end, StepEnd::Expired(_)));
+    (hop == of_control && goes_on && !is_at_the_edge(hop, server)).then(|| Stop { hop, server, looks: vec![hello_look, control_look, syn_look] })
 }

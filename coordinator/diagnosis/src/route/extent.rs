@@ -13,6 +13,7 @@ use parallax_model::{
 use super::{
     author::{Author, author},
     distance::{expected_distance, own_distance, sibling_distance},
+    ending::ended_early,
     walk::{answered_at, forbidding, last_heard, router_at, routers, walks},
 };
 use crate::{cell::Look, scene::Scene};
@@ -22,6 +23,9 @@ use crate::{cell::Look, scene::Scene};
 pub(crate) fn falls_far_short(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
     if let Some(Author::Nearer { reply, server, .. }) = author(scene, seat, place, &[Reply::Refusal, Reply::Reset, Reply::Close, Reply::Alert]) {
         return reply.hops() + 2 < server.hops();
+    }
+    if let Some(stop) = ended_early(scene, seat, place) {
+        return stop.hop + 2 < stop.server;
     }
     lost_early(scene, seat, place).is_some_and(|heard| own_walks_hear_more(scene, seat, place, heard))
 }

@@ -72,8 +72,9 @@ fn at_this_server(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>,
         }
         Some(_) => return None,
         None => {
-            let stop = route::payload_stop(scene, seat, place)?;
-            let text = format!("ClientHellos from {WHO} are lost at hop {}, SYNs go on to the server at hop {}", stop.hop, stop.server);
+            let lost = route::payload_stop(scene, seat, place).map(|stop| ("lost", stop));
+            let (how, stop) = lost.or_else(|| Some(("ended", route::ended_early(scene, seat, place)?)))?;
+            let text = format!("ClientHellos from {WHO} are {how} at hop {}, SYNs go on to the server at hop {}", stop.hop, stop.server);
             ("hello-walk", text, stop.looks, stop.hop, stop.server, stop.hop.saturating_sub(1))
         }
     };
