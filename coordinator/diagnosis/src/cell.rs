@@ -97,6 +97,11 @@ impl Look<'_> {
         after_finished || alerts.iter().any(|AlertSeen { level, encrypted, .. }| *encrypted && *level == 2)
     }
 
+    /// Tells whether segments of the peer came in another order than they were sent: those that were overtaken had been lost on their way.
+    pub(crate) fn misses_segments(&self) -> bool {
+        self.attempt.facts.tcp.as_ref().and_then(|tcp| tcp.at_end).is_some_and(|info| info.out_of_order_in > 0)
+    }
+
     pub(crate) fn certificate_was_requested(&self) -> bool {
         self.attempt.facts.tls.as_ref().is_some_and(|tls| tls.answer.certificate_requested)
     }

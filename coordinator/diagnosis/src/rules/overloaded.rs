@@ -17,7 +17,7 @@ use crate::{
 
 /// `server.overloaded`, and a fault of one backend of several that shows as a share (an optional ClientHello that one does not bear among them): successes and failures mix in two groups or more and in more than half of all, at similar rates.
 ///
-/// Excluded by groups that pass too often for that rate, by a pause that cures it (then a limit on rate explains it), by failures in one group only, and by failures that all came first, or at one moment. Counter: `undetermined.flaky`; more attempts separate the two.
+/// Excluded by groups that pass too often for that rate, by a pause that cures it (then a limit on rate explains it), by failures in one group only, by silences where segments of the server get lost as well, and by failures that all came first, or at one moment. Counter: `undetermined.flaky`; more attempts separate the two.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     for place in 0..board.scene.places.len() {
         for profile in board.scene.profiles_by_need() {
@@ -59,6 +59,9 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     }
     // What ends some connections from before the server is no load of its own.
     if blamed.iter().filter(|seat| is_by_somebody_nearer(scene, **seat, suspicion.place)).count() * 2 > blamed.len() {
+        return None;
+    }
+    if matches!(family(class), Outcome::TcpTimeout | Outcome::TlsTimeout) && segments_get_lost(&looks(&everybody)) {
         return None;
     }
     let cause = match family(class) {
@@ -104,6 +107,13 @@ fn test(suspicion: &Suspicion<'_, '_>) -> Option<Draft> {
     draft.add("rates", format!("failures per vantage: {}", seats_per_rate.join(", ")), &[]);
     let gist = format!("{:.0} % of the attempts at {WHERE} fail, in every group alike: a connection {}", share * 100.0, fate(outcome));
     Some(draft.unless(Cause::UndeterminedFlaky, "make more attempts from each group, and watch with a scheduled check").in_words(gist))
+}
+
+/// Tells whether many of those that get through miss segments of the server: a full queue loses SYNs and what follows them, and nothing that the server has begun to send.
+fn segments_get_lost(looks: &[Look<'_>]) -> bool {
+    let passed: Vec<&Look<'_>> = looks.iter().filter(|look| look.reach.is_ok()).collect();
+    let missing = passed.iter().filter(|look| look.misses_segments()).count();
+    missing >= LOST_IN && missing * 4 >= passed.len()
 }
 
 /// Tells whether the ClientHello of an optional profile is ended or left without an answer now and then where required ones always pass: one backend of several does not bear it.
@@ -182,3 +192,5 @@ const ALIKE: f64 = 0.2;
 const ENOUGH: usize = 6;
 /// How likely a row of successes by chance may be to count as a cure: many vantages may show one, so that it must be rarer than a single contrast.
 const LUCK: f64 = 0.01;
+/// Attempts that miss segments, below which a single loss explains them.
+const LOST_IN: usize = 3;

@@ -84,6 +84,9 @@ pub(super) struct See {
     /// `reply=TTL`, `syn-ack=TTL`, `filtered`, `sibling:PORT:REPLY=TTL`, separated by spaces.
     #[serde(default)]
     pub(super) ttl: String,
+    /// Whether segments of the answer overtook others on their way.
+    #[serde(default)]
+    pub(super) overtaken: bool,
     /// The TTL with which the SYN-ACK came, when it matters.
     #[serde(default)]
     pub(super) ack_ttl: Option<u8>,

@@ -385,6 +385,9 @@ fn tls_facts(facts: &mut Facts, tcp: &mut TcpFacts, see: &See, outcome: Outcome,
             other => panic!("say how the silence looks, not {other:?}"),
         }
     }
+    if let (true, Some(info)) = (see.overtaken, tcp.at_end.as_mut()) {
+        info.out_of_order_in = 1;
+    }
     let end_us = see.took_ms.map_or(if outcome == Outcome::TlsTimeout { 5_000_000 } else { 20_000 }, |ms| ms * 1_000);
     let hello = HelloSent { server_name: None, bytes: hello_bytes, writes: 1, sha256: Bytes(vec![1; 32]) };
     let first_byte_us = see.first_byte_ms.map(|first| first * 1_000);
