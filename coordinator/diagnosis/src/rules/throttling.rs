@@ -16,7 +16,7 @@ use crate::{
 
 /// `path.throttling`: bytes trickle at one group, in nearly every attempt and far beyond its round trip, while other groups are fast at the same address.
 ///
-/// Excluded by a slow server, which every group sees, by one that lets another group wait in vain, by a seat on its own segment, and by a long round trip. Counter: `server.slow-handshake`; the same download from another network separates the two.
+/// Excluded by a slow server, which every group sees, by one that writes a few bytes at a time, by one that lets another group wait in vain, by a seat on its own segment, and by a long round trip. Counter: `server.slow-handshake`; the same download from another network separates the two.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     let scene = board.scene;
     for place in (0..scene.places.len()).filter(|place| !scene.ignored.contains(place)) {
@@ -42,6 +42,10 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, scored: &[usize]) -> Optio
     let nearly_all = slow.len() >= 4 && slow.len() * 5 >= own.len() * 4;
     // A full path stops some of what it carries; a server that goes silent in the middle stops all.
     if slow.iter().all(|(look, _)| stalls(look)) || (!nearly_all && !only_slow_ones_get_through(scene, seat, place)) {
+        return None;
+    }
+    // A path is slow with whole segments; who writes a few bytes at a time does so at the other end.
+    if !slow.is_empty() && slow.iter().all(|(look, _)| dribbles(look)) {
         return None;
     }
     // A server that serves one after the other is slow to whom it pleases: then others wait in vain now and then.
@@ -147,6 +151,13 @@ fn stalls(look: &Look<'_>) -> bool {
     received().next_back().is_some_and(|last| last.at_us * tls.bytes_read.max(held) / held.max(1) * 2 < tls.end_us)
 }
 
+/// Tells whether an answer came in many segments of a few bytes each, none of which was lost.
+fn dribbles(look: &Look<'_>) -> bool {
+    let info = look.attempt.facts.tcp.as_ref().and_then(|tcp| tcp.at_end);
+    info.is_some_and(|info| info.data_segments_in >= MANY_SEGMENTS && info.bytes_received < u64::from(info.data_segments_in) * FEW_BYTES)
+        && !look.misses_segments()
+}
+
 /// Tells whether nearly all of the time passed before the first byte, although the ClientHello was acknowledged at once: then the server thinks, and no path is full.
 fn waits(look: &Look<'_>) -> bool {
     let first_byte_us = look.attempt.facts.tls.as_ref().and_then(|tls| tls.first_byte_us);
@@ -174,3 +185,6 @@ pub(super) fn rtt_us(look: &Look<'_>) -> u64 {
 /// 64 kbit/s: a handshake that is slower is felt as broken.
 const TRICKLE_BYTES_PER_SECOND: f64 = 8_000.0;
 pub(super) const SLOW_US: u64 = 800_000;
+/// Far less than a segment holds (RFC 9293 section 3.7.1 has 536 bytes as the least that hosts take).
+const FEW_BYTES: u64 = 128;
+const MANY_SEGMENTS: u32 = 10;

@@ -84,6 +84,9 @@ pub(super) struct See {
     /// `reply=TTL`, `syn-ack=TTL`, `filtered`, `sibling:PORT:REPLY=TTL`, separated by spaces.
     #[serde(default)]
     pub(super) ttl: String,
+    /// Bytes in each segment of the answer, when it matters.
+    #[serde(default)]
+    pub(super) segment_bytes: Option<u64>,
     /// Whether segments of the answer overtook others on their way.
     #[serde(default)]
     pub(super) overtaken: bool,

@@ -385,6 +385,9 @@ fn tls_facts(facts: &mut Facts, tcp: &mut TcpFacts, see: &See, outcome: Outcome,
             other => panic!("say how the silence looks, not {other:?}"),
         }
     }
+    if let (Some(each), Some(info)) = (see.segment_bytes, tcp.at_end.as_mut()) {
+        info.data_segments_in = info.bytes_received.div_ceil(each) as u32;
+    }
     if let (true, Some(info)) = (see.overtaken, tcp.at_end.as_mut()) {
         info.out_of_order_in = 1;
     }
