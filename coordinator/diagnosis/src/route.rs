@@ -19,7 +19,8 @@ mod location;
 mod walk;
 
 pub(crate) use answerer::{
-    Answerer, answered_in_between, answerer, answers_from_nearer, behind_the_same_box, hears_the_server, is_answered_by_the_server, proxy_passes_the_name,
+    Answerer, answered_in_between, answerer, answers_from_nearer, behind_the_same_box, hears_the_server, is_answered_by_the_server, is_at_another_site,
+    proxy_passes_the_name,
 };
 pub(crate) use author::{Author, author, is_by_somebody_nearer, same_network};
 pub(crate) use ending::{Ending, ended_early, ending, full_hello_reaches_server, hello_reaches_server, payload_stop, size_ending};

@@ -46,9 +46,13 @@ pub(crate) async fn reply_ttl<N: Net>(plan: &Plan, net: &N) -> Facts {
         // An ICMP error carries its sender's TTL, which the threshold does not look at.
         Stage::RefusedByIcmp | Stage::Other => {}
     }
-    if !matches!(first.stage, Stage::Connected) {
+    // Who accepts in the server's stead answers from as near as it ends what it accepted: another port of the address tells where the address itself is.
+    let both_alike = found.syn_ack.zip(found.reply_ttl).is_some_and(|(syn_ack, reply)| syn_ack.gap(reply) == 0);
+    let connected = matches!(first.stage, Stage::Connected);
+    if !connected || both_alike {
         let guess = found.reply_ttl.map(|range| range.least);
-        let siblings: Vec<_> = plan.siblings.iter().copied().take(MAX_SIBLINGS).collect();
+        let tells = |sibling: &&SocketAddr| !connected || sibling.ip() == plan.address.ip();
+        let siblings: Vec<_> = plan.siblings.iter().filter(tells).copied().take(MAX_SIBLINGS).collect();
         found.siblings = join_all(siblings.into_iter().map(|sibling| probe.sibling(sibling, guess))).await.into_iter().flatten().collect();
     }
     found.connections = probe.connections.load(Relaxed);

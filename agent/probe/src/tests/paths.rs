@@ -196,6 +196,22 @@ async fn a_refusal_is_compared_with_other_doors_of_the_server() {
     assert_eq!((by_icmp.reply, by_icmp.reply_ttl, by_icmp.connections), (Some(Reply::Refusal), None, 1), "the threshold does not look at ICMP");
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_end_from_as_far_as_the_acceptance_is_compared_with_other_ports_of_the_address() {
+    let measured = async |reset_ttl: u8| {
+        let mut plan = plan(Experiment::ReplyTtl, "modern");
+        plan.siblings = vec!["192.0.2.8:443".parse().unwrap(), "192.0.2.7:80".parse().unwrap()];
+        let found = reply_ttl(plan, move |dial| match dial.remote.port() {
+            80 => Peer { ttl: 58, ..Peer::ending(ConnectEnd::Refused) },
+            _ => Peer::accepting(move |_, _| vec![Step::Reset(reset_ttl)]),
+        })
+        .await;
+        found.siblings.iter().map(|sibling| (sibling.address, sibling.port, sibling.reply, sibling.ttl)).collect::<Vec<_>>()
+    };
+    assert_eq!(measured(61).await, [(IpAddr::from([192, 0, 2, 7]), 80, Reply::Refusal, TtlRange::exactly(58))]);
+    assert_eq!(measured(63).await, [], "who is nearer than the server is known by that alone");
+}
+
 fn router(hop: u8) -> IpAddr {
     IpAddr::from([10, 0, 0, hop])
 }

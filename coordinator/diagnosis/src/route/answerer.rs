@@ -30,12 +30,29 @@ pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usi
             return Some((text, vec![*look]));
         }
     }
-    let (look, hop, farthest) = answered_early(scene, seat, place)?;
+    let (look, hop, farthest) = answered_early(scene, seat, place).filter(|_| !other_ports_answer_alike(scene, seat, place))?;
     let text = format!(
         "the walk of {WHO} is answered at hop {hop}, before it meets the server's last router, which stands {} hops away or more from the others",
         farthest.saturating_sub(1)
     );
     Some((text, vec![look]))
+}
+
+/// Tells whether a seat meets the whole address nearer than it is by the others' walks, other ports of it included: that is another site of the address, another way to it, or
+/// whoever takes over all of it.
+pub(crate) fn is_at_another_site(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
+    other_ports_answer_alike(scene, seat, place) && answered_early(scene, seat, place).is_some()
+}
+
+/// Tells whether other ports of the address answered from as far away as the peer, and none from farther.
+fn other_ports_answer_alike(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
+    let own = scene.places[place];
+    let measured = scene.bench(seat, Experiment::ReplyTtl, place).filter_map(|look| look.attempt.facts.reply_ttl.as_ref());
+    let gaps: Vec<u8> = measured
+        .filter_map(|facts| Some((facts.syn_ack?, &facts.siblings)))
+        .flat_map(|(peer, siblings)| siblings.iter().filter(|sibling| sibling.address == own.ip()).map(move |sibling| peer.gap(sibling.ttl)))
+        .collect();
+    !gaps.is_empty() && gaps.into_iter().all(|gap| gap == 0)
 }
 
 /// Returns the walk of a seat that is answered before it meets the server's last router, the hop where it is, and how far the server is from the others.

@@ -24,24 +24,46 @@ pub(super) fn walks<'s, 'a>(
 /// anew lets short-lived packets go on; a server that starts with a small hop limit of its own looks as far too far from everywhere.
 pub(crate) fn walks_mislead(scene: &Scene<'_>, seat: usize) -> bool {
     let others = || (0..scene.seats.len()).filter(|other| scene.seats[*other].group != scene.seats[seat].group);
-    let is_the_servers = |address: SocketAddr, excess: u8| {
-        others().flat_map(|other| farther_than_walked(scene, other)).any(|(elsewhere, alike)| elsewhere == address && alike > 1 && alike.abs_diff(excess) <= 1)
+    let is_the_servers = |own: &Walked| {
+        let alike = |other: &Walked| other.address == own.address && other.excess > 1 && other.excess.abs_diff(own.excess) <= 1;
+        others().flat_map(|other| walked(scene, other)).any(|other| alike(&other))
     };
-    farther_than_walked(scene, seat).into_iter().any(|(address, excess)| excess > 1 && !is_the_servers(address, excess))
+    walked(scene, seat).iter().any(|own| own.excess > 1 && !own.goes_far && !is_the_servers(own))
 }
 
-/// Returns how many hops farther than it was walked each address is by the TTL of what it sends to a seat.
-pub(super) fn farther_than_walked(scene: &Scene<'_>, seat: usize) -> Vec<(SocketAddr, u8)> {
-    let walked =
-        scene.everywhere(seat, Experiment::SynWalk).iter().filter_map(|look| Some((look.attempt.address?, answered_at(look.attempt.facts.walk.as_ref()?)?)));
+/// An address that answered a walk.
+pub(super) struct Walked {
+    address: SocketAddr,
+    /// How many hops farther than it was walked it is by the TTL of what it sends.
+    pub(super) excess: u8,
+    goes_far: bool,
+}
+
+/// Returns the addresses that answered a seat's walks.
+pub(super) fn walked(scene: &Scene<'_>, seat: usize) -> Vec<Walked> {
+    let told = scene.everywhere(seat, Experiment::SynWalk).iter().filter_map(|look| Some((look.attempt.address?, look.attempt.facts.walk.as_ref()?)));
     let responders = || scene.everywhere(seat, Experiment::Responder).iter();
     let farthest = |address| {
         let places = (0..scene.places.len()).filter(move |place| scene.places[*place] == address);
         let looks = places.flat_map(|place| scene.looks_of(seat, place));
         looks.chain(responders().filter(move |look| look.attempt.address == Some(address))).filter_map(acknowledged).max()
     };
-    walked.filter_map(|(address, hop)| Some((address, farthest(address)?.saturating_sub(hop)))).collect()
+    told.filter_map(|(address, walk)| {
+        let hop = answered_at(walk)?;
+        Some(Walked { address, excess: farthest(address)?.saturating_sub(hop), goes_far: goes_far(walk) })
+    })
+    .collect()
 }
+
+/// Tells whether a walk met one router after the other up to the answer, and more of them than stand near a vantage, where hop limits are set anew: then the way back is longer
+/// than the way there, or the answer starts with a smaller TTL than others do.
+fn goes_far(walk: &WalkFacts) -> bool {
+    let heard = walk.steps.iter().take_while(|step| matches!(step.end, StepEnd::Expired(Some(_)))).count();
+    heard >= NEAR_ROUTERS && walk.steps.get(heard).is_some_and(|step| step.end == StepEnd::Answered)
+}
+
+/// An access network has hardly more routers.
+const NEAR_ROUTERS: usize = 6;
 
 pub(super) fn answered_at(walk: &WalkFacts) -> Option<u8> {
     // A control name may be answered with an alert: the server's word all the same.

@@ -20,7 +20,7 @@ use crate::{
 
 /// `path.interception`: a group sees another key than the others at the same address, from an issuer that nobody trusts, or with an artefact.
 ///
-/// Excluded by a key that two groups see, by a neighbour in the group that sees the server's own key, and by a key that authenticated before. Counter:
+/// Excluded by a key that two groups see, by a neighbour in the group that sees the server's own key, by a key that authenticated before, and by an address that is nearer as a whole. Counter:
 /// `server.certificate-rollout`; more attempts from two groups separate the two.
 pub(super) fn run(board: &mut Board<'_, '_>) {
     for place in 0..board.scene.places.len() {
@@ -99,7 +99,7 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize, sightings: &Sightings<'_, 
     let tier = match (artefacts, other_groups) {
         (true, _) if !others_issuers.contains(&own_issuer) => Tier::Confirmed,
         (false, _) if !unanchored || neighbour_sees_server || p > BEYOND_CHANCE => return None,
-        (false, _) if reaches_the_server(scene, seat, place) => return None,
+        (false, _) if reaches_the_server(scene, seat, place) || route::is_at_another_site(scene, seat, place) => return None,
         (_, 1) => Tier::Suspected,
         (false, _) => Tier::Likely,
         (true, _) => return None,

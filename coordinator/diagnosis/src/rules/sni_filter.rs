@@ -24,7 +24,7 @@ use crate::{
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::PathSniFilter,
     requires: "the wanted name fails every time while another name, or none, passes at the same address; and other groups pass with the wanted name, or an artefact places the author before the server",
-    excluded_by: "a reply from as far away as the server, a walk with the wanted name that reaches the server, an author where the ways of all networks have met, or the wanted name refused by the server everywhere",
+    excluded_by: "a reply from as far away as the server, a walk with the wanted name that reaches the server, an author where the ways of all networks have met, an address that is nearer as a whole, or the wanted name refused by the server everywhere",
     counter: Cause::PolicySourceBlocked,
     next: "measure the arrival TTL of the reply and walk with the wanted name (--deep), or look with a second address behind the same path",
     concerns: every_scheme,
@@ -66,6 +66,9 @@ fn judge(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>) -> Optio
     // A server's own firewall may read single packets just as well: a split name alone places nothing.
     let settled = artefacts.evidence.iter().any(|(rule, ..)| !SETTLES_NOTHING.contains(rule));
     if !settled && names.control.passed.iter().any(|look| is_late(look, &elsewhere(suspicion))) {
+        return None;
+    }
+    if !settled && route::is_at_another_site(scene, seat, place) {
         return None;
     }
     let tier = if settled { Tier::Confirmed } else { contrast(suspicion, seat, names)? };

@@ -18,7 +18,7 @@ use crate::{
 pub(super) const HYPOTHESIS: Hypothesis = Hypothesis {
     cause: Cause::PathVersionFilter,
     requires: "one protocol version or extension fails from some groups and passes from others, while another version passes from the failing ones",
-    excluded_by: "the same failure with every version; a large or split ClientHello as the difference; a small MSS that cures it without cutting the ClientHello; a ClientHello that gets to the server; another version that is cut as well, only later; a box on the way that lets TLS 1.3 pass to a responder",
+    excluded_by: "the same failure with every version; a large or split ClientHello as the difference; a small MSS that cures it without cutting the ClientHello; a ClientHello that gets to the server; an address that is nearer as a whole; another version that is cut as well, only later; a box on the way that lets TLS 1.3 pass to a responder",
     counter: Cause::PathHelloSize,
     next: "send a large ClientHello without the extension, and a small one with TLS 1.3 alone (--deep)",
     concerns: every_scheme,
@@ -30,7 +30,7 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     if suspicion.layer != Layer::Tls || suspicion.shape() != Shape::Some || !is_settled(suspicion, seat) {
         return None;
     }
-    if got_to_the_server(suspicion, seat) {
+    if got_to_the_server(suspicion, seat) || route::is_at_another_site(suspicion.scene, seat, suspicion.place) {
         return None;
     }
     // A box that ends TCP and lets TLS 1.3 pass to a responder minds no version.
