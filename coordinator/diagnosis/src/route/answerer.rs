@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use parallax_model::{assignment::Experiment, verdict::Location};
+use parallax_model::{assignment::Experiment, facts::TtlRange, verdict::Location};
 
 use super::{
     distance::{acknowledged, expected_distance},
@@ -15,20 +15,14 @@ use crate::{cell::Look, explain::WHO, scene::Scene};
 /// Tells how the peer at a place answers from nearer than the server stands: its SYN-ACK against another port of the same address, or a walk that ends before the
 /// server's last router. It proves no hand in TLS: another site of the address, a private line, or a box that only ends TCP answer so too.
 pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<(String, Vec<Look<'a>>)> {
-    let own = scene.places[place];
-    for look in scene.bench(seat, Experiment::ReplyTtl, place) {
-        let Some(facts) = &look.attempt.facts.reply_ttl else { continue };
-        let Some(peer) = facts.syn_ack else { continue };
-        let sibling = facts.siblings.iter().find(|sibling| sibling.address == own.ip() && sibling.port != own.port());
-        if let Some(server) = sibling.map(|sibling| sibling.ttl).filter(|server| peer.least > server.most && peer.hops() + 1 < server.hops()) {
-            let text = format!(
-                "the SYN-ACK reached {WHO} with TTL {}, and an answer of another port of the same address with {}: port {} is answered from nearer",
-                peer.most,
-                server.least,
-                own.port()
-            );
-            return Some((text, vec![*look]));
-        }
+    if let Some((peer, server, look)) = farther_port(scene, seat, place) {
+        let text = format!(
+            "the SYN-ACK reached {WHO} with TTL {}, and an answer of another port of the same address with {}: port {} is answered from nearer",
+            peer.most,
+            server.least,
+            scene.places[place].port()
+        );
+        return Some((text, vec![look]));
     }
     let (look, hop, farthest) = answered_early(scene, seat, place).filter(|_| !other_ports_answer_alike(scene, seat, place))?;
     let text = format!(
@@ -36,6 +30,23 @@ pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usi
         farthest.saturating_sub(1)
     );
     Some((text, vec![look]))
+}
+
+/// Returns the TTLs of a place's SYN-ACK and of another port of its address that answers a seat from farther away, if one does.
+fn farther_port<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<(TtlRange, TtlRange, Look<'a>)> {
+    let own = scene.places[place];
+    scene.bench(seat, Experiment::ReplyTtl, place).find_map(|look| {
+        let facts = look.attempt.facts.reply_ttl.as_ref()?;
+        let peer = facts.syn_ack?;
+        let sibling = facts.siblings.iter().find(|sibling| sibling.address == own.ip() && sibling.port != own.port())?;
+        (peer.least > sibling.ttl.most && peer.hops() + 1 < sibling.ttl.hops()).then_some((peer, sibling.ttl, *look))
+    })
+}
+
+/// Returns the TTL that a server's packets reach a seat with where somebody before it takes over this port of its address alone: another port answers from farther away, and
+/// the walk to this one ends before it meets the server's last router.
+pub(super) fn beyond_the_port(scene: &Scene<'_>, seat: usize, place: usize) -> Option<TtlRange> {
+    answered_early(scene, seat, place).and_then(|_| farther_port(scene, seat, place)).map(|(_, server, _)| server)
 }
 
 /// Tells whether a seat meets the whole address nearer than it is by the others' walks, other ports of it included: that is another site of the address, another way to it, or

@@ -9,6 +9,7 @@ use parallax_model::{
 };
 
 use super::{
+    answerer::beyond_the_port,
     distance::{expected_distance, walked_to_the_server},
     ending::{ended_early, ending},
     walk::walks,
@@ -75,6 +76,9 @@ fn read<'a>(scene: &Scene<'a>, seat: usize, place: usize, look: &Look<'a>, facts
         return Some(Author::Injector { look: *look });
     }
     let reply = facts.reply_ttl?;
+    if let Some(server) = beyond_the_port(scene, seat, place).filter(|server| reply.is_nearer_than(*server)) {
+        return Some(Author::Nearer { reply, server, look: *look });
+    }
     let server = facts.syn_ack.or_else(|| server_ttl(scene, seat, place, facts)).or_else(|| farther_refusal(scene, place, facts, reply))?;
     if reply.is_nearer_than(server) {
         // A host may start its own packets and its firewall's with different hop limits: where the walk says that the server is no farther than the reply came from,
@@ -89,6 +93,12 @@ fn read<'a>(scene: &Scene<'a>, seat: usize, place: usize, look: &Look<'a>, facts
         return Some(Author::AsFarAsServer { ttl: reply, look: *look });
     }
     (reply.gap(server) == 0 && tight(reply) && tight(server)).then_some(Author::AsFarAsServer { ttl: reply, look: *look })
+}
+
+/// Returns what it was that a measured TTL of the server's came with, in words.
+pub(crate) fn what_bears(server: TtlRange, look: &Look<'_>) -> &'static str {
+    let syn_ack = look.attempt.facts.reply_ttl.as_ref().and_then(|facts| facts.syn_ack);
+    if syn_ack.is_none_or(|syn_ack| syn_ack == server) { "the server's SYN-ACK" } else { "what answers at another port of the address" }
 }
 
 /// Returns the TTL that the server's own packets arrive with, where no SYN-ACK came: from another port of the address, from an attempt that got through, from

@@ -220,8 +220,10 @@ impl<'a> Artefacts<'a> {
             Some(Author::Nearer { reply, server, look }) => {
                 let (hop, nearer) = (reply.hops() + 1, server.hops() - reply.hops());
                 let text = format!(
-                    "the reply reached {WHO} with TTL {} and the server's SYN-ACK with {}: it was sent from about {nearer} hops nearer",
-                    reply.most, server.least
+                    "the reply reached {WHO} with TTL {} and {} with {}: it was sent from about {nearer} hops nearer",
+                    reply.most,
+                    route::what_bears(server, &look),
+                    server.least
                 );
                 self.location = Some(route::location(scene, seat, place, hop.saturating_sub(1), hop));
                 self.evidence.push(("reply-ttl", text, vec![look]));

@@ -67,7 +67,12 @@ fn at_this_server(suspicion: &Suspicion<'_, '_>, seat: usize, names: &Names<'_>,
     }
     let (rule, text, looks, hop, server, heard) = match route::author(scene, seat, place, &[Reply::Reset, Reply::Alert]) {
         Some(Author::Nearer { reply, server, look }) => {
-            let text = format!("the answer reached {WHO} with TTL {}, and the server's SYN-ACK with {}: it was sent from nearer", reply.most, server.least);
+            let text = format!(
+                "the answer reached {WHO} with TTL {}, and {} with {}: it was sent from nearer",
+                reply.most,
+                route::what_bears(server, &look),
+                server.least
+            );
             ("reply-ttl", text, vec![look], reply.hops() + 1, server.hops() + 1, reply.hops() + 1)
         }
         Some(_) => return None,
