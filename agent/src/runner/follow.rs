@@ -1,11 +1,11 @@
 //! Experiments that explain a failure: the coordinator's tasks, and the agent's own at once while the fault is still there.
 
-use std::{collections::BTreeMap, net::SocketAddr, rc::Rc};
+use std::{collections::BTreeMap, net::SocketAddr, rc::Rc, time::Duration};
 
 use parallax_model::{
     assignment::{Experiment, Task},
     attempt::Attempt,
-    facts::NotCompleted,
+    facts::{ConnectEnd, NotCompleted},
     id::ProfileName,
     outcome::Outcome,
 };
@@ -76,11 +76,15 @@ async fn line<L: Look>(share: Rc<Share<L>>, address: SocketAddr, audited: Rc<[So
             // The engine's own list counts up: what minds the turn and not the port shows in the order.
             let source_port = (task.experiment == Experiment::SourcePort).then_some(FIRST_PORT + PORTS - 1 - turn % PORTS);
             let wanted = Try { profile: &profile, experiment: task.experiment, address, source_port, siblings: &siblings, attempt_ms: None, in_row: false };
-            if share.attempt(wanted).await.facts.not_completed.is_some() {
+            let facts = share.attempt(wanted).await.facts;
+            if facts.not_completed.is_some() {
                 break;
             }
-            if task.experiment == Experiment::Baseline {
-                sleep_until(started + BETWEEN_TRIES).await;
+            let is_cut_off = || facts.tcp.is_some_and(|tcp| tcp.end != ConnectEnd::Connected);
+            match task.experiment {
+                Experiment::Baseline => sleep_until(started + BETWEEN_TRIES).await,
+                Experiment::ControlName if is_cut_off() => sleep_until(started + WHILE_REMEMBERED).await,
+                _ => {}
             }
         }
     }
@@ -156,6 +160,8 @@ fn other_doors(address: SocketAddr) -> Vec<SocketAddr> {
     [443, 80].into_iter().filter(|port| *port != address.port()).map(|port| SocketAddr::new(address.ip(), port)).collect()
 }
 
+/// What cuts off whoever it remembers is outlasted by eight controls so far apart, if it forgets within seconds; all at once they are cut off together.
+const WHILE_REMEMBERED: Duration = Duration::from_secs(1);
 /// What comes of the first list may call for a second one, and a mixture that shows late for another beside; hardly for more.
 const MOST_LISTS: usize = 3;
 /// The source ports of the engine's own lists, so that passing vantages are compared on the same ones.

@@ -357,6 +357,24 @@ async fn a_name_without_addresses_is_asked_for_twice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn controls_that_do_not_connect_outlast_what_remembers_the_source() {
+    LocalSet::new()
+        .run_until(async {
+            let mut remembered = script(&["192.0.2.1"]);
+            remembered.ends.insert((address("192.0.2.1:443"), "modern".to_owned()), [[ConnectEnd::Refused; 3], [ConnectEnd::Connected; 3]].concat());
+            let mut world = world(remembered, &["192.0.2.0/24"]);
+            let profile = "modern".parse().unwrap();
+            let controls = Task { profile, experiment: Experiment::ControlName, address: Some(address("192.0.2.1:443")), repeat: 6, sources: Vec::new() };
+            world.run(assignment("shop.example.test", Work::FollowUp(vec![controls]))).await;
+            let seen: Vec<Instant> = world.script.seen.borrow().iter().map(|seen| seen.0).collect();
+            let pauses: Vec<u128> = seen.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect();
+            assert_eq!(pauses.len(), 5);
+            assert!(pauses[..3].iter().all(|pause| *pause >= 1_000) && pauses[3..].iter().all(|pause| *pause < 1_000), "{pauses:?}");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn follow_ups_are_run_as_given_and_never_twice() {
     LocalSet::new()
         .run_until(async {

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use parallax_model::{assignment::Experiment, facts::Reply, outcome::Outcome, verdict::Cause};
 
@@ -99,9 +99,10 @@ fn test(scene: &Scene<'_>, seat: usize, place: usize) -> Option<Draft> {
     let others: Vec<usize> = (0..scene.seats.len())
         .filter(|other| scene.seats[*other].group != group && scene.is_scored(*other, place) && scene.looks_of(*other, place).next().is_some())
         .collect();
-    let passes = |seat: usize| {
-        scene.looks_of(seat, place).filter(|look| look.profile.is_some_and(|profile| scene.is_required(profile))).all(|look| look.passes(Layer::Tls))
-    };
+    // An optional recipe that wavers here may do so from everywhere.
+    let tried: BTreeSet<usize> = ports.values().flatten().filter_map(|look| look.profile).collect();
+    let counts = |look: &&Look<'_>| look.profile.is_some_and(|profile| scene.is_required(profile) || tried.contains(&profile));
+    let passes = |seat: usize| scene.looks_of(seat, place).filter(counts).all(|look| look.passes(Layer::Tls));
     if others.iter().any(|other| !passes(*other)) {
         return None;
     }
