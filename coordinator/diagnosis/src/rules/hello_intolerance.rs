@@ -31,11 +31,6 @@ fn test(suspicion: &Suspicion<'_, '_>, seats: &[usize]) -> Option<Draft> {
     }
     let (scene, place) = (suspicion.scene, suspicion.place);
     let (_, outcome) = suspicion.class(seats)?;
-    // Where the form passes now and then from others, one backend of several bears it: that is a share, and no failure from everywhere.
-    let wavers = |seat: usize| scene.is_scored(seat, place) && scene.state(seat, place, suspicion.profile, Layer::Tls) == State::Mixed;
-    if (0..scene.seats.len()).any(wavers) {
-        return None;
-    }
     // What is answered in part was borne.
     if suspicion.silence(seats) == Some(Silence::Partial) {
         return None;

@@ -260,6 +260,8 @@ impl<'s, 'a> Board<'s, 'a> {
         }
         let rest = narrowed(self);
         match rest.shape() {
+            // What an optional recipe meets now and then from others is a share, and no failure from everywhere.
+            _ if !required && self.wavers_somewhere(place, profile, layer) => {}
             Shape::Everywhere if !required && version_only(self.scene, profile) => {}
             Shape::Everywhere | Shape::Alone => {
                 if let Some((_, seats)) = rest.majority() {
@@ -288,6 +290,11 @@ impl<'s, 'a> Board<'s, 'a> {
                 self.try_each(&rest, &[seat], acts(), |draft| draft.tier == Tier::Confirmed);
             }
         }
+    }
+
+    fn wavers_somewhere(&self, place: usize, profile: usize, layer: Layer) -> bool {
+        let scored = (0..self.scene.seats.len()).filter(|seat| self.scene.is_scored(*seat, place));
+        scored.into_iter().any(|seat| self.scene.state(seat, place, profile, layer) == State::Mixed)
     }
 
     /// Takes the first hypothesis that holds and is welcome.
