@@ -53,7 +53,7 @@ mod tls;
 
 pub use dns::{Resolver, resolve};
 
-pub use followup::{FollowUp, MOST_CONNECTIONS, RowSoFar, drill_down, is_worth_it, wavers};
+pub use followup::{FollowUp, MOST_CONNECTIONS, RowSoFar, SOURCE_PORTS, drill_down, is_worth_it, wavers};
 pub use net::{Net, SystemNet};
 pub use plan::{AuditManners, Plan, control_name, server_name_for};
 pub use run::run;

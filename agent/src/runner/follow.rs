@@ -9,7 +9,7 @@ use parallax_model::{
     id::ProfileName,
     outcome::Outcome,
 };
-use parallax_probe::{FollowUp, MOST_CONNECTIONS, RowSoFar, drill_down, is_worth_it, wavers};
+use parallax_probe::{FollowUp, MOST_CONNECTIONS, RowSoFar, SOURCE_PORTS, drill_down, is_worth_it, wavers};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until},
@@ -71,10 +71,11 @@ async fn line<L: Look>(share: Rc<Share<L>>, address: SocketAddr, audited: Rc<[So
             Experiment::Audit => audited.iter().copied().filter(|other| *other != address).collect(),
             _ => Vec::new(),
         };
-        for turn in 0..u16::try_from(task.repeat.max(1)).unwrap_or(u16::MAX) {
+        // The engine's own list counts up: what minds the turn and not the port shows in the order.
+        let source_ports = SOURCE_PORTS.rev().cycle().take(task.repeat.max(1) as usize);
+        for port in source_ports {
             let started = Instant::now();
-            // The engine's own list counts up: what minds the turn and not the port shows in the order.
-            let source_port = (task.experiment == Experiment::SourcePort).then_some(FIRST_PORT + PORTS - 1 - turn % PORTS);
+            let source_port = (task.experiment == Experiment::SourcePort).then_some(port);
             let wanted = Try { profile: &profile, experiment: task.experiment, address, source_port, siblings: &siblings, attempt_ms: None, in_row: false };
             let facts = share.attempt(wanted).await.facts;
             if facts.not_completed.is_some() {
@@ -164,6 +165,3 @@ fn other_doors(address: SocketAddr) -> Vec<SocketAddr> {
 const WHILE_REMEMBERED: Duration = Duration::from_secs(1);
 /// What comes of the first list may call for a second one, and a mixture that shows late for another beside; hardly for more.
 const MOST_LISTS: usize = 3;
-/// The source ports of the engine's own lists, so that passing vantages are compared on the same ones.
-const FIRST_PORT: u16 = 42_301;
-const PORTS: u16 = 10;

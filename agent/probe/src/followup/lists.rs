@@ -1,6 +1,6 @@
 //! The list for each symptom; `methods.md` gives the reasons by number.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, ops::Range};
 
 use parallax_model::{
     assignment::{Experiment, Task},
@@ -144,12 +144,12 @@ fn mixed(list: &mut List<'_>) {
     list.up_to(MIXED_BASELINES).next();
     let hello_is_read = matches!(list.case.symptom, Symptom::Cut | Symptom::Alert | Symptom::Silence);
     for turn in 0..PORT_TURNS {
-        for at in 0..PORTS {
+        for (at, port) in SOURCE_PORTS.enumerate() {
             // Among the ports' first turn, controls meet the same moments.
-            if turn == 0 && hello_is_read && at % PORTS_A_CONTROL == 0 {
+            if turn == 0 && hello_is_read && at.is_multiple_of(PORTS_A_CONTROL) {
                 list.named(Experiment::ControlName, 1);
             }
-            list.pinned(FIRST_PORT + at);
+            list.pinned(port);
         }
         list.next();
         // Where nothing answers, each of these costs seconds: the ports' second turn comes first.
@@ -267,8 +267,7 @@ impl<'a> List<'a> {
 const RETRANSMISSION_MS: u64 = 1_000;
 const SHORTEST_MS: u64 = 1_500;
 const MIXED_BASELINES: u32 = 8;
-pub(super) const PORTS: u16 = 10;
 const PORT_TURNS: u32 = 2;
-const PORTS_A_CONTROL: u16 = 3;
-/// Fixed, so that a later round meets the same legs again.
-const FIRST_PORT: u16 = 42_301;
+const PORTS_A_CONTROL: usize = 3;
+/// The source ports of [`Experiment::SourcePort`]: fixed, so that a later round meets the same legs again, and vantages that pass are compared on the same ones.
+pub const SOURCE_PORTS: Range<u16> = 42_301..42_311;

@@ -15,6 +15,7 @@ use parallax_model::{
     id::ProfileName,
 };
 
+pub use lists::SOURCE_PORTS;
 use symptom::Case;
 
 /// What a row has seen so far at one address.
@@ -85,11 +86,9 @@ pub fn wavers(row: &RowSoFar<'_>) -> bool {
 /// Once somebody before the server is known to answer the wanted name in its place, and controls pass, only where that is remains to be found out. Source ports of which none
 /// differs from another decide nothing, however often each is tried.
 pub fn is_worth_it(row: &RowSoFar<'_>, experiment: Experiment) -> bool {
-    match experiment {
-        Experiment::HelloWalk | Experiment::ControlWalk | Experiment::SynWalk => true,
-        Experiment::SourcePort => !settled::ports_are_alike(row) && !settled::by_an_artefact(row),
-        _ => !settled::by_an_artefact(row),
-    }
+    let places_it = matches!(experiment, Experiment::HelloWalk | Experiment::ControlWalk | Experiment::SynWalk);
+    let decides_nothing = experiment == Experiment::SourcePort && settled::ports_are_alike(row);
+    places_it || (!decides_nothing && !settled::by_an_artefact(row))
 }
 
 fn take_off_what_was_run(row: &RowSoFar<'_>, planned: &mut Vec<FollowUp>) {

@@ -7,7 +7,7 @@ use parallax_model::{
     outcome::Outcome,
 };
 
-use super::{RowSoFar, lists::PORTS};
+use super::{RowSoFar, SOURCE_PORTS};
 
 /// Tells whether the wanted name is answered from before the server, every time, and a control never is.
 pub(super) fn by_an_artefact(row: &RowSoFar<'_>) -> bool {
@@ -25,7 +25,7 @@ pub(super) fn by_an_artefact(row: &RowSoFar<'_>) -> bool {
 pub(super) fn ports_are_alike(row: &RowSoFar<'_>) -> bool {
     let pinned = row.attempts.iter().filter(|attempt| attempt.address == Some(row.address) && attempt.experiment == Experiment::SourcePort);
     let outcomes: Vec<Outcome> = pinned.map(Outcome::of).collect();
-    outcomes.len() >= usize::from(PORTS) && (outcomes.iter().all(|outcome| outcome.is_ok()) || outcomes.iter().all(|outcome| outcome.is_failure()))
+    outcomes.len() >= SOURCE_PORTS.len() && (outcomes.iter().all(|outcome| outcome.is_ok()) || outcomes.iter().all(|outcome| outcome.is_failure()))
 }
 
 /// Tells whether a reply after the hello came from nearer than the SYN-ACK, or did not survive a threshold that the server's own answer passed.

@@ -32,15 +32,19 @@ pub(crate) fn answers_from_nearer<'a>(scene: &Scene<'a>, seat: usize, place: usi
     Some((text, vec![look]))
 }
 
+/// Returns the TTLs of a place's SYN-ACK and of each other port of its address that was measured beside it.
+fn other_ports<'s, 'a>(scene: &'s Scene<'a>, seat: usize, place: usize) -> impl Iterator<Item = (TtlRange, TtlRange, Look<'a>)> + use<'s, 'a> {
+    let own = scene.places[place];
+    let measured = scene.bench(seat, Experiment::ReplyTtl, place).filter_map(|look| Some((*look, look.attempt.facts.reply_ttl.as_ref()?)));
+    measured.filter_map(|(look, facts)| Some((look, facts.syn_ack?, &facts.siblings))).flat_map(move |(look, peer, siblings)| {
+        let others = siblings.iter().filter(move |sibling| sibling.address == own.ip() && sibling.port != own.port());
+        others.map(move |sibling| (peer, sibling.ttl, look))
+    })
+}
+
 /// Returns the TTLs of a place's SYN-ACK and of another port of its address that answers a seat from farther away, if one does.
 fn farther_port<'a>(scene: &Scene<'a>, seat: usize, place: usize) -> Option<(TtlRange, TtlRange, Look<'a>)> {
-    let own = scene.places[place];
-    scene.bench(seat, Experiment::ReplyTtl, place).find_map(|look| {
-        let facts = look.attempt.facts.reply_ttl.as_ref()?;
-        let peer = facts.syn_ack?;
-        let sibling = facts.siblings.iter().find(|sibling| sibling.address == own.ip() && sibling.port != own.port())?;
-        (peer.least > sibling.ttl.most && peer.hops() + 1 < sibling.ttl.hops()).then_some((peer, sibling.ttl, *look))
-    })
+    other_ports(scene, seat, place).find(|(peer, other, _)| peer.least > other.most && peer.hops() + 1 < other.hops())
 }
 
 /// Returns the TTL that a server's packets reach a seat with where somebody before it takes over this port of its address alone: another port answers from farther away, and
@@ -55,15 +59,10 @@ pub(crate) fn is_at_another_site(scene: &Scene<'_>, seat: usize, place: usize) -
     other_ports_answer_alike(scene, seat, place) && answered_early(scene, seat, place).is_some()
 }
 
-/// Tells whether other ports of the address answered from as far away as the peer, and none from farther.
+/// Tells whether other ports of the address answered, and all from as far away as the peer.
 fn other_ports_answer_alike(scene: &Scene<'_>, seat: usize, place: usize) -> bool {
-    let own = scene.places[place];
-    let measured = scene.bench(seat, Experiment::ReplyTtl, place).filter_map(|look| look.attempt.facts.reply_ttl.as_ref());
-    let gaps: Vec<u8> = measured
-        .filter_map(|facts| Some((facts.syn_ack?, &facts.siblings)))
-        .flat_map(|(peer, siblings)| siblings.iter().filter(|sibling| sibling.address == own.ip()).map(move |sibling| peer.gap(sibling.ttl)))
-        .collect();
-    !gaps.is_empty() && gaps.into_iter().all(|gap| gap == 0)
+    let mut others = other_ports(scene, seat, place).peekable();
+    others.peek().is_some() && others.all(|(peer, other, _)| peer.gap(other) == 0)
 }
 
 /// Returns the walk of a seat that is answered before it meets the server's last router, the hop where it is, and how far the server is from the others.

@@ -7,7 +7,7 @@ use parallax_model::{
 
 use super::{
     extent::stopped,
-    walk::{answered_at, walked, walks},
+    walk::{answered_at, answered_walks, walks},
 };
 use crate::{cell::Look, scene::Scene};
 
@@ -20,7 +20,7 @@ pub(super) fn own_distance(scene: &Scene<'_>, seat: usize, place: usize) -> Opti
 /// Returns the hop at which a seat's walk was answered, or refused beyond the server's last router.
 pub(super) fn walked_to_the_server(scene: &Scene<'_>, seat: usize, place: usize) -> Option<u8> {
     // What sets hop limits anew does so on every way.
-    let is_believed = || !scene.walks_mislead(seat) || walked(scene, seat).iter().any(|walked| walked.excess <= 1);
+    let is_believed = || !scene.walks_mislead(seat) || answered_walks(scene, seat).iter().any(|walk| walk.excess <= 1);
     let walked = [Experiment::SynWalk, Experiment::ControlWalk].into_iter().flat_map(|experiment| scene.bench(seat, experiment, place));
     let answered = walked.filter_map(|look| answered_at(look.attempt.facts.walk.as_ref()?)).next().filter(|_| is_believed());
     answered.or_else(|| stopped(scene, seat, place).filter(|stopped| stopped.past_last_router).map(|stopped| stopped.hop))

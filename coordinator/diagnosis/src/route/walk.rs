@@ -24,23 +24,23 @@ pub(super) fn walks<'s, 'a>(
 /// anew lets short-lived packets go on; a server that starts with a small hop limit of its own looks as far too far from everywhere.
 pub(crate) fn walks_mislead(scene: &Scene<'_>, seat: usize) -> bool {
     let others = || (0..scene.seats.len()).filter(|other| scene.seats[*other].group != scene.seats[seat].group);
-    let is_the_servers = |own: &Walked| {
-        let alike = |other: &Walked| other.address == own.address && other.excess > 1 && other.excess.abs_diff(own.excess) <= 1;
-        others().flat_map(|other| walked(scene, other)).any(|other| alike(&other))
+    let is_the_servers = |own: &AnsweredWalk| {
+        let alike = |other: &AnsweredWalk| other.address == own.address && other.excess > 1 && other.excess.abs_diff(own.excess) <= 1;
+        others().flat_map(|other| answered_walks(scene, other)).any(|other| alike(&other))
     };
-    walked(scene, seat).iter().any(|own| own.excess > 1 && !own.goes_far && !is_the_servers(own))
+    answered_walks(scene, seat).iter().any(|own| own.excess > 1 && !own.goes_far && !is_the_servers(own))
 }
 
-/// An address that answered a walk.
-pub(super) struct Walked {
+/// A walk that an address answered.
+pub(super) struct AnsweredWalk {
     address: SocketAddr,
-    /// How many hops farther than it was walked it is by the TTL of what it sends.
+    /// How many hops farther than it was walked the address is by the TTL of what it sends.
     pub(super) excess: u8,
     goes_far: bool,
 }
 
-/// Returns the addresses that answered a seat's walks.
-pub(super) fn walked(scene: &Scene<'_>, seat: usize) -> Vec<Walked> {
+/// Returns the walks of a seat that were answered.
+pub(super) fn answered_walks(scene: &Scene<'_>, seat: usize) -> Vec<AnsweredWalk> {
     let told = scene.everywhere(seat, Experiment::SynWalk).iter().filter_map(|look| Some((look.attempt.address?, look.attempt.facts.walk.as_ref()?)));
     let responders = || scene.everywhere(seat, Experiment::Responder).iter();
     let farthest = |address| {
@@ -50,7 +50,7 @@ pub(super) fn walked(scene: &Scene<'_>, seat: usize) -> Vec<Walked> {
     };
     told.filter_map(|(address, walk)| {
         let hop = answered_at(walk)?;
-        Some(Walked { address, excess: farthest(address)?.saturating_sub(hop), goes_far: goes_far(walk) })
+        Some(AnsweredWalk { address, excess: farthest(address)?.saturating_sub(hop), goes_far: goes_far(walk) })
     })
     .collect()
 }

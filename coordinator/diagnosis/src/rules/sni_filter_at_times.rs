@@ -34,7 +34,7 @@ pub(super) fn run(board: &mut Board<'_, '_>) {
                     let neighbours = neighbours(scene, seat, place, profile);
                     board.mark_all(seat, place);
                     neighbours.iter().for_each(|other| board.mark_all(*other, place));
-                    for (seat, other) in elsewhere(scene, seat, place, profile) {
+                    for (seat, other) in cut_at_other_places(scene, seat, place, profile) {
                         board.mark_all(seat, other);
                         draft.seats.insert(seat);
                         draft.places.insert(other);
@@ -99,7 +99,7 @@ fn neighbours(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> V
 }
 
 /// Returns where else the name is cut in the same way behind the same path, and other names pass: what it misses by chance makes a row of failures, too.
-fn elsewhere(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> Vec<(usize, usize)> {
+fn cut_at_other_places(scene: &Scene<'_>, seat: usize, place: usize, profile: usize) -> Vec<(usize, usize)> {
     let wanted = class(scene.cell(seat, place, profile));
     let beside = (0..scene.seats.len()).filter(|other| scene.seats[*other].group == scene.seats[seat].group);
     let cells = beside.flat_map(|other| (0..scene.places.len()).map(move |at| (other, at)));
